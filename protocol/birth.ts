@@ -1,0 +1,52 @@
+/**
+ * Birth record of a log. Its leaf hash (without `sig`) is the `prev` of seq 1, so a log cannot change its
+ * owner, agreement or ancestry afterwards.
+ *
+ * B1  A log is never continued after a loss: a successor is born that names its predecessor.
+ */
+import type { KeyObject } from 'node:crypto';
+import { z } from 'zod';
+import { canonical, leafHash } from './canonical.ts';
+import { b64, id, iso } from './group.ts';
+import { signRecord, verifyRecord } from './sign.ts';
+
+export const BIRTH_REASONS = [
+  'enrolled',
+  'reinstalled',
+  'restored',
+  'collector-restored',
+  'quarantined',
+  'moved',
+] as const;
+
+export const birthRecord = z.object({
+  v: z.literal(1),
+  log: id,
+  agent: id,
+  /** Null only for the collector's own log. */
+  agreement: id.nullable(),
+  site: id.nullable(),
+  /** Ed25519 public key of the log's owner. */
+  key: b64,
+  predecessor: z.object({ log: id, size: z.int().min(0), head: b64.nullable() }).nullable(),
+  reason: z.enum(BIRTH_REASONS),
+  at: iso,
+  sig: b64,
+});
+export type Birth = z.infer<typeof birthRecord>;
+export type BirthReason = (typeof BIRTH_REASONS)[number];
+
+export function signBirth(key: KeyObject, birth: Omit<Birth, 'sig'>): Birth {
+  return signRecord('birth', key, birth);
+}
+
+/** True where the birth is signed by the key that it names. */
+export function verifyBirth(birth: Birth): boolean {
+  return verifyRecord('birth', birth.key, birth);
+}
+
+/** `prev` of seq 1: 32 bytes. */
+export function birthHash(birth: Birth): Buffer {
+  const { sig: _sig, ...unsigned } = birth;
+  return leafHash(canonical(unsigned));
+}

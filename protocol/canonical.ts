@@ -1,0 +1,60 @@
+/**
+ * Canonical bytes (RFC 8785) and the hashes of the log (RFC 6962, section 2.1). All hashing of the product's
+ * records happens here.
+ */
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import { TilsynError } from './errors.ts';
+
+/**
+ * RFC 8785 text of a JSON value. Text is made well-formed first by `wellFormed`; a lone surrogate that still
+ * gets here is an error of the caller.
+ * @throws TilsynError `canonical.unencodable`
+ */
+export function canonical(value: unknown): string {
+  try {
+    const text = canonicalize(value);
+    if (text !== undefined) return text;
+  } catch (cause) {
+    throw new TilsynError('canonical.unencodable', 'encoding a record: it has no canonical form', { cause });
+  }
+  throw new TilsynError('canonical.unencodable', 'encoding a record: it has no canonical form');
+}
+
+/** True where `text` is the canonical form of the value that it parses to: no duplicate keys, no other order. */
+export function isCanonical(text: string, parsed: unknown): boolean {
+  try {
+    return canonicalize(parsed) === text;
+  } catch {
+    return false;
+  }
+}
+
+/** The same value with every string passed through `toWellFormed()`. */
+export function wellFormed<T>(value: T): T {
+  if (typeof value === 'string') return value.toWellFormed() as T;
+  if (Array.isArray(value)) return value.map(wellFormed) as T;
+  if (typeof value === 'object' && value !== null) {
+    const out: Record<string, unknown> = {};
+    for (const [key, item] of Object.entries(value)) out[key.toWellFormed()] = wellFormed(item);
+    return out as T;
+  }
+  return value;
+}
+
+export function sha256(bytes: Uint8Array | string): Buffer {
+  return createHash('sha256').update(bytes).digest();
+}
+
+const LEAF = Buffer.from([0]);
+const NODE = Buffer.from([1]);
+
+/** RFC 6962 leaf hash of a record's canonical text: SHA-256(0x00 ‖ bytes). 32 bytes. */
+export function leafHash(text: string | Uint8Array): Buffer {
+  return createHash('sha256').update(LEAF).update(text).digest();
+}
+
+/** RFC 6962 inner node: SHA-256(0x01 ‖ left ‖ right). 32 bytes. */
+export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
+  return createHash('sha256').update(NODE).update(left).update(right).digest();
+}

@@ -1,0 +1,86 @@
+/**
+ * Key groups: what is erased together. The collector signs each; agents get the public half.
+ *
+ * G1  A session's personal data lies under the group of the span in which it started.
+ * G2  A group that was erased stays dead for ever; its id is never used again.
+ */
+import type { KeyObject } from 'node:crypto';
+import { z } from 'zod';
+import type { AgreementId, GroupId } from './ids.ts';
+import { signRecord, verifyRecord } from './sign.ts';
+import { fromIso, isIso, toIso, type UtcMs, utcMs } from './time.ts';
+
+export const id = z.string().regex(/^[0-9a-f]{32}$/);
+export const b64 = z.string().regex(/^[A-Za-z0-9_-]*$/);
+export const iso = z.string().refine(isIso, 'not ISO 8601 UTC with milliseconds');
+
+export const GROUP_KINDS = ['oneoff', 'span', 'whole', 'late', 'single', 'house'] as const;
+export type GroupKind = (typeof GROUP_KINDS)[number];
+
+/** Data classes: what retention policies name. The last four are the collector's own records. */
+export const DATA_CLASSES = [
+  'session',
+  'host.name',
+  'audit.event',
+  'audit.reading',
+  'hold.record',
+  'person.account',
+] as const;
+export type DataClass = (typeof DATA_CLASSES)[number];
+
+export const signedGroup = z.object({
+  group: id,
+  kind: z.enum(GROUP_KINDS),
+  /** Null for `house` groups, which no agreement's end touches. */
+  agreement: id.nullable(),
+  class: z.string().regex(/^[a-z.]{1,32}$/),
+  /** The span, half open; null for `whole`, `late`, `single` and `oneoff`. */
+  from: iso.nullable(),
+  to: iso.nullable(),
+  /** X25519 public half, base64url of 32 bytes; null for `oneoff`, whose key lives in RAM only. */
+  key: b64.nullable(),
+  sig: b64,
+});
+export type SignedGroup = z.infer<typeof signedGroup>;
+
+export interface GroupSpec {
+  group: GroupId;
+  kind: GroupKind;
+  agreement: AgreementId | null;
+  class: DataClass;
+  from: UtcMs | null;
+  to: UtcMs | null;
+  key: string | null;
+}
+
+/** Signs a group with the collector's identity key. */
+export function signGroup(identity: KeyObject, spec: GroupSpec): SignedGroup {
+  return signRecord('group', identity, {
+    ...spec,
+    from: spec.from === null ? null : toIso(spec.from),
+    to: spec.to === null ? null : toIso(spec.to),
+  });
+}
+
+export function verifyGroup(identityKey: string, group: SignedGroup): boolean {
+  return verifyRecord('group', identityKey, group);
+}
+
+export type SpanUnit = 'day' | 'month';
+
+/** The UTC day or month that holds `at`, half open. */
+export function spanOf(at: UtcMs, unit: SpanUnit): { from: UtcMs; to: UtcMs } {
+  const d = new Date(at);
+  const [year, month, day] = [d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate()];
+  if (unit === 'day')
+    return { from: utcMs(Date.UTC(year, month, day)), to: utcMs(Date.UTC(year, month, day + 1)) };
+  return { from: utcMs(Date.UTC(year, month, 1)), to: utcMs(Date.UTC(year, month + 1, 1)) };
+}
+
+/** True where the group's span holds `at`. Groups without a span hold nothing by time. */
+export function spanHolds(group: SignedGroup, at: UtcMs): boolean {
+  if (group.from === null || group.to === null) return false;
+  const from = fromIso(group.from);
+  const to = fromIso(group.to);
+  return from !== null && to !== null && from <= at && at < to;
+}
