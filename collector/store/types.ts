@@ -1,0 +1,364 @@
+/**
+ * The collector's store: one async interface of batch-wise methods. SQLite stands behind it now, PostgreSQL can
+ * later; `test/contract/store.ts` is what both must pass.
+ *
+ * K1  What `write` resolved for is on disk (fsynced) and survives a power cut.
+ * K2  `write` runs one at a time, in the order of the calls; its function sees its own changes, `read` sees only
+ *     what was committed.
+ * K3  A `write` whose function throws leaves nothing behind.
+ * K4  `(log, seq)` is unique for ever; `pos` only grows.
+ */
+import type { Birth } from '../../protocol/birth.ts';
+import type { DataClass, GroupKind, SignedGroup } from '../../protocol/group.ts';
+import type {
+  AgentId,
+  AgreementId,
+  CustomerId,
+  GroupId,
+  Id,
+  LogId,
+  PersonId,
+  SessionId,
+  SiteId,
+  SourceId,
+  TokenId,
+} from '../../protocol/ids.ts';
+import type { UtcMs } from '../../protocol/time.ts';
+
+/** A leaf's place in the order of commit. */
+export type Pos = number;
+
+export interface CustomerRow {
+  customer: CustomerId;
+  namePos: Pos | null;
+  createdAt: UtcMs;
+}
+export interface SiteRow {
+  site: SiteId;
+  customer: CustomerId;
+  namePos: Pos | null;
+  createdAt: UtcMs;
+}
+export interface AgreementRow {
+  agreement: AgreementId;
+  customer: CustomerId;
+  mode: 'managed' | 'one-off';
+  state: 'open' | 'ended';
+  isDefault: boolean;
+  startsAt: UtcMs;
+  endsAt: UtcMs | null;
+  createdAt: UtcMs;
+}
+export interface AgentRow {
+  agent: AgentId;
+  key: string;
+  customer: CustomerId;
+  site: SiteId;
+  agreement: AgreementId;
+  mode: 'managed' | 'one-off';
+  state: 'waiting' | 'approved' | 'revoked';
+  token: TokenId | null;
+  enrolledAt: UtcMs;
+  revokedAt: UtcMs | null;
+  conflictAt: UtcMs | null;
+  firstSeenAt: UtcMs | null;
+  lastSeenAt: UtcMs | null;
+  readThrough: UtcMs | null;
+  skewMs: number | null;
+  backlog: number | null;
+  software: { version: string; platform: string; node: string } | null;
+  namePos: Pos | null;
+}
+export interface TokenRow {
+  token: TokenId;
+  secretHash: string;
+  customer: CustomerId;
+  site: SiteId;
+  agreement: AgreementId;
+  mode: 'managed' | 'one-off';
+  uses: number;
+  used: number;
+  cidr: string | null;
+  requireApproval: boolean;
+  state: 'open' | 'revoked';
+  createdBy: PersonId | null;
+  createdAt: UtcMs;
+  expiresAt: UtcMs;
+}
+export interface PersonRow {
+  person: PersonId;
+  role: 'admin' | 'auditor' | 'technician' | 'security' | 'dpo';
+  /** Null: all customers. */
+  customers: CustomerId[] | null;
+  state: 'active' | 'revoked';
+  namePos: Pos | null;
+  createdBy: PersonId | null;
+  createdAt: UtcMs;
+}
+export interface SigninRow {
+  signin: Id<'signin'>;
+  person: PersonId;
+  tokenHash: string;
+  state: 'active' | 'revoked';
+  createdAt: UtcMs;
+  expiresAt: UtcMs;
+  lastUsedAt: UtcMs | null;
+}
+export interface GroupRow {
+  group: GroupId;
+  kind: GroupKind;
+  agreement: AgreementId | null;
+  class: DataClass;
+  from: UtcMs | null;
+  to: UtcMs | null;
+  key: string | null;
+  record: SignedGroup;
+  slot: number | null;
+  state: 'live' | 'erasing' | 'erased';
+  dueAt: UtcMs | null;
+  erasedAt: UtcMs | null;
+  erasedBy: string | null;
+  createdAt: UtcMs;
+}
+export interface CommandRow {
+  command: Id<'command'>;
+  agent: AgentId;
+  generation: Id<'generation'>;
+  n: number;
+  verb: string;
+  body: Record<string, unknown>;
+  sig: string;
+  createdBy: PersonId | null;
+  createdAt: UtcMs;
+  resultAt: UtcMs | null;
+  ok: boolean | null;
+  result: Record<string, unknown> | null;
+}
+
+export interface LogRow {
+  log: LogId;
+  /** Null: the collector's own log. */
+  agent: AgentId | null;
+  birth: Birth;
+  /** Seq of the last stored leaf; 0: none. */
+  through: number;
+  /** Its leaf hash, 32 bytes (of the birth at 0). */
+  head: Buffer;
+  state: 'open' | 'closed' | 'frozen' | 'quarantined';
+  createdAt: UtcMs;
+}
+
+export interface LeafRow {
+  pos: Pos;
+  log: LogId;
+  seq: number;
+  /** Canonical JSON exactly as it came. */
+  bytes: string;
+  hash: Buffer;
+  type: string;
+  at: UtcMs;
+  receivedAt: UtcMs;
+}
+export type NewLeaf = Omit<LeafRow, 'pos'>;
+
+export interface PartRow {
+  pos: Pos;
+  /** The group that the leaf names, for ever. */
+  group: GroupId;
+  /** The group that the part lies under now. */
+  under: GroupId;
+  wrap: Id<'wrap'> | null;
+  body: Buffer;
+}
+export interface WrapRow {
+  wrap: Id<'wrap'>;
+  /** Enters the wrap's AAD. */
+  log: LogId;
+  group: GroupId;
+  body: Buffer;
+}
+export interface ForkRow {
+  log: LogId;
+  seq: number;
+  hash: Buffer;
+  bytes: string;
+  receivedAt: UtcMs;
+}
+export interface OriginRow {
+  group: GroupId;
+  /** 32 bytes. */
+  origin: Buffer;
+  session: SessionId;
+}
+
+export interface SessionRow {
+  session: SessionId;
+  agent: AgentId;
+  customer: CustomerId;
+  site: SiteId;
+  agreement: AgreementId;
+  source: SourceId;
+  tool: string;
+  direction: string;
+  kind: string;
+  mode: string;
+  state: 'attempted' | 'rejected' | 'active' | 'ended' | 'unknown-end';
+  startedAt: UtcMs;
+  startBasis: string;
+  occurrence: number;
+  endedAt: UtcMs | null;
+  endBasis: string | null;
+  endReason: string | null;
+  durationSeconds: number | null;
+  auth: string | null;
+  failedAttempts: number | null;
+  files: number | null;
+  confirmedBy: string[];
+  log: LogId;
+  firstSeq: number;
+  lastSeq: number;
+  startedPos: Pos;
+  /** Leaves of this session that have sealed parts. */
+  partPos: Pos[];
+  mergedInto: SessionId | null;
+}
+export interface SourceRow {
+  source: SourceId;
+  agent: AgentId;
+  tool: string;
+  state: 'reading' | 'unreadable' | 'lost';
+  since: UtcMs;
+  skipped: number;
+  unreadable: number;
+}
+export interface GapRow {
+  pos: Pos;
+  agent: AgentId;
+  source: SourceId | null;
+  fromAt: UtcMs;
+  toAt: UtcMs;
+  reason: string;
+  count: number | null;
+}
+
+/** A registry table: small, read whole or by equal columns. */
+export interface Table<Row> {
+  get(id: string): Promise<Row | null>;
+  /** Rows whose columns equal all of `where`; in the order of insertion. */
+  list(where?: Partial<Row>): Promise<Row[]>;
+}
+export interface WritableTable<Row> extends Table<Row> {
+  /** Inserts or replaces by primary key. */
+  put(rows: readonly Row[]): Promise<void>;
+}
+
+export interface LeafQuery {
+  /** Exclusive cursor; 0: from the start. */
+  after?: Pos;
+  /** Only these logs. */
+  logs?: readonly LogId[];
+  types?: readonly string[];
+  /** `at` in [since, until). */
+  since?: UtcMs;
+  until?: UtcMs;
+  limit: number;
+}
+
+export interface SessionQuery {
+  /** Null: all customers. Every query is bound to the customers that the signed-in person may see. */
+  customers: readonly CustomerId[] | null;
+  agents?: readonly AgentId[];
+  /** `startedAt` in [since, until); with `overlaps`: any part of the session lies in it. */
+  since?: UtcMs;
+  until?: UtcMs;
+  overlaps?: boolean;
+  tool?: string;
+  state?: string;
+  kind?: string;
+  mode?: string;
+  /** Exclusive: the `(startedAt, session)` of the last row of the page before. */
+  after?: { startedAt: UtcMs; session: SessionId };
+  /** True: sessions that were merged into another are listed too. */
+  merged?: boolean;
+  limit: number;
+}
+
+export interface Reader {
+  meta(key: string): Promise<string | null>;
+  readonly customers: Table<CustomerRow>;
+  readonly sites: Table<SiteRow>;
+  readonly agreements: Table<AgreementRow>;
+  readonly agents: Table<AgentRow>;
+  readonly tokens: Table<TokenRow>;
+  readonly people: Table<PersonRow>;
+  readonly signins: Table<SigninRow>;
+  readonly groups: Table<GroupRow>;
+  readonly commands: Table<CommandRow>;
+  readonly sources: Table<SourceRow>;
+  logs(ids: readonly LogId[]): Promise<LogRow[]>;
+  /** Null: the collector's own logs. Oldest first. */
+  logsOf(agent: AgentId | null): Promise<LogRow[]>;
+  /** In the order of `pos`. */
+  leaves(query: LeafQuery): Promise<LeafRow[]>;
+  leavesAt(positions: readonly Pos[]): Promise<LeafRow[]>;
+  /** Leaves of one log from seq to seq, both included. */
+  leavesOf(log: LogId, from: number, to: number): Promise<LeafRow[]>;
+  /** Highest committed position; 0: none. */
+  lastPos(): Promise<Pos>;
+  parts(positions: readonly Pos[]): Promise<PartRow[]>;
+  wraps(ids: readonly Id<'wrap'>[]): Promise<WrapRow[]>;
+  forks(log?: LogId): Promise<ForkRow[]>;
+  /** Sessions known under these origins. */
+  origins(group: GroupId, origins: readonly Buffer[]): Promise<OriginRow[]>;
+  sessionsById(ids: readonly SessionId[]): Promise<SessionRow[]>;
+  /** In the order `(startedAt, session)`. */
+  sessions(query: SessionQuery): Promise<SessionRow[]>;
+  /** Unmerged sessions of this agent with equal tool, kind, start, end and occurrence, other than `session`. */
+  twins(row: SessionRow): Promise<SessionRow[]>;
+  /** Sessions that were merged into these. */
+  mergedInto(ids: readonly SessionId[]): Promise<SessionRow[]>;
+  /** Gaps that touch [from, to). */
+  gaps(agents: readonly AgentId[], from: UtcMs, to: UtcMs): Promise<GapRow[]>;
+  counts(): Promise<{ leaves: number; sessions: number; parts: number; forks: number }>;
+}
+
+export interface Tx extends Reader {
+  setMeta(key: string, value: string): Promise<void>;
+  readonly customers: WritableTable<CustomerRow>;
+  readonly sites: WritableTable<SiteRow>;
+  readonly agreements: WritableTable<AgreementRow>;
+  readonly agents: WritableTable<AgentRow>;
+  readonly tokens: WritableTable<TokenRow>;
+  readonly people: WritableTable<PersonRow>;
+  readonly signins: WritableTable<SigninRow>;
+  readonly groups: WritableTable<GroupRow>;
+  readonly commands: WritableTable<CommandRow>;
+  readonly sources: WritableTable<SourceRow>;
+  putLogs(rows: readonly LogRow[]): Promise<void>;
+  /** Moves cursors after leaves were appended. */
+  setHeads(rows: readonly { log: LogId; through: number; head: Buffer }[]): Promise<void>;
+  /**
+   * Appends leaves in the given order; returns their positions.
+   * @throws TilsynError `store.duplicate-leaf` where `(log, seq)` is taken (K4)
+   */
+  appendLeaves(rows: readonly NewLeaf[]): Promise<Pos[]>;
+  /** Parts whose `(pos, group)` is stored already are left as they are. */
+  addParts(rows: readonly PartRow[]): Promise<void>;
+  dropParts(keys: readonly { pos: Pos; group: GroupId }[]): Promise<void>;
+  /** Wraps that are stored already are left as they are. */
+  addWraps(rows: readonly WrapRow[]): Promise<void>;
+  addForks(rows: readonly ForkRow[]): Promise<void>;
+  putOrigins(rows: readonly OriginRow[]): Promise<void>;
+  putSessions(rows: readonly SessionRow[]): Promise<void>;
+  putGaps(rows: readonly GapRow[]): Promise<void>;
+  /** Empties `sessions`, `sources` and `gaps`, before a rebuild. */
+  clearProjections(): Promise<void>;
+}
+
+export interface Store {
+  /** Committed state. */
+  readonly read: Reader;
+  /** One transaction (K1–K3). */
+  write<T>(fn: (tx: Tx) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,105 @@
+/** What the rooms of the collector hand each other. */
+import type { KeyObject } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { EventData, EventPersonal, EventType } from '../protocol/event.ts';
+import type { DataClass, GroupKind, SignedGroup } from '../protocol/group.ts';
+import type { AgreementId, GroupId, Id, Random } from '../protocol/ids.ts';
+import type { Personal } from '../protocol/seal.ts';
+import type { Clock, UtcMs } from '../protocol/time.ts';
+import type { GroupRow, Pos, Reader, Store, Tx, WrapRow } from './store/types.ts';
+
+/**
+ * Test-only seam, `{}` in the product: a crash, a failed write or a build broken on purpose. Never read from the
+ * environment or a file.
+ */
+export interface FaultSeam {
+  /** Called at a named point; may throw, or kill the process. */
+  hit?(point: string): void;
+  /** True where the named law is to be broken (`ack-before-commit`, `no-dedup`, `synchronous-off` …). */
+  broken?(law: string): boolean;
+}
+
+/** An event of the collector's own log, before it has a place. */
+export interface OwnDraft<T extends EventType = EventType> {
+  type: T;
+  data: EventData<T>;
+  /** Sealed under the house group of the type's data class and the present span. */
+  personal?: EventPersonal<T> | null;
+}
+
+/** The collector's own log (`journal.ts`): every act of its own is an event, in the transaction of the act. */
+export interface OwnLog {
+  /** Appends inside the caller's transaction; returns positions, in order. */
+  append(tx: Tx, drafts: readonly OwnDraft[]): Promise<Pos[]>;
+}
+
+/** Key groups (`groups.ts`): finds, makes and hands out; never shows a private half. */
+export interface Groups {
+  /** A known group, any state. */
+  byId(group: GroupId): GroupRow | null;
+  /** The live or dead group of this span (or `whole` / newest `late`), if it was ever made. */
+  find(agreement: AgreementId | null, cls: DataClass, kind: GroupKind, at: UtcMs): GroupRow | null;
+  /**
+   * Makes what is missing: slots are durable in both files before this resolves; the rows are put inside the
+   * caller's transaction by `commit`. A crash in between leaves an orphan slot, which the start keeps.
+   */
+  prepare(wanted: readonly GroupWish[]): Promise<PreparedGroups>;
+  /** What an agent of this agreement gets: present and next span, `late`, `whole`. Live ones only. */
+  forAgreement(agreement: AgreementId, at: UtcMs): SignedGroup[];
+  /** Of these ids, the ones that are dead. */
+  dead(ids: readonly GroupId[]): GroupId[];
+  /**
+   * Takes back groups that agents hold and this database has lost: own signature right, slot live. Returns the
+   * rows to put inside the caller's transaction.
+   */
+  adoptable(offer: readonly SignedGroup[]): GroupRow[];
+  /** Tells the index of rows that a transaction committed. */
+  committed(rows: readonly GroupRow[]): void;
+}
+export interface GroupWish {
+  agreement: AgreementId | null;
+  class: DataClass;
+  kind: GroupKind;
+  at: UtcMs;
+}
+export interface PreparedGroups {
+  /** One per wish, in order; an existing one where there was one. */
+  groups: GroupRow[];
+  /** Puts the new rows; call inside the transaction that first uses them. */
+  commit(tx: Tx): Promise<void>;
+}
+
+/** The private side (`keyring.ts`), as ingest and reading see it. */
+export interface Opener {
+  /** Content key of a wrap; null where the group is not live or the wrap is not right. Cached by wrap id. */
+  contentKey(group: GroupId, wrap: WrapRow): Buffer | null;
+  /** HMAC key for origins of a live group: HKDF(private half, "tilsyn/origin/v1"); null where it is not live. */
+  originKey(group: GroupId): Buffer | null;
+  /** Personal parts of leaves, by position; parts that cannot be opened are left out. */
+  open(reader: Reader, positions: readonly Pos[]): Promise<Map<Pos, Personal>>;
+}
+
+/** Everything that the collector's features share; made once in `main.ts`. */
+export interface Context {
+  store: Store;
+  own: OwnLog;
+  groups: Groups;
+  opener: Opener;
+  clock: Clock;
+  random: Random;
+  log: Logger;
+  faults: FaultSeam;
+  /** Ed25519 identity key: challenges, commands, groups. */
+  identity: KeyObject;
+  /** Name (origin), e.g. `tilsyn.example`. */
+  name: string;
+  /** `wss://host:port` that tokens carry. */
+  url: string;
+  /** PEM of the own CA; null where the operator's certificate is used. */
+  caPem: string | null;
+  generation(): Id<'generation'>;
+  /** Tells live listeners (tails, sockets) that positions up to here were committed. */
+  notify(through: Pos): void;
+  /** Calls back after each commit; returns the way to stop that. */
+  onCommit(fn: (through: Pos) => void): () => void;
+}
