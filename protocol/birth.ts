@@ -19,7 +19,7 @@ export const BIRTH_REASONS = [
   'moved',
 ] as const;
 
-export const birthRecord = z.object({
+const birthShape = {
   v: z.literal(1),
   log: id,
   agent: id,
@@ -28,12 +28,16 @@ export const birthRecord = z.object({
   site: id.nullable(),
   /** Ed25519 public key of the log's owner. */
   key: b64,
-  predecessor: z.object({ log: id, size: z.int().min(0), head: b64.nullable() }).nullable(),
+  predecessor: z.looseObject({ log: id, size: z.int().min(0), head: b64.nullable() }).nullable(),
   reason: z.enum(BIRTH_REASONS),
   at: iso,
   sig: b64,
-});
-export type Birth = z.infer<typeof birthRecord>;
+};
+export interface Birth extends Omit<z.infer<z.ZodObject<typeof birthShape>>, 'predecessor'> {
+  predecessor: { log: string; size: number; head: string | null } | null;
+}
+/** Fields of a later version stay, unread: signature and hash are over them too. */
+export const birthRecord: z.ZodType<Birth> = z.looseObject(birthShape);
 export type BirthReason = (typeof BIRTH_REASONS)[number];
 
 export function signBirth(key: KeyObject, birth: Omit<Birth, 'sig'>): Birth {

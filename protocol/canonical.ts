@@ -1,6 +1,9 @@
 /**
  * Canonical bytes (RFC 8785) and the hashes of the log (RFC 6962, section 2.1). All hashing of the product's
  * records happens here.
+ *
+ * X1  A record has exactly one canonical text; any other text of the same value is refused, never repaired.
+ * X2  Leaf and node hashes are RFC 6962's, so that other people's tools can check a log.
  */
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
@@ -35,9 +38,10 @@ export function wellFormed<T>(value: T): T {
   if (typeof value === 'string') return value.toWellFormed() as T;
   if (Array.isArray(value)) return value.map(wellFormed) as T;
   if (typeof value === 'object' && value !== null) {
-    const out: Record<string, unknown> = {};
-    for (const [key, item] of Object.entries(value)) out[key.toWellFormed()] = wellFormed(item);
-    return out as T;
+    // fromEntries rather than assignment: a key called `__proto__` stays a key.
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [key.toWellFormed(), wellFormed(item)]),
+    ) as T;
   }
   return value;
 }

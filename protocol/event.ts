@@ -7,7 +7,7 @@
  * E2  What is personal is named in P's allow-list and lies in a sealed part only.
  */
 import { z } from 'zod';
-import { type DataClass, id, iso } from './group.ts';
+import { b64, DATA_CLASSES, type DataClass, id, iso } from './group.ts';
 
 export const TOOLS = [
   'teamviewer',
@@ -52,6 +52,7 @@ export const ROLES = ['admin', 'auditor', 'technician', 'security', 'dpo'] as co
 
 const count = z.int().min(0);
 const seq = z.int().min(1);
+const hash = b64.length(43);
 /** A short word of the code base, never text of a user: `rotated`, `EACCES`, `clock-step`. */
 const word = z.string().regex(/^[A-Za-z][A-Za-z0-9-]{0,39}$/);
 const version = z.string().regex(/^\d+\.\d+\.\d+(-[a-z0-9.]{1,16})?$/);
@@ -109,12 +110,13 @@ const logAt = z.strictObject({ log: id, seq });
 const sealedAt = z.strictObject({ log: id, seq, from: id.nullable(), to: id.nullable() });
 const erasure = z.strictObject({
   group: id,
-  class: word.or(z.string().regex(/^[a-z.]{1,32}$/)),
+  class: z.enum(DATA_CLASSES),
   policy: word.nullable(),
   version: count.nullable(),
   dueAt: iso.nullable(),
   count,
-  listRoot: z.string().nullable(),
+  /** Root of the RFC 6962 tree over what was erased. */
+  listRoot: hash.nullable(),
   lateSeconds: z.int().nullable(),
   method: word,
 });

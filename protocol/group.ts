@@ -28,7 +28,7 @@ export const DATA_CLASSES = [
 ] as const;
 export type DataClass = (typeof DATA_CLASSES)[number];
 
-export const signedGroup = z.object({
+const groupRecord = z.object({
   group: id,
   kind: z.enum(GROUP_KINDS),
   /** Null for `house` groups, which no agreement's end touches. */
@@ -41,7 +41,9 @@ export const signedGroup = z.object({
   key: b64.nullable(),
   sig: b64,
 });
-export type SignedGroup = z.infer<typeof signedGroup>;
+export type SignedGroup = z.infer<typeof groupRecord>;
+/** Fields of a later version stay, unread: the signature is over them too. */
+export const signedGroup: z.ZodType<SignedGroup> = z.looseObject(groupRecord.shape);
 
 export interface GroupSpec {
   group: GroupId;
@@ -70,11 +72,13 @@ export type SpanUnit = 'day' | 'month';
 
 /** The UTC day or month that holds `at`, half open. */
 export function spanOf(at: UtcMs, unit: SpanUnit): { from: UtcMs; to: UtcMs } {
-  const d = new Date(at);
-  const [year, month, day] = [d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate()];
-  if (unit === 'day')
-    return { from: utcMs(Date.UTC(year, month, day)), to: utcMs(Date.UTC(year, month, day + 1)) };
-  return { from: utcMs(Date.UTC(year, month, 1)), to: utcMs(Date.UTC(year, month + 1, 1)) };
+  const from = new Date(at);
+  from.setUTCHours(0, 0, 0, 0);
+  if (unit === 'month') from.setUTCDate(1);
+  const to = new Date(from);
+  if (unit === 'day') to.setUTCDate(to.getUTCDate() + 1);
+  else to.setUTCMonth(to.getUTCMonth() + 1);
+  return { from: utcMs(from.getTime()), to: utcMs(to.getTime()) };
 }
 
 /** True where the group's span holds `at`. Groups without a span hold nothing by time. */

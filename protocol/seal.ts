@@ -33,6 +33,12 @@ const COMMIT_LABEL = Buffer.from('tilsyn/pii/v1\0');
 const WRAP_INFO = 'tilsyn/wrap/v1';
 const NONCE = 12;
 const TAG = 16;
+// {"p":…,"r":"<43>"} is 56 characters around P, and the length before it 4 bytes.
+const MAX_BODY_BYTES = NONCE + padded(4 + 56 + MAX_PART_BYTES) + TAG;
+
+function padded(bytes: number): number {
+  return Math.ceil(bytes / PAD_BYTES) * PAD_BYTES;
+}
 
 /** What a part belongs to. `group` is the leaf's, for ever; `under` is the group it lies under now. */
 export interface PartPlace {
@@ -97,7 +103,7 @@ export function sealPart(
   const c = toB64(commitmentOf(r, place, canonicalP));
   // JCS orders keys by code unit: "p" before "r", so the text can be put together without a second pass.
   const text = Buffer.from(`{"p":${canonicalP},"r":"${toB64(r)}"}`, 'utf8');
-  const clear = Buffer.alloc(Math.ceil((4 + text.length) / PAD_BYTES) * PAD_BYTES);
+  const clear = Buffer.alloc(padded(4 + text.length));
   clear.writeUInt32BE(text.length);
   text.copy(clear, 4);
   const nonce = random(NONCE);
@@ -109,7 +115,7 @@ export function sealPart(
   return { c, body };
 }
 
-/** Opens a part and checks it against `c`. Null where key, place, bytes or commitment do not agree. */
+/** Opens a part and checks it against `c`. Null where key, place, bytes or commitment do not agree. Never throws. */
 export function openPart(
   contentKey: Uint8Array,
   place: PartPlace,
@@ -117,14 +123,19 @@ export function openPart(
   body: Uint8Array,
 ): OpenedPart | null {
   const expected = fromB64(c, 32);
-  if (expected === null || body.length < NONCE + PAD_BYTES + TAG) return null;
+  if (expected === null || body.length < NONCE + PAD_BYTES + TAG || body.length > MAX_BODY_BYTES) return null;
   const clear = decrypt(contentKey, aad(place, c), body);
   if (clear === null) return null;
   const opened = readClear(clear);
   clear.fill(0);
   if (opened === null) return null;
-  const actual = commitmentOf(opened.r, place, canonical(opened.p));
-  return timingSafeEqual(actual, expected) ? opened : null;
+  try {
+    const actual = commitmentOf(opened.r, place, canonical(opened.p));
+    return timingSafeEqual(actual, expected) ? opened : null;
+  } catch {
+    // A lone surrogate in P: no canonical form, so no commitment can be its.
+    return null;
+  }
 }
 
 function decrypt(key: Uint8Array, associated: Buffer, body: Uint8Array): Buffer | null {

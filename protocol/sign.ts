@@ -1,6 +1,8 @@
 /**
  * Signatures. Every one is Ed25519 over `"tilsyn/<name>/v1" ‖ 0 ‖ JCS(object without sig)`; the name keeps a
  * signature made for one purpose from being read as another. Nothing else in the product signs or verifies.
+ *
+ * X3  A signature never verifies for another name, another content or another key.
  */
 import {
   createPrivateKey,
@@ -32,10 +34,9 @@ export function signRecord<T extends object>(name: SignName, key: KeyObject, rec
 
 /** True where `record.sig` is this key's signature for this name. Never throws. */
 export function verifyRecord(name: SignName, key: PublicKeyText, record: { sig: string }): boolean {
-  const sig = fromB64(record.sig, 64);
-  if (sig === null) return false;
   try {
-    return verify(null, message(name, record), publicKey(key), sig);
+    const sig = fromB64(record.sig, 64);
+    return sig !== null && verify(null, message(name, record), publicKey(key), sig);
   } catch {
     return false;
   }
