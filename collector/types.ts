@@ -1,9 +1,11 @@
 /** What the rooms of the collector hand each other. */
 import type { KeyObject } from 'node:crypto';
 import type { Logger } from 'pino';
+import type { CloseName } from '../protocol/close-code.ts';
 import type { EventData, EventPersonal, EventType } from '../protocol/event.ts';
+import type { CollectorFrame, FrameOf } from '../protocol/frame.ts';
 import type { DataClass, GroupKind, SignedGroup } from '../protocol/group.ts';
-import type { AgreementId, GroupId, Id, Random } from '../protocol/ids.ts';
+import type { AgentId, AgreementId, GroupId, Id, Random } from '../protocol/ids.ts';
 import type { Personal } from '../protocol/seal.ts';
 import type { Clock, UtcMs } from '../protocol/time.ts';
 import type { GroupRow, Pos, Reader, Store, Tx, WrapRow } from './store/types.ts';
@@ -79,6 +81,19 @@ export interface Opener {
   open(reader: Reader, positions: readonly Pos[]): Promise<Map<Pos, Personal>>;
 }
 
+/** Why a connection is refused: code, message, hint, and when to come again (milliseconds). */
+export type Refusal = Omit<FrameOf<CollectorFrame, 'refuse'>, 't'>;
+
+/** Proven sockets of this process (`ingest/links.ts`), as the rest of the collector sees them. */
+export interface Links {
+  isLive(agent: AgentId): boolean;
+  /** False where the agent has no socket open; a command is sent again when it comes back. */
+  send(agent: AgentId, frame: CollectorFrame): boolean;
+  /** Says why and closes, also a socket that has proven itself and is not yet let in. */
+  close(agent: AgentId, name: CloseName, refusal: Refusal | null): void;
+  closeAll(name: CloseName, refusal: Refusal | null): void;
+}
+
 /** Everything that the collector's features share; made once in `main.ts`. */
 export interface Context {
   store: Store;
@@ -98,6 +113,9 @@ export interface Context {
   /** PEM of the own CA; null where the operator's certificate is used. */
   caPem: string | null;
   generation(): Id<'generation'>;
+  /** Tells this process of a generation that a transaction committed. */
+  adoptGeneration(generation: Id<'generation'>): void;
+  links: Links;
   /** Tells live listeners (tails, sockets) that positions up to here were committed. */
   notify(through: Pos): void;
   /** Calls back after each commit; returns the way to stop that. */
