@@ -136,8 +136,8 @@ export interface Journal {
  * environment or a file.
  */
 export interface FaultSeam {
-  /** Called at a named point; may throw, or kill the process. */
-  hit?(point: string): void;
+  /** Called at a named point; may throw, or kill the process. `at`: how far a log was sent or acked there. */
+  hit?(point: string, at?: { log: string; through: number }): void;
   /** True where the named law is to be broken (`ack-before-commit`, `offset-before-event`, `synchronous-off` …). */
   broken?(law: string): boolean;
 }

@@ -216,9 +216,9 @@ export class Conversation {
     const text = frameText({ t: 'batch', log, events: out.events, parts, wraps, keys });
     const size = Buffer.byteLength(text);
     if (size > room) return { t: 'tight' };
-    faults.hit?.('agent.send.before');
+    faults.hit?.('agent.send.before', { log, through: out.lastSeq });
     wire.send(text, () => this.#flushed(wire));
-    faults.hit?.('agent.send.after');
+    faults.hit?.('agent.send.after', { log, through: out.lastSeq });
     return { t: 'sent', log, through: out.lastSeq, events: out.events.length, bytes: size };
   }
 

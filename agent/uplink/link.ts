@@ -161,6 +161,8 @@ export class Link {
       this.#attempts = 0;
       this.#logged = null;
       faults.hit?.('agent.link.live');
+    } else if (kind === 'waiting' || kind === 'refused') {
+      faults.hit?.('agent.link.waiting');
     }
   }
 
@@ -195,10 +197,10 @@ export class Link {
 
   #acked({ log, through }: Extract<LinkEffect, { do: 'acked' }>): void {
     const { journal, faults } = this.#deps;
-    faults.hit?.('agent.ack.before');
+    faults.hit?.('agent.ack.before', { log, through });
     // A crash before this sends the same leaves again; the collector knows them by (log, seq).
     journal.acked(log, through);
-    faults.hit?.('agent.ack.after');
+    faults.hit?.('agent.ack.after', { log, through });
   }
 
   #connect(): void {
