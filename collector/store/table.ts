@@ -1,5 +1,5 @@
 /** Registry tables over SQLite: one description of the columns, used both ways. */
-import type { Database } from 'better-sqlite3';
+import type { Database, Statement } from 'better-sqlite3';
 import type { WritableTable } from './types.ts';
 
 type Kind = 'plain' | 'json' | 'flag';
@@ -22,25 +22,31 @@ function fromCell(cell: Cell, kind: Kind): unknown {
 }
 
 /** Prepared statements by their text, so that each is compiled once per connection. */
-export function statements(db: Database) {
-  const cache = new Map<string, ReturnType<Database['prepare']>>();
-  return (sql: string) => {
+export type Sql = (sql: string) => Statement<unknown[]>;
+
+export function statements(db: Database): Sql {
+  const cache = new Map<string, Statement<unknown[]>>();
+  return (sql) => {
     let statement = cache.get(sql);
     if (statement === undefined) {
-      statement = db.prepare(sql);
+      statement = db.prepare<unknown[]>(sql);
       cache.set(sql, statement);
     }
     return statement;
   };
 }
-export type Sql = ReturnType<typeof statements>;
+
+export interface SqliteTable<Row> extends WritableTable<Row> {
+  /** Rows by the text that follows `SELECT … FROM table`; for queries that `list` cannot say. */
+  select(rest: string, values: readonly unknown[]): Row[];
+}
 
 /** A table of `Row` named `name`. `put` replaces by primary key and keeps the place in the order. */
 export function sqliteTable<Row extends object>(
   sql: Sql,
   name: string,
   columns: Columns<Row>,
-): WritableTable<Row> {
+): SqliteTable<Row> {
   const fields = (Object.entries(columns) as [keyof Row & string, readonly [string, Kind?]][]).map(
     ([field, [column, kind]]) => ({ field, column, kind: kind ?? ('plain' as Kind) }),
   );
@@ -59,6 +65,10 @@ export function sqliteTable<Row extends object>(
   };
 
   return {
+    select: (rest, values) =>
+      sql(`${select} ${rest}`)
+        .all(...values)
+        .map(toRow),
     async get(id) {
       const cells = sql(`${select} WHERE ${key} = ?`).get(id);
       return cells === undefined ? null : toRow(cells);

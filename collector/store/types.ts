@@ -7,6 +7,8 @@
  *     what was committed.
  * K3  A `write` whose function throws leaves nothing behind.
  * K4  `(log, seq)` is unique for ever; `pos` only grows.
+ * K5  A damaged database is recognised, never repaired in place; the caller sets it aside.
+ * K6  A database of a newer version opens and keeps what this version does not know.
  */
 import type { Birth } from '../../protocol/birth.ts';
 import type { DataClass, GroupKind, SignedGroup } from '../../protocol/group.ts';
@@ -241,6 +243,12 @@ export interface GapRow {
   count: number | null;
 }
 
+/** A leaf that speaks of a session whose `session.started` has not come yet. */
+export interface WaitingRow {
+  session: SessionId;
+  pos: Pos;
+}
+
 /** A registry table: small, read whole or by equal columns. */
 export interface Table<Row> {
   get(id: string): Promise<Row | null>;
@@ -319,6 +327,8 @@ export interface Reader {
   mergedInto(ids: readonly SessionId[]): Promise<SessionRow[]>;
   /** Gaps that touch [from, to). */
   gaps(agents: readonly AgentId[], from: UtcMs, to: UtcMs): Promise<GapRow[]>;
+  /** Positions of leaves that name a session whose start is not known yet, ascending. */
+  waiting(ids: readonly SessionId[]): Promise<WaitingRow[]>;
   counts(): Promise<{ leaves: number; sessions: number; parts: number; forks: number }>;
 }
 
@@ -351,14 +361,23 @@ export interface Tx extends Reader {
   putOrigins(rows: readonly OriginRow[]): Promise<void>;
   putSessions(rows: readonly SessionRow[]): Promise<void>;
   putGaps(rows: readonly GapRow[]): Promise<void>;
-  /** Empties `sessions`, `sources` and `gaps`, before a rebuild. */
+  putWaiting(rows: readonly WaitingRow[]): Promise<void>;
+  dropWaiting(ids: readonly SessionId[]): Promise<void>;
+  /** Empties `sessions`, `sources`, `gaps` and what waits for a start, before a rebuild. */
   clearProjections(): Promise<void>;
+  /** Deletes parts, wraps and origins that lie under these groups; returns how many parts there were. */
+  dropGroups(groups: readonly GroupId[]): Promise<number>;
+  /** Called once this transaction is on disk, in the order of the calls; not called where it is rolled back. */
+  afterCommit(fn: () => void): void;
 }
 
 export interface Store {
   /** Committed state. */
   readonly read: Reader;
-  /** One transaction (K1–K3). */
+  /**
+   * One transaction (K1–K3). `tx` is dead once `fn` has resolved. Awaiting another `write` inside `fn` never
+   * returns: hand `tx` on instead.
+   */
   write<T>(fn: (tx: Tx) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }

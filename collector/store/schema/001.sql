@@ -259,3 +259,9 @@ CREATE TABLE gaps (
   count   INTEGER
 ) STRICT;
 CREATE INDEX gaps_agent ON gaps (agent, from_at);
+
+CREATE TABLE waiting (                  -- leaves of sessions whose start has not come yet (successor logs)
+  session TEXT NOT NULL,
+  pos     INTEGER NOT NULL,
+  PRIMARY KEY (session, pos)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,99 @@
+/** Sealed parts, wraps and origins: what lies under key groups, and goes with them. */
+import type { Id } from '../../protocol/ids.ts';
+import { IdMap, type Ids } from './ids.ts';
+import type { Sql } from './table.ts';
+import type { OriginRow, PartRow, Reader, Tx, WrapRow } from './types.ts';
+
+type Reads = Pick<Reader, 'parts' | 'wraps' | 'origins'>;
+type Writes = Pick<Tx, 'addParts' | 'dropParts' | 'addWraps' | 'putOrigins' | 'dropGroups'>;
+
+interface PartCells {
+  pos: number;
+  leaf_grp: number;
+  grp: number;
+  wrap: string | null;
+  body: Buffer;
+}
+interface WrapCells {
+  wrap: string;
+  log: number;
+  grp: number;
+  body: Buffer;
+}
+
+export function readParts(sql: Sql, ids: Ids): Reads {
+  const partRow = (cells: unknown): PartRow => {
+    const c = cells as PartCells;
+    const [group, under] = [ids.groups.hex(c.leaf_grp), ids.groups.hex(c.grp)] as const;
+    return { pos: c.pos, group, under, wrap: c.wrap, body: c.body } as PartRow;
+  };
+  const wrapRow = (cells: unknown): WrapRow => {
+    const c = cells as WrapCells;
+    const wrap = c.wrap as Id<'wrap'>;
+    return { wrap, log: ids.logs.hex(c.log), group: ids.groups.hex(c.grp), body: c.body };
+  };
+  return {
+    async parts(positions) {
+      return sql(`SELECT s.pos, s.leaf_grp, s.grp, w.wrap, s.body FROM sealed s
+        LEFT JOIN wraps w ON w.id = s.wrap
+        WHERE s.pos IN (SELECT value FROM json_each(?)) ORDER BY s.pos, s.leaf_grp`)
+        .all(JSON.stringify(positions))
+        .map(partRow);
+    },
+    async wraps(wanted) {
+      const get = sql('SELECT wrap, log, grp, body FROM wraps WHERE wrap = ?');
+      return wanted
+        .map((wrap) => get.get(wrap))
+        .filter((cells) => cells !== undefined)
+        .map(wrapRow);
+    },
+    async origins(group, wanted) {
+      const id = ids.groups.find(group);
+      if (id === null) return [];
+      const get = sql('SELECT origin, session FROM origins WHERE grp = ? AND origin = ?');
+      return wanted
+        .map((origin) => get.get(id, origin) as Omit<OriginRow, 'group'> | undefined)
+        .filter((cells) => cells !== undefined)
+        .map(({ origin, session }) => ({ group, origin, session }));
+    },
+  };
+}
+
+export function writeParts(sql: Sql, ids: Ids): Writes {
+  return {
+    async addParts(rows) {
+      const add = sql(`INSERT INTO sealed (pos, leaf_grp, grp, wrap, body) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT (pos, leaf_grp) DO NOTHING`);
+      // Made anew for each call: wraps are many and short-lived, a cache for ever would only grow.
+      const wraps = new IdMap(sql, 'wraps', 'wrap');
+      for (const { pos, group, under, wrap, body } of rows) {
+        const wrapId = wrap === null ? null : wraps.int(wrap);
+        add.run(pos, ids.groups.int(group), ids.groups.int(under), wrapId, body);
+      }
+    },
+    async dropParts(keys) {
+      const drop = sql('DELETE FROM sealed WHERE pos = ? AND leaf_grp = ?');
+      for (const { pos, group } of keys) drop.run(pos, ids.groups.int(group));
+    },
+    async addWraps(rows) {
+      const add = sql(`INSERT INTO wraps (wrap, log, grp, body) VALUES (?, ?, ?, ?)
+        ON CONFLICT (wrap) DO NOTHING`);
+      for (const r of rows) add.run(r.wrap, ids.logs.int(r.log), ids.groups.int(r.group), r.body);
+    },
+    async putOrigins(rows) {
+      const put = sql(`INSERT INTO origins (grp, origin, session) VALUES (?, ?, ?)
+        ON CONFLICT (grp, origin) DO UPDATE SET session = excluded.session`);
+      for (const r of rows) put.run(ids.groups.int(r.group), r.origin, r.session);
+    },
+    async dropGroups(groups) {
+      let parts = 0;
+      for (const group of groups) {
+        const id = ids.groups.int(group);
+        parts += sql('DELETE FROM sealed WHERE grp = ?').run(id).changes;
+        sql('DELETE FROM wraps WHERE grp = ?').run(id);
+        sql('DELETE FROM origins WHERE grp = ?').run(id);
+      }
+      return parts;
+    },
+  };
+}

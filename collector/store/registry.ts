@@ -1,0 +1,144 @@
+/** The registry tables: which field lies in which column. Ids, states and times only; nothing personal. */
+import { type Columns, type Sql, sqliteTable } from './table.ts';
+import type {
+  AgentRow,
+  AgreementRow,
+  CommandRow,
+  CustomerRow,
+  GroupRow,
+  PersonRow,
+  SigninRow,
+  SiteRow,
+  SourceRow,
+  TokenRow,
+} from './types.ts';
+
+const customers: Columns<CustomerRow> = {
+  customer: ['customer'],
+  namePos: ['name_pos'],
+  createdAt: ['created_at'],
+};
+const sites: Columns<SiteRow> = {
+  site: ['site'],
+  customer: ['customer'],
+  namePos: ['name_pos'],
+  createdAt: ['created_at'],
+};
+const agreements: Columns<AgreementRow> = {
+  agreement: ['agreement'],
+  customer: ['customer'],
+  mode: ['mode'],
+  state: ['state'],
+  isDefault: ['is_default', 'flag'],
+  startsAt: ['starts_at'],
+  endsAt: ['ends_at'],
+  createdAt: ['created_at'],
+};
+const agents: Columns<AgentRow> = {
+  agent: ['agent'],
+  key: ['key'],
+  customer: ['customer'],
+  site: ['site'],
+  agreement: ['agreement'],
+  mode: ['mode'],
+  state: ['state'],
+  token: ['token'],
+  enrolledAt: ['enrolled_at'],
+  revokedAt: ['revoked_at'],
+  conflictAt: ['conflict_at'],
+  firstSeenAt: ['first_seen_at'],
+  lastSeenAt: ['last_seen_at'],
+  readThrough: ['read_through'],
+  skewMs: ['skew_ms'],
+  backlog: ['backlog'],
+  software: ['software', 'json'],
+  namePos: ['name_pos'],
+};
+const tokens: Columns<TokenRow> = {
+  token: ['token'],
+  secretHash: ['secret_hash'],
+  customer: ['customer'],
+  site: ['site'],
+  agreement: ['agreement'],
+  mode: ['mode'],
+  uses: ['uses'],
+  used: ['used'],
+  cidr: ['cidr'],
+  requireApproval: ['require_approval', 'flag'],
+  state: ['state'],
+  createdBy: ['created_by'],
+  createdAt: ['created_at'],
+  expiresAt: ['expires_at'],
+};
+const people: Columns<PersonRow> = {
+  person: ['person'],
+  role: ['role'],
+  customers: ['customers', 'json'],
+  state: ['state'],
+  namePos: ['name_pos'],
+  createdBy: ['created_by'],
+  createdAt: ['created_at'],
+};
+const signins: Columns<SigninRow> = {
+  signin: ['signin'],
+  person: ['person'],
+  tokenHash: ['token_hash'],
+  state: ['state'],
+  createdAt: ['created_at'],
+  expiresAt: ['expires_at'],
+  lastUsedAt: ['last_used_at'],
+};
+const groups: Columns<GroupRow> = {
+  group: ['grp'],
+  kind: ['kind'],
+  agreement: ['agreement'],
+  class: ['class'],
+  from: ['from_at'],
+  to: ['to_at'],
+  key: ['key'],
+  record: ['record', 'json'],
+  slot: ['slot'],
+  state: ['state'],
+  dueAt: ['due_at'],
+  erasedAt: ['erased_at'],
+  erasedBy: ['erased_by'],
+  createdAt: ['created_at'],
+};
+const commands: Columns<CommandRow> = {
+  command: ['command'],
+  agent: ['agent'],
+  generation: ['generation'],
+  n: ['n'],
+  verb: ['verb'],
+  body: ['body', 'json'],
+  sig: ['sig'],
+  createdBy: ['created_by'],
+  createdAt: ['created_at'],
+  resultAt: ['result_at'],
+  ok: ['ok', 'flag'],
+  result: ['result', 'json'],
+};
+const sources: Columns<SourceRow> = {
+  source: ['source'],
+  agent: ['agent'],
+  tool: ['tool'],
+  state: ['state'],
+  since: ['since'],
+  skipped: ['skipped'],
+  unreadable: ['unreadable'],
+};
+
+export function registry(sql: Sql) {
+  return {
+    customers: sqliteTable(sql, 'customers', customers),
+    sites: sqliteTable(sql, 'sites', sites),
+    agreements: sqliteTable(sql, 'agreements', agreements),
+    agents: sqliteTable(sql, 'agents', agents),
+    tokens: sqliteTable(sql, 'tokens', tokens),
+    people: sqliteTable(sql, 'people', people),
+    signins: sqliteTable(sql, 'signins', signins),
+    groups: sqliteTable(sql, 'key_groups', groups),
+    commands: sqliteTable(sql, 'commands', commands),
+    sources: sqliteTable(sql, 'sources', sources),
+  };
+}

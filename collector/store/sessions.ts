@@ -1,0 +1,143 @@
+/** Projections: sessions, gaps, and the leaves that wait for a session's start. Rebuilt from leaves at any time. */
+import { type Columns, type Sql, sqliteTable } from './table.ts';
+import type { GapRow, Reader, SessionQuery, SessionRow, Tx, WaitingRow } from './types.ts';
+
+const columns: Columns<SessionRow> = {
+  session: ['session'],
+  agent: ['agent'],
+  customer: ['customer'],
+  site: ['site'],
+  agreement: ['agreement'],
+  source: ['source'],
+  tool: ['tool'],
+  direction: ['direction'],
+  kind: ['kind'],
+  mode: ['mode'],
+  state: ['state'],
+  startedAt: ['started_at'],
+  startBasis: ['start_basis'],
+  occurrence: ['occurrence'],
+  endedAt: ['ended_at'],
+  endBasis: ['end_basis'],
+  endReason: ['end_reason'],
+  durationSeconds: ['duration_s'],
+  auth: ['auth'],
+  failedAttempts: ['failed_attempts'],
+  files: ['files'],
+  confirmedBy: ['confirmed_by', 'json'],
+  log: ['log'],
+  firstSeq: ['first_seq'],
+  lastSeq: ['last_seq'],
+  startedPos: ['started_pos'],
+  partPos: ['part_pos', 'json'],
+  mergedInto: ['merged_into'],
+};
+const gapColumns: Columns<GapRow> = {
+  pos: ['pos'],
+  agent: ['agent'],
+  source: ['source'],
+  fromAt: ['from_at'],
+  toAt: ['to_at'],
+  reason: ['reason'],
+  count: ['count'],
+};
+
+type Reads = Pick<
+  Reader,
+  'sessionsById' | 'sessions' | 'twins' | 'mergedInto' | 'gaps' | 'waiting' | 'counts'
+>;
+type Writes = Pick<Tx, 'putSessions' | 'putGaps' | 'putWaiting' | 'dropWaiting' | 'clearProjections'>;
+
+const IN_LIST = 'IN (SELECT value FROM json_each(?))';
+/** An attempt is over as it begins; a session whose end is not known reaches to the end of time. */
+const END = `coalesce(ended_at, iif(state IN ('attempted', 'rejected'), started_at, 9e15))`;
+
+export function readSessions(sql: Sql): Reads {
+  const table = sqliteTable(sql, 'sessions', columns);
+  const gapTable = sqliteTable(sql, 'gaps', gapColumns);
+  return {
+    async sessionsById(ids) {
+      return table.select(`WHERE session ${IN_LIST} ORDER BY started_at, session`, [JSON.stringify(ids)]);
+    },
+    async sessions(query) {
+      const { where, values } = sessionFilter(query);
+      return table.select(`WHERE ${where} ORDER BY started_at, session LIMIT ?`, [...values, query.limit]);
+    },
+    async twins(row) {
+      const { agent, startedAt, tool, kind, endedAt, occurrence, session } = row;
+      return table.select(
+        `WHERE agent = ? AND started_at = ? AND tool = ? AND kind = ? AND ended_at IS ? AND occurrence = ?
+          AND session <> ? AND merged_into IS NULL ORDER BY started_pos`,
+        [agent, startedAt, tool, kind, endedAt, occurrence, session],
+      );
+    },
+    async mergedInto(ids) {
+      return table.select(`WHERE merged_into ${IN_LIST} ORDER BY started_at, session`, [JSON.stringify(ids)]);
+    },
+    async gaps(agents, from, to) {
+      // A gap without length counts where it lies inside; half open like the range.
+      return gapTable.select(
+        `WHERE agent ${IN_LIST} AND from_at < ? AND (to_at > ? OR from_at >= ?) ORDER BY pos`,
+        [JSON.stringify(agents), to, from, from],
+      );
+    },
+    async waiting(ids) {
+      return sql(`SELECT session, pos FROM waiting WHERE session ${IN_LIST} ORDER BY pos`).all(
+        JSON.stringify(ids),
+      ) as WaitingRow[];
+    },
+    async counts() {
+      const count = (what: string) => (sql(`SELECT ${what} AS n`).get() as { n: number }).n;
+      return {
+        leaves: count('(SELECT coalesce(max(pos), 0) FROM leaves)'), // no holes, none deleted
+        sessions: count('(SELECT count(*) FROM sessions)'),
+        parts: count('(SELECT count(*) FROM sealed)'),
+        forks: count('(SELECT count(*) FROM forks)'),
+      };
+    },
+  };
+}
+
+function sessionFilter(query: SessionQuery) {
+  const tests = ['1'];
+  const values: (string | number)[] = [];
+  const add = (test: string, ...given: (string | number)[]) => {
+    tests.push(test);
+    values.push(...given);
+  };
+  if (query.customers !== null) add(`customer ${IN_LIST}`, JSON.stringify(query.customers));
+  if (query.agents !== undefined) add(`agent ${IN_LIST}`, JSON.stringify(query.agents));
+  if (query.until !== undefined) add('started_at < ?', query.until);
+  if (query.since !== undefined) {
+    if (query.overlaps === true) add(`(started_at >= ? OR ${END} > ?)`, query.since, query.since);
+    else add('started_at >= ?', query.since);
+  }
+  for (const field of ['tool', 'state', 'kind', 'mode'] as const) {
+    const value = query[field];
+    if (value !== undefined) add(`${field} = ?`, value);
+  }
+  if (query.merged !== true) add('merged_into IS NULL');
+  if (query.after !== undefined) {
+    add('(started_at, session) > (?, ?)', query.after.startedAt, query.after.session);
+  }
+  return { where: tests.join(' AND '), values };
+}
+
+export function writeSessions(sql: Sql): Writes {
+  const table = sqliteTable(sql, 'sessions', columns);
+  const gapTable = sqliteTable(sql, 'gaps', gapColumns);
+  return {
+    putSessions: (rows) => table.put(rows),
+    putGaps: (rows) => gapTable.put(rows),
+    async putWaiting(rows) {
+      const put = sql('INSERT INTO waiting (session, pos) VALUES (?, ?) ON CONFLICT DO NOTHING');
+      for (const { session, pos } of rows) put.run(session, pos);
+    },
+    async dropWaiting(ids) {
+      sql(`DELETE FROM waiting WHERE session ${IN_LIST}`).run(JSON.stringify(ids));
+    },
+    async clearProjections() {
+      for (const name of ['sessions', 'sources', 'gaps', 'waiting']) sql(`DELETE FROM ${name}`).run();
+    },
+  };
+}

@@ -1,0 +1,174 @@
+/**
+ * The store on SQLite: one connection that writes, one transaction at a time, and one that only reads.
+ * The laws K1–K6 stand in `types.ts`.
+ */
+import type { Database } from 'better-sqlite3';
+import { TilsynError } from '../../protocol/errors.ts';
+import { halfQuarantined, quarantineDatabase, restrict } from '../files.ts';
+import type { FaultSeam } from '../types.ts';
+import { type Migration, migrations, openReader, openWriter } from './connection.ts';
+import { corrupt, storeError } from './errors.ts';
+import { guarded } from './guard.ts';
+import { IdMap, type Ids } from './ids.ts';
+import { readLeaves, writeLeaves } from './leaves.ts';
+import { readParts, writeParts } from './parts.ts';
+import { registry } from './registry.ts';
+import { readSessions, writeSessions } from './sessions.ts';
+import { type Sql, statements } from './table.ts';
+import type { Pos, Reader, Store, Tx } from './types.ts';
+
+export interface StoreOptions {
+  faults?: FaultSeam;
+  /** Told after each commit that appended leaves, with the highest position. */
+  appended?: (through: Pos) => void;
+  /** Tests only: other migrations than those of `schema/`. */
+  steps?: readonly Migration[];
+}
+
+/**
+ * Opens the store at `path`, and makes it where it is absent.
+ * @throws TilsynError `store.corrupt` (set it aside with `quarantineStore`), `store.full`, `store.denied`
+ */
+export async function openStore(path: string, options: StoreOptions = {}): Promise<Store> {
+  const faults = options.faults ?? {};
+  // Its WAL was moved away already: what is left would open as an older state without saying so (K5).
+  if (halfQuarantined(path)) throw corrupt();
+  const db = openWriter(path, faults, options.steps ?? migrations());
+  const reading = openReader(path);
+  for (const suffix of ['', '-wal', '-shm']) restrict(path + suffix);
+  const writer = new Writer(db, faults, options.appended ?? (() => {}));
+  const sql = statements(reading);
+  const read = guarded(readerOf(sql, idsOf(sql)), 'reading the collector database');
+  return {
+    read,
+    write: (fn) => writer.write(fn),
+    close: () =>
+      writer.close(() => {
+        reading.close();
+        db.pragma('wal_checkpoint(TRUNCATE)');
+        db.close();
+      }),
+  };
+}
+
+/** Renames a damaged database with its `-wal` and `-shm` to `….quarantined-<n>`; returns the new name. */
+export function quarantineStore(path: string): string {
+  return quarantineDatabase(path);
+}
+
+function idsOf(sql: Sql): Ids {
+  return { logs: new IdMap(sql, 'logs', 'log'), groups: new IdMap(sql, 'key_groups', 'grp') };
+}
+
+function readerOf(sql: Sql, ids: Ids): Reader {
+  return {
+    ...registry(sql),
+    ...readLeaves(sql, ids),
+    ...readParts(sql, ids),
+    ...readSessions(sql),
+    async meta(key) {
+      const row = sql('SELECT value FROM meta WHERE key = ?').get(key) as { value: string } | undefined;
+      return row?.value ?? null;
+    },
+  };
+}
+
+type Statements = Omit<Tx, 'afterCommit'>;
+
+function writerOf(sql: Sql, ids: Ids): Statements {
+  return {
+    ...readerOf(sql, ids),
+    ...registry(sql),
+    ...writeLeaves(sql, ids),
+    ...writeParts(sql, ids),
+    ...writeSessions(sql),
+    async setMeta(key, value) {
+      sql(`INSERT INTO meta (key, value) VALUES (?, ?)
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value`).run(key, value);
+    },
+  };
+}
+
+/** One writing connection: transactions in the order of the calls (K2). */
+class Writer {
+  readonly #db: Database;
+  readonly #faults: FaultSeam;
+  readonly #appended: (through: Pos) => void;
+  readonly #ids: Ids;
+  readonly #statements: Statements;
+  #tail: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(db: Database, faults: FaultSeam, appended: (through: Pos) => void) {
+    const sql = statements(db);
+    this.#db = db;
+    this.#faults = faults;
+    this.#appended = appended;
+    this.#ids = idsOf(sql);
+    this.#statements = writerOf(sql, this.#ids);
+  }
+
+  write<T>(fn: (tx: Tx) => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(closed());
+    const run = this.#tail.then(() => this.#transact(fn));
+    this.#tail = run.catch(() => {});
+    return run;
+  }
+
+  async close(fn: () => void): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#tail;
+    fn();
+  }
+
+  async #transact<T>(fn: (tx: Tx) => Promise<T>): Promise<T> {
+    const run = { alive: true, last: 0, after: [] as (() => void)[] };
+    try {
+      this.#db.exec('BEGIN IMMEDIATE');
+      const result = await fn(this.#tx(run));
+      run.alive = false;
+      this.#faults.hit?.('store.commit');
+      // The commit point: fsynced before this returns (K1). A crash until here leaves nothing of it (K3).
+      this.#db.exec('COMMIT');
+      this.#committed(run);
+      return result;
+    } catch (error) {
+      run.alive = false;
+      this.#rollback();
+      throw storeError(error, 'storing in the collector database');
+    }
+  }
+
+  #tx(run: { alive: boolean; last: Pos; after: (() => void)[] }): Tx {
+    const tx = guarded(this.#statements, 'storing in the collector database', () => run.alive);
+    return {
+      ...tx,
+      async appendLeaves(rows) {
+        const positions = await tx.appendLeaves(rows);
+        run.last = positions.at(-1) ?? run.last;
+        return positions;
+      },
+      afterCommit: (call) => run.after.push(call),
+    };
+  }
+
+  #committed(run: { last: Pos; after: (() => void)[] }): void {
+    this.#ids.logs.keep();
+    this.#ids.groups.keep();
+    for (const call of run.after) call();
+    if (run.last > 0) this.#appended(run.last);
+    this.#faults.hit?.('store.committed');
+  }
+
+  #rollback(): void {
+    this.#ids.logs.forget();
+    this.#ids.groups.forget();
+    // On a full disk SQLite has rolled back by itself.
+    if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+  }
+}
+
+function closed(): TilsynError {
+  return new TilsynError('store.closed', 'storing in the collector database: it is closed');
+}
