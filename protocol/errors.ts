@@ -1,6 +1,8 @@
 /**
  * The one error class of the product. A message says what was being done to which thing, a hint names a
  * command or a setting that helps. Neither ever holds personal data.
+ *
+ * X6  Whatever is thrown has a code; logs show the code, never the text of a foreign error.
  */
 
 /** Exit codes of the command line; the contract is in `docs/design/cli.md`. */

@@ -2,6 +2,10 @@
  * WebSocket messages of subprotocol `tilsyn.v1`: one JSON text frame each. Known fields are strict, unknown
  * fields ignored, an unknown `t` is closed with `unknownFrame`. An event travels as a JSON string with its
  * exact bytes.
+ *
+ * M1  An unknown field is ignored, so that either side may be the newer one.
+ * M2  A known field is strict: type, form and size, or the frame is refused whole.
+ * M3  Each way of being wrong has its own close code; reading a frame never throws.
  */
 import { z } from 'zod';
 import { birthRecord } from './birth.ts';

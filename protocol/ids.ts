@@ -1,6 +1,8 @@
 /**
  * Ids and the two text forms of bytes: ids are lower-case hex of 16 random bytes, all other binary in JSON
  * is base64url without padding. Random bytes are handed in, so that this room needs no entropy of its own.
+ *
+ * X4  Bytes and ids have exactly one text form; any other is refused.
  */
 
 declare const idBrand: unique symbol;

@@ -1,6 +1,8 @@
 /**
  * Time. UTC milliseconds inside, ISO 8601 with milliseconds outside. This file is the only one that reads
  * the machine's clocks; everything else is handed a `Clock`.
+ *
+ * X5  A time has exactly one text form, and names an instant that exists.
  */
 
 declare const utcMsBrand: unique symbol;
