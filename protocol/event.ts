@@ -100,7 +100,13 @@ const agentData = z.strictObject({ version, reason: word });
 const agentAtCollector = z.strictObject({ agent: id, token: id.nullable(), reason: word });
 const address = z.strictObject({ address: text(64).optional() });
 const tokenData = z.strictObject({ token: id, person: id.nullable() });
-const signin = z.strictObject({ person: id.nullable(), role: z.enum(ROLES).nullable(), reason: word });
+const signin = z.strictObject({
+  person: id.nullable(),
+  role: z.enum(ROLES).nullable(),
+  reason: word,
+  /** How many refusals this event stands for; absent: one. */
+  count: count.optional(),
+});
 const account = z.strictObject({
   name: text(256).optional(),
   address: text(64).optional(),
@@ -221,7 +227,11 @@ export const EVENTS = {
   'signin.refused': collector(signin, address, 'audit.event'),
   'person.added': collector(z.strictObject({ person: id, role: z.enum(ROLES) }), account, 'person.account'),
   'person.changed': collector(z.strictObject({ person: id, role: z.enum(ROLES) }), account, 'person.account'),
-  'person.revoked': collector(z.strictObject({ person: id, by: id.nullable(), reason: word })),
+  'person.revoked': collector(
+    z.strictObject({ person: id, by: id.nullable(), reason: word }),
+    z.strictObject({ reason: text(512).optional() }),
+    'audit.event',
+  ),
   'agreement.created': collector(
     z.strictObject({ agreement: id, customer: id, mode: z.enum(MODES), person: id.nullable() }),
   ),

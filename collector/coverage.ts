@@ -1,0 +1,149 @@
+/**
+ * Coverage: what was watched, from when to when, and where the gaps are. Pure; the API hands in the rows.
+ *
+ * A2  No answer without its coverage: every list, also an empty one, says what was watched, from when to when,
+ *     and where the gaps are. A gap counts inside the asked range and after the host's enrolment.
+ */
+import { DEAD_MS } from '../protocol/frame.ts';
+import type { AgentId } from '../protocol/ids.ts';
+import { toIso, type UtcMs, utcMs } from '../protocol/time.ts';
+import type { AgentRow, GapRow, SourceRow } from './store/types.ts';
+
+/** Evidence may lie this far behind without being called a gap: an agent is dead after that long in silence. */
+export const COVERAGE_SLACK_MS = DEAD_MS;
+
+export interface CoverageGap {
+  from: string;
+  to: string;
+  /**
+   * `never-connected`, `waiting` (for approval), `revoked`, `no-contact`, `not-read-yet` (connected, but no source
+   * was read through yet), `no-source`, or the reason of a `journal.gap`.
+   */
+  reason: string;
+}
+export interface CoverageSource {
+  source: string;
+  type: string;
+  state: SourceRow['state'];
+  since: string;
+  /** Rows left alone on purpose, and rows that could not be read. */
+  skipped: number;
+  unreadable: number;
+}
+export interface HostCoverage {
+  /** Opened name; the id where the name was erased or never given. */
+  host: string;
+  hostId: AgentId;
+  from: string;
+  to: string;
+  gaps: CoverageGap[];
+  sources: CoverageSource[];
+}
+export interface Coverage {
+  from: string | null;
+  to: string;
+  hosts: HostCoverage[];
+}
+
+export interface Asked {
+  /** Null: each host's enrolment. */
+  since: UtcMs | null;
+  /** Null: now. Exclusive. */
+  until: UtcMs | null;
+  now: UtcMs;
+}
+export interface WatchedHost {
+  agent: AgentRow;
+  name: string | null;
+  sources: readonly SourceRow[];
+  gaps: readonly GapRow[];
+}
+
+/** The span of one host inside what was asked; null: it was not enrolled in it. */
+export function hostSpan(agent: AgentRow, asked: Asked): { from: UtcMs; to: UtcMs } | null {
+  const to = endOf(asked);
+  const from = utcMs(Math.max(asked.since ?? agent.enrolledAt, agent.enrolledAt));
+  const outside = asked.until !== null && from >= asked.until;
+  return from > to || outside ? null : { from, to };
+}
+
+/** Coverage of these hosts, in the given order; hosts that were not enrolled in the range are left out. */
+export function coverageOf(hosts: readonly WatchedHost[], asked: Asked): Coverage {
+  const spans = hosts.flatMap((host) => {
+    const span = hostSpan(host.agent, asked);
+    return span === null ? [] : [{ host, ...span }];
+  });
+  const earliest = spans.reduce<UtcMs | null>(
+    (min, s) => (min === null || s.from < min ? s.from : min),
+    null,
+  );
+  const from = asked.since ?? earliest;
+  return {
+    from: from === null ? null : toIso(from),
+    to: toIso(endOf(asked)),
+    hosts: spans.map(({ host, from: start, to }) => ({
+      host: host.name ?? host.agent.agent,
+      hostId: host.agent.agent,
+      from: toIso(start),
+      to: toIso(to),
+      gaps: gapsOf(host, start, to),
+      sources: host.sources.map(sourceOf),
+    })),
+  };
+}
+
+export function hasGap(coverage: Coverage): boolean {
+  return coverage.hosts.some((host) => host.gaps.length > 0);
+}
+
+function endOf(asked: Asked): UtcMs {
+  return utcMs(Math.min(asked.until ?? asked.now, asked.now));
+}
+
+function sourceOf(row: SourceRow): CoverageSource {
+  const { source, tool, state, since, skipped, unreadable } = row;
+  return { source, type: tool, state, since: toIso(since), skipped, unreadable };
+}
+
+interface Span {
+  from: UtcMs;
+  to: UtcMs;
+  reason: string;
+}
+
+function gapsOf(host: WatchedHost, from: UtcMs, to: UtcMs): CoverageGap[] {
+  const tail = tailGap(host.agent, from, to);
+  const found: Span[] = tail === null ? [] : [tail];
+  const watchedTo = tail?.from ?? to;
+  if (host.sources.length === 0 && watchedTo > from) found.push({ from, to: watchedTo, reason: 'no-source' });
+  for (const row of host.gaps) {
+    const inside = clip(row, from, to);
+    if (inside !== null) found.push(inside);
+  }
+  return found
+    .sort((a, b) => a.from - b.from || a.to - b.to)
+    .map((gap) => ({ from: toIso(gap.from), to: toIso(gap.to), reason: gap.reason }));
+}
+
+/** The end of the span that no evidence reaches. Without any evidence it is the whole span, however short. */
+function tailGap(agent: AgentRow, from: UtcMs, to: UtcMs): Span | null {
+  if (agent.readThrough === null) return { from, to, reason: silence(agent) };
+  if (to - agent.readThrough <= COVERAGE_SLACK_MS) return null;
+  return { from: utcMs(Math.max(from, agent.readThrough)), to, reason: silence(agent) };
+}
+
+function silence(agent: AgentRow): string {
+  if (agent.state === 'revoked') return 'revoked';
+  if (agent.state === 'waiting') return 'waiting';
+  if (agent.firstSeenAt === null) return 'never-connected';
+  return agent.readThrough === null ? 'not-read-yet' : 'no-contact';
+}
+
+/** A gap of no length counts where it lies inside. */
+function clip(row: GapRow, from: UtcMs, to: UtcMs): Span | null {
+  const start = utcMs(Math.max(row.fromAt, from));
+  const end = utcMs(Math.min(row.toAt, to));
+  return start > end || row.fromAt >= to || row.toAt < from
+    ? null
+    : { from: start, to: end, reason: row.reason };
+}
