@@ -1,0 +1,66 @@
+/** Token buckets: how often something may happen. In RAM only, so addresses may be keys. */
+import { type Clock, SECOND_MS } from '../protocol/time.ts';
+
+export class Bucket {
+  readonly #clock: Clock;
+  readonly #perSecond: number;
+  readonly #burst: number;
+  #level: number;
+  #at: number;
+
+  constructor(clock: Clock, limits: { perSecond: number; burst: number }) {
+    this.#clock = clock;
+    this.#perSecond = limits.perSecond;
+    this.#burst = limits.burst;
+    this.#level = limits.burst;
+    this.#at = clock.mono();
+  }
+
+  #fill(): void {
+    const now = this.#clock.mono();
+    const gained = ((now - this.#at) / SECOND_MS) * this.#perSecond;
+    this.#level = Math.min(this.#burst, this.#level + Math.max(0, gained));
+    this.#at = now;
+  }
+
+  /** True where there is one left, without taking it. */
+  has(): boolean {
+    this.#fill();
+    return this.#level >= 1;
+  }
+
+  take(): boolean {
+    if (!this.has()) return false;
+    this.#level -= 1;
+    return true;
+  }
+
+  /** Milliseconds until there is one again. */
+  wait(): number {
+    this.#fill();
+    return Math.max(0, Math.ceil(((1 - this.#level) / this.#perSecond) * SECOND_MS));
+  }
+}
+
+/** One bucket per key; the oldest keys are forgotten, so that a flood of keys takes no memory. */
+export class Buckets {
+  readonly #of = new Map<string, Bucket>();
+  readonly #make: () => Bucket;
+  readonly #most: number;
+
+  constructor(make: () => Bucket, most = 4096) {
+    this.#make = make;
+    this.#most = most;
+  }
+
+  of(key: string): Bucket {
+    const bucket = this.#of.get(key) ?? this.#make();
+    this.#of.delete(key);
+    this.#of.set(key, bucket);
+    if (this.#of.size > this.#most) {
+      const [oldest] = this.#of.keys();
+      if (oldest !== undefined) this.#of.delete(oldest);
+    }
+    return bucket;
+  }
+}
