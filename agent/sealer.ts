@@ -1,0 +1,192 @@
+/**
+ * Seals the personal half of an event beside its leaf. Content keys live in RAM only, for one hour or 10,000
+ * parts, closed in a wrap that this side cannot open.
+ *
+ * K1  Nothing personal reaches the disk, the socket or a log in clear, and no key that opens it reaches the disk.
+ * K2  All events of one session lie under the group of its first one while that lives (G1).
+ * K3  A wrap is stored with the first part that names it; if that transaction fails the key is never used again.
+ * K4  Secrets (passwords, tokens, keys) are dropped before sealing, and counted.
+ * K5  On a one-off machine nothing personal is kept: `pii` is empty.
+ */
+
+import { wellFormed } from '../protocol/canonical.ts';
+import { TilsynError } from '../protocol/errors.ts';
+import { type EventType, eventDefinition } from '../protocol/event.ts';
+import type { GroupId, LogId, Random, SessionId } from '../protocol/ids.ts';
+import {
+  CONTENT_KEY_MS,
+  CONTENT_KEY_PARTS,
+  makeWrap,
+  type Personal,
+  sealPart,
+  type Wrap,
+} from '../protocol/seal.ts';
+import type { Clock } from '../protocol/time.ts';
+import type { GroupBook, HeldGroup } from './journal-groups.ts';
+import type { AgentIdentity, Draft } from './types.ts';
+
+export type Scrub = (text: string) => { text: string; dropped: number };
+
+/** A part ready to be stored beside its leaf. */
+export interface SealedPart {
+  group: HeldGroup;
+  wrap: Wrap;
+  body: Buffer;
+}
+
+export interface Sealed {
+  pii: { group: GroupId; c: string }[];
+  part: SealedPart | null;
+  /** Secrets dropped from it. */
+  dropped: number;
+}
+
+interface ContentKey {
+  log: LogId;
+  key: Buffer;
+  wrap: Wrap;
+  /** Monotonic milliseconds of its making. */
+  born: number;
+  parts: number;
+}
+
+const NOTHING: Sealed = { pii: [], part: null, dropped: 0 };
+
+export interface SealerOptions {
+  mode: AgentIdentity['mode'];
+  groups: GroupBook;
+  clock: Clock;
+  random: Random;
+  scrub: Scrub;
+}
+
+export class Sealer {
+  readonly #o: SealerOptions;
+  readonly #keys = new Map<GroupId, ContentKey>();
+  /** Keys whose wrap is not durable yet: made since `begin`. */
+  readonly #fresh = new Set<GroupId>();
+  /** Groups of the sessions that the present transaction sealed something of. */
+  readonly #bound = new Map<SessionId, HeldGroup>();
+
+  constructor(options: SealerOptions) {
+    this.#o = options;
+  }
+
+  /** A transaction starts. */
+  begin(): void {
+    this.#fresh.clear();
+    this.#bound.clear();
+  }
+
+  /** It was committed: the wraps of new keys are on the disk. */
+  commit(): void {
+    this.#fresh.clear();
+  }
+
+  /** It failed: keys whose wrap it held are forgotten (K3). */
+  rollback(): void {
+    for (const group of this.#fresh) this.forget(group);
+    this.#fresh.clear();
+  }
+
+  /** Sessions of the present transaction and their groups; the caller stores those that go on. */
+  bound(): Map<SessionId, HeldGroup> {
+    return this.#bound;
+  }
+
+  /** A group died, or the process stops: its content key is overwritten. */
+  forget(group: GroupId): void {
+    this.#keys.get(group)?.key.fill(0);
+    this.#keys.delete(group);
+  }
+
+  forgetAll(): void {
+    for (const group of [...this.#keys.keys()]) this.forget(group);
+  }
+
+  /**
+   * Seals a draft's personal half for its place in the log.
+   * @throws TilsynError `seal.no-group` (retryable) where no group for its class has been given yet
+   */
+  seal<T extends EventType>(log: LogId, seq: number, draft: Draft<T>): Sealed {
+    if (this.#o.mode === 'one-off') return NOTHING;
+    const { p, dropped } = this.#personal(draft);
+    if (p === null) return NOTHING;
+    const group = this.#groupOf(draft);
+    const id = group.signed.group as GroupId;
+    const key = this.#contentKey(log, group);
+    const { c, body } = sealPart(key.key, { log, seq, group: id, under: id }, p, this.#o.random);
+    key.parts += 1;
+    return { pii: [{ group: id, c }], part: { group, wrap: key.wrap, body }, dropped };
+  }
+
+  /** P, scrubbed and held to the allow-list of its type (E2). Null where there is none. */
+  #personal(draft: Draft): { p: Personal | null; dropped: number } {
+    if (draft.personal === undefined || draft.personal === null) return { p: null, dropped: 0 };
+    const count = { dropped: 0 };
+    const scrubbed = this.#scrubbed(wellFormed(draft.personal), count);
+    const checked = eventDefinition(draft.type)?.personal?.safeParse(scrubbed);
+    if (checked?.success !== true) {
+      throw new TilsynError('event.invalid', `sealing a ${draft.type} event: not on its allow-list`);
+    }
+    const p = checked.data as Personal;
+    return { p: Object.keys(p).length === 0 ? null : p, dropped: count.dropped };
+  }
+
+  #scrubbed(value: unknown, count: { dropped: number }): unknown {
+    if (typeof value === 'string') {
+      const { text, dropped } = this.#o.scrub(value);
+      count.dropped += dropped;
+      // The mark of a dropped secret may be longer than the secret; the allow-list's limits still hold.
+      return dropped === 0 ? text : text.slice(0, value.length).toWellFormed();
+    }
+    if (Array.isArray(value)) return value.map((item) => this.#scrubbed(item, count));
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([name, item]) => [name, this.#scrubbed(item, count)]),
+    );
+  }
+
+  #groupOf(draft: Draft): HeldGroup {
+    const cls = eventDefinition(draft.type)?.class ?? 'session';
+    const session = sessionOf(draft);
+    const first = session === null ? null : this.#groupOfSession(session);
+    const group = first ?? this.#o.groups.pick(cls, draft.groupAt ?? this.#o.clock.now());
+    if (group !== null) {
+      if (session !== null) this.#bound.set(session, group);
+      return group;
+    }
+    throw new TilsynError('seal.no-group', `sealing a ${draft.type} event: no key group for it yet`, {
+      hint: 'The agent gets key groups from its collector; `tilsyn agent status` shows the link.',
+      retryable: true,
+    });
+  }
+
+  #groupOfSession(session: SessionId): HeldGroup | null {
+    return this.#bound.get(session) ?? this.#o.groups.sessionGroup(session);
+  }
+
+  #contentKey(log: LogId, group: HeldGroup): ContentKey {
+    const id = group.signed.group as GroupId;
+    const present = this.#keys.get(id);
+    if (present !== undefined && this.#usable(present, log)) return present;
+    this.forget(id);
+    const { random, clock } = this.#o;
+    const key = random(32);
+    const wrap = makeWrap(group.signed.key ?? '', log, id, key, random);
+    const made: ContentKey = { log, key, wrap, born: clock.mono(), parts: 0 };
+    this.#keys.set(id, made);
+    this.#fresh.add(id);
+    return made;
+  }
+
+  #usable(key: ContentKey, log: LogId): boolean {
+    const age = this.#o.clock.mono() - key.born;
+    return key.log === log && key.parts < CONTENT_KEY_PARTS && age < CONTENT_KEY_MS;
+  }
+}
+
+/** The session that an event is about; null where it is about none. */
+export function sessionOf(draft: Draft): SessionId | null {
+  return 'session' in draft.data ? (draft.data.session as SessionId) : null;
+}
