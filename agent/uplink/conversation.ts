@@ -15,6 +15,7 @@ import {
 } from '../../protocol/frame.ts';
 import type { GroupId, Id, LogId, Random } from '../../protocol/ids.ts';
 import { type Clock, fromIso, toIso, type UtcMs } from '../../protocol/time.ts';
+import type { AgentLog } from '../log.ts';
 import type { AgentIdentity, FaultSeam, Journal } from '../types.ts';
 import { answerQuery, type Command, type Doer, runCommand } from './commands.ts';
 import {
@@ -36,12 +37,6 @@ export const BUFFER_MAX_BYTES = 1024 * 1024;
 /** Commands that may wait for the one being carried out. */
 const COMMANDS_MAX = 1024;
 
-/** The part of a pino logger that is used: an object of codes and numbers, and a fixed text. */
-export interface LinkLog {
-  info(fields: object, text: string): void;
-  warn(fields: object, text: string): void;
-}
-
 export interface LinkDeps {
   identity: AgentIdentity;
   /** The agent's Ed25519 key. */
@@ -54,7 +49,7 @@ export interface LinkDeps {
   software: Software;
   proxy: string | null;
   faults: FaultSeam;
-  log: LinkLog;
+  log: AgentLog;
   /** Every source was read and made durable up to this time; null before the first read. */
   readThrough(): UtcMs | null;
   /** Body of the `status` frame: ids, numbers, words of ours. */
@@ -289,7 +284,7 @@ export class Conversation {
     if (journal.applied().generation !== generation) journal.adoptGeneration(generation);
     const { flows, ended, succeeded } = settle(frame.cursors, journal);
     for (const { log: name, plan } of ended) {
-      log.warn({ log: name, reason: plan.reason, did: plan.do }, 'link: a log cannot go on');
+      log.warn('link.log-ended', { log: name, reason: plan.reason, did: plan.do });
     }
     return { t: 'welcome', flows, window: frame.credits, succeeded };
   }

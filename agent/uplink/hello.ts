@@ -1,7 +1,7 @@
 /** The agent's words of the handshake, and what it makes of the collector's. No socket here. */
 import type { KeyObject } from 'node:crypto';
 import type { CloseName } from '../../protocol/close-code.ts';
-import { TilsynError } from '../../protocol/errors.ts';
+import { hasCode, TilsynError } from '../../protocol/errors.ts';
 import type { AgentFrame, CollectorFrame, FrameOf } from '../../protocol/frame.ts';
 import { type SignedGroup, verifyGroup } from '../../protocol/group.ts';
 import { makeProof, verifyChallenge } from '../../protocol/handshake.ts';
@@ -88,18 +88,51 @@ export interface Settled {
  * a crash in between is met again by the next `welcome`.
  */
 export function settle(cursors: readonly Cursor[], journal: Journal): Settled {
+  reopen(cursors, journal);
   const settled: Settled = { flows: [], ended: [], succeeded: false };
   for (const summary of journal.logs()) {
     const cursor = cursors.find((one) => one.log === summary.log);
     const plan = reconcile(viewOf(summary, journal), cursor);
-    if (plan.do === 'resume') settled.flows.push(resumed(summary, plan, journal));
-    else settled.ended.push({ log: summary.log, plan });
-    if (plan.do === 'succeed') {
+    if (plan.do === 'resume') {
+      settled.flows.push(resumed(summary, plan, journal));
+    } else {
       journal.succeed(summary.log, plan.reason, plan.predecessor);
-      settled.succeeded = true;
+      settled.ended.push({ log: summary.log, plan });
+      settled.succeeded ||= plan.do === 'succeed';
     }
   }
   return settled;
+}
+
+/**
+ * A closed log that was wholly acked is not in `hello`; a restored collector may be behind in it all the same.
+ * Where both agree at the cursor, what it lost is unacked again and joins the outbox.
+ */
+function reopen(cursors: readonly Cursor[], journal: Journal): void {
+  const listed = new Set<string>(journal.logs().map(({ log }) => log));
+  for (const cursor of cursors) {
+    const log = cursor.log as LogId;
+    if (listed.has(log) || !agrees(cursor, log, journal)) continue;
+    try {
+      journal.rewind(log, cursor.through);
+    } catch (error) {
+      // No longer kept: its loss is written down by name instead.
+      if (!hasCode(error, 'journal.not-kept')) throw error;
+      journal.succeed(log, 'collector-restored', { size: cursor.through, head: cursor.head });
+    }
+  }
+}
+
+function agrees(cursor: Cursor, log: LogId, journal: Journal): boolean {
+  if (cursor.state === 'frozen' || cursor.state === 'quarantined') return false;
+  try {
+    const ours = journal.hashAt(log, cursor.through);
+    return ours !== null && toB64(ours) === cursor.head;
+  } catch (error) {
+    // A log of this agent that this state directory never knew, or has lost.
+    if (hasCode(error, 'journal.unknown-log')) return false;
+    throw error;
+  }
 }
 
 function viewOf({ log, next, acked, open }: LogSummary, journal: Journal) {

@@ -45,7 +45,6 @@ export class Link {
   #appendNoted = false;
   #attempts = 0;
   #problem: LinkStatus['problem'] = null;
-  #logged: string | null = null;
   #skewMs: number | null = null;
   #watchers = new Set<() => void>();
 
@@ -157,9 +156,9 @@ export class Link {
       this.#attempts += 1;
       faults.hit?.('agent.link.connecting');
     } else if (kind === 'live') {
-      log.info({ attempts: this.#attempts }, 'link: live');
+      log.info('link.live', { attempts: this.#attempts });
+      log.recovered('link');
       this.#attempts = 0;
-      this.#logged = null;
       faults.hit?.('agent.link.live');
     } else if (kind === 'waiting' || kind === 'refused') {
       faults.hit?.('agent.link.waiting');
@@ -293,10 +292,9 @@ export class Link {
     return connection?.wire ?? null;
   }
 
-  /** Shown by `agent status`; logged once until another trouble or a live link comes. */
+  /** Shown by `agent status`; the log holds the code only. */
   #note({ code, message, hint }: Trouble): void {
-    if (this.#logged !== code) this.#deps.log.warn({ code }, 'link: not connected');
-    this.#logged = code;
+    this.#deps.log.trouble('link', { code });
     this.#problem = { code, message, hint, at: toIso(this.#deps.clock.now()) };
   }
 }

@@ -31,8 +31,8 @@ export type LogPlan =
   | { do: 'resume'; through: number; rewind: boolean }
   /** The open log ends here; its successor names `predecessor`. */
   | { do: 'succeed'; reason: BirthReason; predecessor: Predecessor }
-  /** A closed log that cannot be drained any more: left alone. */
-  | { do: 'leave'; reason: BirthReason };
+  /** A closed log that cannot be drained any more: its rest becomes a gap of the open one. */
+  | { do: 'give-up'; reason: BirthReason; predecessor: Predecessor };
 
 /** @param cursor what the collector says of this log; undefined: it has never seen it */
 export function reconcile(view: LogView, cursor: Cursor | undefined): LogPlan {
@@ -66,5 +66,5 @@ function resume(view: LogView, through: number): LogPlan {
 }
 
 function finish(view: LogView, reason: BirthReason, predecessor: Predecessor): LogPlan {
-  return view.open ? { do: 'succeed', reason, predecessor } : { do: 'leave', reason };
+  return { do: view.open ? 'succeed' : 'give-up', reason, predecessor };
 }
