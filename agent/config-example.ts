@@ -1,0 +1,67 @@
+/** The commented `agent.yaml` that installers lay down. It parses to the defaults; a test holds it to that. */
+
+const EXAMPLE = `# Tilsyn agent. Every setting is shown with its default; a file with nothing in it does the same.
+# An unknown key is an error, so that a slip of the pen cannot switch something off.
+
+# What this machine is watched for. null: detect what is installed, and report it.
+# A list replaces detection:
+#
+# sources:
+#   - type: teamviewer
+#     # Sessions into this machine, one row each. Left out: detected.
+#     connectionsIncoming: /path/Connections_incoming.txt
+#     # Sessions from this machine to others, of one user.
+#     connections: /path/Connections.txt
+#     # Start, address and sign-in of sessions that still run.
+#     logfile: /path/TeamViewer15_Logfile.log
+#     # now: what was in the files before the source was added is passed over and counted.
+#     # beginning: all of it is read; for managed machines only.
+#     startFrom: now
+#   - type: sshd
+#     # Not read by this version.
+#     path: /var/log/auth.log
+#     # listed: rostered accounts, keys and networks only. all: every sign-in. Has to be said.
+#     match: listed
+#   - type: recordings
+#     # Not read by this version. The folder that the recorder writes to.
+#     root: /srv/nvr/recordings
+#     # Name of a recorder's folder layout, or a declared pattern.
+#     layout: frigate
+#     # Of the times in file names.
+#     timeZone: UTC
+#     # report: nothing is erased. erase: what has expired and is not held is.
+#     mode: report
+sources: null
+
+# Health of the machine. "telemetry: off" sends none.
+telemetry:
+  # Time between two readings, 10s to 1d.
+  every: 60s
+  # Which alerts are sent on: audit (about Tilsyn itself and its disks), all, none.
+  notify: audit
+
+# Whatever a policy says, no recording younger than this is erased. At least 1d.
+neverEraseYoungerThan: P3D
+
+# When legal holds may not be known here any more.
+holds:
+  # Without word from the collector for longer than this, nothing is erased. 1h to 30d.
+  holdFreshness: 24h
+  # How long erasing may wait for the collector: never means it waits for ever.
+  deferAtMost: never
+
+# Five cron fields each, in the site's time zone.
+schedule:
+  # When what has expired is erased.
+  sweep: "17 * * * *"
+  # When the agent checks itself and its catalogue.
+  selfAudit: "0 3 * * *"
+
+# HTTP proxy on the way to the collector: http://host:port, without user and password. null: none.
+proxy: null
+`;
+
+/** Text of an `agent.yaml` with every field commented. */
+export function exampleConfig(): string {
+  return EXAMPLE;
+}
