@@ -1,0 +1,266 @@
+/** The pure part of the projections: one fact after the other changes the rows in memory. Laws: `projections.ts`. */
+import type { EventData } from '../protocol/event.ts';
+import type {
+  AgentId,
+  AgreementId,
+  CustomerId,
+  LogId,
+  SessionId,
+  SiteId,
+  SourceId,
+} from '../protocol/ids.ts';
+import { fromIso, type UtcMs, utcMs } from '../protocol/time.ts';
+import type { GapRow, Pos, SessionRow, SourceRow, WaitingRow } from './store/types.ts';
+
+/** Types that change a projection; of all others the bytes are not even parsed. */
+export const PROJECTED_TYPES = [
+  'session.started',
+  'session.updated',
+  'session.ended',
+  'session.merged',
+  'source.added',
+  'source.opened',
+  'source.rotated',
+  'source.skipped',
+  'source.lost',
+  'source.unreadable',
+  'journal.gap',
+  'host.named',
+] as const;
+export type ProjectedType = (typeof PROJECTED_TYPES)[number];
+
+/** Whose log a leaf stands in; null: the collector's own. */
+export type Owner = {
+  agent: AgentId;
+  customer: CustomerId;
+  site: SiteId;
+  agreement: AgreementId;
+} | null;
+
+interface FactBase {
+  pos: Pos;
+  log: LogId;
+  seq: number;
+  at: UtcMs;
+  owner: Owner;
+  /** True where the leaf names sealed parts. */
+  sealed: boolean;
+}
+type FactOf<T extends ProjectedType> = T extends ProjectedType
+  ? FactBase & { type: T; data: EventData<T> }
+  : never;
+/** A leaf whose type and fields this version knows. */
+export type Fact = FactOf<ProjectedType>;
+type SessionFact = FactOf<'session.updated' | 'session.ended' | 'session.merged'>;
+type SourceType = Extract<ProjectedType, `source.${string}`>;
+
+/** Rows that a batch touches: loaded, changed, to be written. */
+export interface State {
+  sessions: Map<SessionId, SessionRow>;
+  sources: Map<SourceId, SourceRow>;
+  gaps: GapRow[];
+  /** Newest `host.named` leaf. */
+  named: Map<AgentId, Pos>;
+  /** Facts of sessions whose start has not come (J4). */
+  waiting: Map<SessionId, Fact[]>;
+  changedSessions: Set<SessionId>;
+  changedSources: Set<SourceId>;
+  /** Sessions that started with facts waiting for them. */
+  woken: Set<SessionId>;
+  /** New rows of those that wait. */
+  newWaiting: WaitingRow[];
+}
+
+export function newState(): State {
+  return {
+    sessions: new Map(),
+    sources: new Map(),
+    gaps: [],
+    named: new Map(),
+    waiting: new Map(),
+    changedSessions: new Set(),
+    changedSources: new Set(),
+    woken: new Set(),
+    newWaiting: [],
+  };
+}
+
+/** Applies one fact to the state. Facts come in the order of `pos`. */
+export function reduce(state: State, fact: Fact): void {
+  if (fact.type === 'session.started') started(state, fact);
+  else if (isSession(fact)) continued(state, fact);
+  else if (fact.type === 'journal.gap') gap(state, fact);
+  else if (fact.type === 'host.named') named(state, fact);
+  else source(state, fact);
+}
+
+function isSession(fact: Fact): fact is SessionFact {
+  return fact.type.startsWith('session.');
+}
+
+function named(state: State, { owner, sealed, pos }: Fact): void {
+  if (owner !== null && sealed) state.named.set(owner.agent, pos);
+}
+
+function started(state: State, fact: FactOf<'session.started'>): void {
+  const { owner, data } = fact;
+  if (owner === null) return;
+  const session = data.session as SessionId;
+  const present = state.sessions.get(session);
+  if (present !== undefined) {
+    // Told again, by a successor log: the first telling stands, its parts may be the only ones that open.
+    if (present.agent === owner.agent) put(state, withLeaf(present, fact));
+    return;
+  }
+  put(state, withLeaf(newSession(fact, owner), fact));
+  for (const waiting of state.waiting.get(session) ?? []) reduce(state, waiting);
+  if (state.waiting.delete(session)) state.woken.add(session);
+}
+
+function newSession(
+  { data, log, seq, pos }: FactOf<'session.started'>,
+  owner: NonNullable<Owner>,
+): SessionRow {
+  return {
+    session: data.session as SessionId,
+    ...owner,
+    source: data.source as SourceId,
+    tool: data.tool,
+    direction: data.direction,
+    kind: data.kind,
+    mode: data.mode,
+    state: 'active',
+    startedAt: instant(data.startedAt),
+    startBasis: data.startBasis,
+    occurrence: data.occurrence,
+    endedAt: null,
+    endBasis: null,
+    endReason: null,
+    durationSeconds: null,
+    auth: null,
+    failedAttempts: null,
+    files: null,
+    confirmedBy: [],
+    log,
+    firstSeq: seq,
+    lastSeq: seq,
+    startedPos: pos,
+    partPos: [],
+    mergedInto: null,
+  };
+}
+
+/** An event about a session that has started, or will. */
+function continued(state: State, fact: SessionFact): void {
+  const session = fact.data.session as SessionId;
+  const row = state.sessions.get(session);
+  if (row === undefined) {
+    wait(state, session, fact);
+    return;
+  }
+  if (fact.type === 'session.merged') {
+    // Only the collector says which sessions are one.
+    if (fact.owner === null) put(state, { ...row, mergedInto: fact.data.into as SessionId });
+    return;
+  }
+  if (fact.owner?.agent !== row.agent) return;
+  put(state, {
+    ...withLeaf(row, fact),
+    ...(fact.type === 'session.ended' ? ended(fact) : updated(row, fact)),
+  });
+}
+
+function wait(state: State, session: SessionId, fact: Fact): void {
+  state.waiting.set(session, [...(state.waiting.get(session) ?? []), fact]);
+  state.newWaiting.push({ session, pos: fact.pos });
+}
+
+function ended({ data }: FactOf<'session.ended'>): Partial<SessionRow> {
+  return {
+    state: data.reason === 'unknown' ? 'unknown-end' : 'ended',
+    endedAt: instant(data.endedAt),
+    endBasis: data.endBasis,
+    endReason: data.reason,
+    durationSeconds: data.durationSeconds,
+  };
+}
+
+/** What an update does not know stays as it was. */
+function updated(row: SessionRow, { data }: FactOf<'session.updated'>): Partial<SessionRow> {
+  return {
+    auth: data.auth ?? row.auth,
+    failedAttempts: data.failedAttempts ?? row.failedAttempts,
+    files: data.files ?? row.files,
+    confirmedBy: [...new Set([...row.confirmedBy, ...data.confirmedBy])],
+  };
+}
+
+/** Notes the leaf: its place where it stands in the session's own log, its parts in any case. */
+function withLeaf(row: SessionRow, { log, seq, pos, sealed }: Fact): SessionRow {
+  return {
+    ...row,
+    lastSeq: log === row.log ? Math.max(row.lastSeq, seq) : row.lastSeq,
+    partPos: sealed && !row.partPos.includes(pos) ? [...row.partPos, pos].sort((a, b) => a - b) : row.partPos,
+  };
+}
+
+function put(state: State, row: SessionRow): void {
+  state.sessions.set(row.session, row);
+  state.changedSessions.add(row.session);
+}
+
+function gap(state: State, { data, owner, pos, at }: FactOf<'journal.gap'>): void {
+  if (owner === null) return;
+  const from = data.fromAt === null ? null : instant(data.fromAt);
+  const to = data.toAt === null ? null : instant(data.toAt);
+  // Unknown bounds are as wide as the telling; a gap is never shown shorter than it is known to be.
+  const [fromAt, toAt] = [from ?? at, to ?? at];
+  state.gaps.push({
+    pos,
+    agent: owner.agent,
+    source: data.source as SourceId | null,
+    fromAt: utcMs(Math.min(fromAt, toAt)),
+    toAt: utcMs(Math.max(fromAt, toAt)),
+    reason: data.reason,
+    count: data.count,
+  });
+}
+
+function source(state: State, fact: FactOf<SourceType>): void {
+  const { owner, data, at } = fact;
+  if (owner === null) return;
+  const id = data.source as SourceId;
+  const present = state.sources.get(id);
+  if (present !== undefined && present.agent !== owner.agent) return;
+  const row = present ?? {
+    source: id,
+    agent: owner.agent,
+    tool: data.tool,
+    state: 'reading',
+    since: at,
+    skipped: 0,
+    unreadable: 0,
+  };
+  state.sources.set(id, { ...row, ...sourceChange(row, fact) });
+  state.changedSources.add(id);
+}
+
+function sourceChange(row: SourceRow, { type, data, at }: FactOf<SourceType>): Partial<SourceRow> {
+  const become = (next: SourceRow['state']) => (row.state === next ? {} : { state: next, since: at });
+  switch (type) {
+    case 'source.lost':
+      return become('lost');
+    case 'source.skipped':
+      return { skipped: row.skipped + (data.count ?? 1) };
+    case 'source.unreadable':
+      // With a count: lines that no parser knew. Without: the file itself could not be read.
+      return data.count === null ? become('unreadable') : { unreadable: row.unreadable + data.count };
+    default:
+      return become('reading');
+  }
+}
+
+/** The schema has checked the form. */
+function instant(text: string): UtcMs {
+  return fromIso(text) ?? utcMs(Number.NaN);
+}
