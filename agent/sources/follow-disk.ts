@@ -26,8 +26,8 @@ export interface Sibling extends Seen {
 /** Folders with more files than this are looked at by name first (install folders hold a few hundred). */
 const SIBLINGS_LOOKED_AT = 512;
 
-// A named pipe put in the file's place must not hang the agent. Not defined on Windows.
-const READ_ONLY = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+/** A named pipe put in the file's place must not hang the agent. Not defined on Windows. */
+export const READ_ONLY = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 export class FollowDisk {
   readonly path: string;
