@@ -20,8 +20,12 @@ export class GroupIndex {
   readonly #byId = new Map<GroupId, GroupRow>();
   readonly #byKey = new Map<string, GroupRow>();
 
-  constructor(spans: SpanTable) {
+  readonly #isLost: (row: GroupRow) => boolean;
+
+  /** `isLost`: live by its row, with a key that cannot be read; served only where there is nothing else. */
+  constructor(spans: SpanTable, isLost: (row: GroupRow) => boolean) {
     this.#spans = spans;
+    this.#isLost = isLost;
   }
 
   /** Adds or replaces rows that are committed. */
@@ -31,7 +35,7 @@ export class GroupIndex {
       // Those two belong to one session or one person and are only ever asked for by id.
       if (row.kind === 'oneoff' || row.kind === 'single') continue;
       const key = keyOf(row, row.from);
-      if (serves(row, this.#byKey.get(key))) this.#byKey.set(key, row);
+      if (this.#serves(row, this.#byKey.get(key))) this.#byKey.set(key, row);
     }
   }
 
@@ -42,15 +46,21 @@ export class GroupIndex {
   find(wish: GroupWish): GroupRow | null {
     return this.#byKey.get(keyOfWish(wish, this.#spans)) ?? null;
   }
-}
 
-/**
- * Which of two rows for the same thing is found: the newest `late`; of spans a live one before a dead one, then
- * the older. Two of one span come from a restored database that took groups back.
- */
-function serves(row: GroupRow, present: GroupRow | undefined): boolean {
-  if (present === undefined || present.group === row.group) return true;
-  const [a, b] = [row.state === 'live', present.state === 'live'];
-  if (a !== b) return a;
-  return row.kind === 'late' && row.createdAt >= present.createdAt;
+  /**
+   * Which of two rows for the same thing is found: one with a readable key before a dead one, a dead one before
+   * a lost one; of `late` the newest, of spans the oldest. Two of one span come from a restored database that
+   * took groups back, or from a key that was lost.
+   */
+  #serves(row: GroupRow, present: GroupRow | undefined): boolean {
+    if (present === undefined || present.group === row.group) return true;
+    const [a, b] = [this.#rank(row), this.#rank(present)];
+    if (a !== b) return a > b;
+    return row.kind === 'late' && row.createdAt >= present.createdAt;
+  }
+
+  #rank(row: GroupRow): number {
+    if (row.state !== 'live') return 1;
+    return this.#isLost(row) ? 0 : 2;
+  }
 }

@@ -3,7 +3,8 @@
  *
  * V11 For one wish there is one group, however many ask at once.
  * V12 Slot first, row second: a row never names a key that is not durable.
- * V13 A dead span, `whole` or `house` group is never replaced; a dead `late` group is.
+ * V13 A dead span, `whole` or `house` group is never replaced; a dead `late` group is, and so is any whose key
+ *     was lost without an erasure.
  */
 import type { KeyObject } from 'node:crypto';
 import { TilsynError } from '../protocol/errors.ts';
@@ -38,9 +39,14 @@ export interface GroupsOptions {
   random: Random;
 }
 
+/** True where the row is live and no slot holds its key, not even as a tombstone: it was lost, not erased. */
+function isLost(keyring: Keyring, row: GroupRow): boolean {
+  return row.state === 'live' && row.kind !== 'oneoff' && keyring.stateOf(row.group) === null;
+}
+
 /** Reads all rows and returns the groups, ready for use. */
 export async function createGroups(options: GroupsOptions): Promise<Groups> {
-  const index = new GroupIndex(options.spans);
+  const index = new GroupIndex(options.spans, (row) => isLost(options.keyring, row));
   index.add(await options.store.read.groups.list());
   return new KeyGroups(options, index);
 }
@@ -87,7 +93,7 @@ class KeyGroups implements Groups {
   forAgreement(agreement: AgreementId, at: UtcMs): SignedGroup[] {
     return wishesOf(agreement, at, this.#options.spans)
       .map((wish) => this.#index.find(wish))
-      .flatMap((row) => (row?.state === 'live' ? [row.record] : []));
+      .flatMap((row) => (row !== null && this.#canSeal(row) ? [row.record] : []));
   }
 
   dead(ids: readonly GroupId[]): GroupId[] {
@@ -144,14 +150,19 @@ class KeyGroups implements Groups {
   /** The group that serves this wish: of `late` only a live one, of the others also a dead one (V13). */
   #present(wish: GroupWish): GroupRow | null {
     const row = this.#index.find(wish);
+    if (row === null || isLost(this.#options.keyring, row)) return null;
     if (wish.kind !== 'late') return row;
-    return row?.state === 'live' && row.createdAt >= this.#monthOf(wish.at).from ? row : null;
+    return row.state === 'live' && row.createdAt >= this.#monthOf(wish.at).from ? row : null;
   }
 
   /** Late groups are not made ahead of time, so a wish for later means this month's. */
   #monthOf(at: UtcMs): { from: UtcMs; to: UtcMs } {
     const now = this.#options.clock.now();
     return spanOf(at < now ? at : now, 'month');
+  }
+
+  #canSeal(row: GroupRow): boolean {
+    return row.state === 'live' && this.#options.keyring.stateOf(row.group) === 'live';
   }
 
   #keyOf(wish: GroupWish): string {

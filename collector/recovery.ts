@@ -1,0 +1,156 @@
+/**
+ * What the start does before the port opens: brings rows and slots together, by the table "Crash order of keys
+ * and rows" in `docs/design/protocol.md`.
+ *
+ * V19 A live slot without a row is kept and listed: agents may still offer its group.
+ * V20 An erasure that was begun is finished, or stays `erasing` and is a finding.
+ * V21 A tombstone is stronger than a live row; an erased row is stronger than a live slot.
+ * V22 A key that cannot be read is reported, never counted as an erasure.
+ */
+import type { GroupId } from '../protocol/ids.ts';
+import { type Clock, SECOND_MS, toIso } from '../protocol/time.ts';
+import type { Keyring } from './keyring.ts';
+import type { GroupRow, Store } from './store/types.ts';
+import type { Groups, OwnDraft, OwnLog } from './types.ts';
+
+export interface RecoverOptions {
+  store: Store;
+  keyring: Keyring;
+  groups: Groups;
+  own: OwnLog;
+  clock: Clock;
+}
+
+/** Something for a person to see; ids and counts only. */
+export interface Finding {
+  code: string;
+  message: string;
+  count: number;
+  /** The groups it is about, where it is about any. */
+  groups: GroupId[];
+}
+
+export interface Recovery {
+  findings: Finding[];
+  /** Events that are still to be appended to the own log. */
+  drafts: OwnDraft[];
+  /** Live slots that no row names (V19). */
+  orphans: { group: GroupId; slot: number }[];
+}
+
+export type Step = 'nothing' | 'finish' | 'tombstone' | 'erase-again' | 'damaged';
+
+/** What a row and its slot together ask for. Pure; the test walks the whole table. */
+export function judge(row: Pick<GroupRow, 'kind' | 'state'>, slot: 'live' | 'erased' | null): Step {
+  if (row.state === 'erasing') return 'finish';
+  // Keys of one-off sessions have no slot: they live in memory and come again with the agent.
+  if (row.kind === 'oneoff') return 'nothing';
+  if (row.state === 'erased') return slot === 'live' ? 'erase-again' : 'nothing';
+  if (slot === 'live') return 'nothing';
+  return slot === 'erased' ? 'tombstone' : 'damaged';
+}
+
+/** Runs the rest of what a crash interrupted. Safe to repeat; every step may crash again. */
+export async function recover(options: RecoverOptions): Promise<Recovery> {
+  const { store, keyring } = options;
+  const rows = await store.read.groups.list();
+  const asked = (step: Step) => rows.filter((row) => judge(row, keyring.stateOf(row.group)) === step);
+  const findings: Finding[] = keyring.findings.map((found) => ({ ...found, groups: [] }));
+  const damaged = asked('damaged');
+  const interrupted = asked('finish');
+  await erased(options, asked('tombstone'), 'tombstone');
+  // A slot file put back from a backup: the key dies once more, the row has said so already.
+  const again = asked('erase-again');
+  if (again.length > 0) await keyring.erase(again);
+  if (!(await finishErasures(options, interrupted))) findings.push(secondAbsent(interrupted));
+  if (damaged.length > 0) findings.push(unreadable(damaged));
+  const orphans = orphansOf(keyring, rows);
+  if (orphans.length > 0) findings.push(orphaned(orphans));
+  return { findings, drafts: damaged.map(damagedDraft), orphans };
+}
+
+/**
+ * Second half of an erasure, for rows that are `erasing`: slots overwritten, flushed, read back, then one
+ * transaction that deletes what lay under them.
+ * @returns false where they stay `erasing`, because a copy of the keys is not there
+ */
+export async function finishErasures(options: RecoverOptions, rows: readonly GroupRow[]): Promise<boolean> {
+  if (rows.length === 0) return true;
+  // One-off keys have no slot; the process that had them in memory is gone, or has dropped them.
+  const slotted = rows.filter((row) => row.kind !== 'oneoff');
+  const complete = slotted.length === 0 || (await options.keyring.erase(slotted));
+  const done = complete ? rows : rows.filter((row) => row.kind === 'oneoff');
+  // A crash here leaves tombstones and rows that are `erasing`: the next start comes this way again.
+  await erased(options, done, null);
+  return complete;
+}
+
+/** One transaction: parts, wraps and origins gone, rows `erased`, and the events that say so. */
+async function erased(options: RecoverOptions, rows: readonly GroupRow[], by: string | null): Promise<void> {
+  if (rows.length === 0) return;
+  const { store, groups, own, clock } = options;
+  await store.write(async (tx) => {
+    const now = clock.now();
+    const drafts: OwnDraft[] = [];
+    const dead: GroupRow[] = [];
+    for (const row of rows) {
+      const count = await tx.dropGroups([row.group]);
+      dead.push({ ...row, state: 'erased', erasedAt: now, erasedBy: by ?? row.erasedBy ?? 'restart' });
+      drafts.push(doneDraft(row, count, now, by));
+    }
+    await tx.groups.put(dead);
+    await own.append(tx, drafts);
+    tx.afterCommit(() => groups.committed(dead));
+  });
+}
+
+function doneDraft(row: GroupRow, count: number, now: number, by: string | null): OwnDraft<'erasure.done'> {
+  const late = row.dueAt === null ? null : Math.max(0, Math.floor((now - row.dueAt) / SECOND_MS));
+  return {
+    type: 'erasure.done',
+    data: {
+      group: row.group,
+      class: row.class,
+      policy: null,
+      version: null,
+      dueAt: row.dueAt === null ? null : toIso(row.dueAt),
+      count,
+      listRoot: null,
+      lateSeconds: late,
+      method: by ?? (row.kind === 'oneoff' ? 'key-dropped' : 'slot-overwritten'),
+    },
+  };
+}
+
+function damagedDraft({ group }: GroupRow): OwnDraft<'keyring.damaged'> {
+  return { type: 'keyring.damaged', data: { group, reason: 'slot-unreadable' } };
+}
+
+function orphansOf(keyring: Keyring, rows: readonly GroupRow[]): { group: GroupId; slot: number }[] {
+  const known = new Set(rows.map((row) => row.group));
+  return keyring
+    .groups()
+    .filter(({ group, state }) => state === 'live' && !known.has(group))
+    .map(({ group, slot }) => ({ group, slot }));
+}
+
+function about(code: string, message: string, rows: readonly { group: GroupId }[]): Finding {
+  return { code, message, count: rows.length, groups: rows.map((row) => row.group) };
+}
+
+function secondAbsent(rows: readonly GroupRow[]): Finding {
+  const message = 'erasures wait for the second copy of the keys: put it back (--keys2) and restart';
+  return about(
+    'erasure.second-absent',
+    message,
+    rows.filter((row) => row.kind !== 'oneoff'),
+  );
+}
+
+function unreadable(rows: readonly GroupRow[]): Finding {
+  return about('keyring.damaged', 'keys of live groups cannot be read: what they sealed stays closed', rows);
+}
+
+function orphaned(slots: readonly { group: GroupId }[]): Finding {
+  return about('keyring.orphans', 'keys without a row are kept: agents may offer their groups back', slots);
+}
