@@ -47,6 +47,9 @@ export function reconcile(view: LogView, cursor: Cursor | undefined): LogPlan {
   const ours = view.hashAt(cursor.through);
   if (ours !== null && ours !== cursor.head) return finish(view, 'restored', predecessor);
   if (ours === null || !kept(view, cursor.through)) return finish(view, 'collector-restored', predecessor);
+  // It takes nothing new into a log that it has closed: sending would only be refused, again and again.
+  if (cursor.state === 'closed' && cursor.through < view.next - 1)
+    return finish(view, 'restored', predecessor);
   return resume(view, cursor.through);
 }
 
