@@ -36,6 +36,11 @@ export class Ballast {
     return sizeOf(this.path) === this.#bytes;
   }
 
+  /** Bytes free beside it; unlimited where the system does not say. */
+  free(): number {
+    return freeBytes(this.#dir) ?? Number.POSITIVE_INFINITY;
+  }
+
   /** Frees the space. False where there was none set aside. */
   release(): boolean {
     this.#nextTry = this.#clock.mono() + RETRY_MS;

@@ -20,6 +20,11 @@ const BUSY_MS = 250;
 /** The WAL keeps this much when it is reset: space that is already ours when the disk is full. */
 const WAL_KEEP_BYTES = 8 * 1024 * 1024;
 const CACHE_KIB = 4096;
+/**
+ * Pages in the WAL before it is copied into the database. What is still to be copied when the disk fills up must
+ * fit into the ballast, or a full disk would keep the agent from ever copying, and so from deleting.
+ */
+const CHECKPOINT_PAGES = 512;
 
 const SCHEMA = new URL('./schema/', import.meta.url);
 
@@ -63,6 +68,7 @@ function configure(db: Db, faults: FaultSeam): void {
   db.pragma('temp_store = MEMORY');
   db.pragma('foreign_keys = ON');
   db.pragma(`cache_size = -${CACHE_KIB}`);
+  db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   db.pragma(`journal_size_limit = ${WAL_KEEP_BYTES}`);
 }
 

@@ -13,6 +13,9 @@ import type { LogRow } from './journal-logs.ts';
 /** Leaves given up at one moment of need, and in one transaction. */
 const GIVE_UP = 4_000;
 const SLICE = 200;
+const PAGE_BYTES = 4096;
+/** Kept free beyond what a write is thought to need. */
+const MARGIN = 64 * 1024;
 
 export class Space {
   readonly #db: Db;
@@ -22,10 +25,13 @@ export class Space {
   readonly #drop: readonly Statement[];
   readonly #dropMarks: Statement;
   readonly #saveAck: Statement;
+  /** The ballast is gone: every write is copied at once, and appends have to fit. */
+  #pressed: boolean;
 
   constructor(db: Db, ballast: Ballast) {
     this.#db = db;
     this.#ballast = ballast;
+    this.#pressed = !ballast.present();
     this.#expired = db.prepare<[number, number], { through: number | null }>(
       'SELECT max(through) AS through FROM ack_marks WHERE log = ? AND hour < ?',
     );
@@ -42,27 +48,54 @@ export class Space {
     this.#dropMarks = db.prepare('DELETE FROM ack_marks WHERE log = ? AND hour < ?');
   }
 
-  /** Runs a write; where the disk is full, makes room and tries once more. Errors of the second try are thrown. */
-  withRoom<T>(rows: () => readonly LogRow[], write: () => T): T {
+  /**
+   * Runs a write; where the disk is full, makes room and tries once more. Errors of the second try are thrown.
+   * `need`: bytes that the write adds, about; 0 for writes that add next to nothing (an ack, a dead group), which
+   * are let through as long as they fit at all.
+   */
+  withRoom<T>(rows: () => readonly LogRow[], need: number, write: () => T): T {
+    if (this.#pressed && need > 0) this.#claim(rows(), need);
+    let result: T;
     try {
-      return write();
+      result = write();
     } catch (error) {
       if (!isFull(error)) throw error;
-      this.#makeRoom(rows());
-      return write();
+      this.#ballast.release();
+      this.#pressed = true;
+      this.#claim(rows(), need);
+      result = write();
     }
+    if (this.#pressed) this.#copyWal();
+    return result;
   }
 
-  #makeRoom(rows: readonly LogRow[]): void {
-    this.#ballast.release();
+  /**
+   * While the ballast is gone the database may not be left in need of growing: then neither the WAL could be
+   * copied nor anything deleted, and the queue would be wedged for good. So what is added must fit into pages
+   * that are free inside the file, or into twice its size on the disk.
+   */
+  #claim(rows: readonly LogRow[], need: number): void {
+    if (this.#fits(need)) return;
+    let left = GIVE_UP;
+    for (const row of rows) left -= this.#drain(row, row.acked - 1, left);
+    if (!this.#fits(need)) throw Object.assign(new Error('no room for an append'), { code: 'SQLITE_FULL' });
+  }
+
+  #fits(need: number): boolean {
+    if (!this.#copyWal()) return false;
+    if (need === 0) return true;
+    const inside = Number(this.#db.pragma('freelist_count', { simple: true })) * PAGE_BYTES;
+    return inside >= need + MARGIN || this.#ballast.free() >= 2 * need + MARGIN;
+  }
+
+  /** Copies the WAL into the database, so that its space is used again. False where that did not fit. */
+  #copyWal(): boolean {
     try {
-      let left = GIVE_UP;
-      for (const row of rows) left -= this.#drain(row, row.acked - 1, left);
-      // Puts what was deleted into the database file and starts the WAL over: its space is used again.
-      this.#db.pragma('wal_checkpoint(RESTART)');
+      const [state] = this.#db.pragma('wal_checkpoint(PASSIVE)') as { log: number; checkpointed: number }[];
+      return state !== undefined && state.log === state.checkpointed;
     } catch (error) {
-      // Not even room to delete: the write that wanted it is tried all the same and gives the answer.
-      if (!isFull(error)) throw error;
+      if (isFull(error)) return false;
+      throw error;
     }
   }
 
@@ -73,7 +106,12 @@ export class Space {
       this.#drain(row, this.#expiredThrough(row, now - keepMs, hour), Number.POSITIVE_INFINITY);
       this.#dropMarks.run(row.id, hour - Math.ceil(DAY_MS / HOUR_MS));
     }
-    this.#ballast.restock();
+    this.restock();
+  }
+
+  /** Sets the ballast aside again where there is room. Cheap to call often. */
+  restock(): void {
+    if (this.#ballast.restock()) this.#pressed = false;
   }
 
   #expiredThrough(row: LogRow, before: number, hour: number): number {
@@ -86,8 +124,19 @@ export class Space {
     const first = this.#first.get(row.id)?.first ?? null;
     if (first === null) return 0;
     const last = Math.min(through, first + limit - 1);
-    for (let from = first; from <= last; from += SLICE) {
-      const to = Math.min(last, from + SLICE - 1);
+    let slice = SLICE;
+    for (let from = first; from <= last; ) {
+      const to = Math.min(last, from + slice - 1);
+      if (this.#dropThrough(row, to)) from = to + 1;
+      else if (slice === 1) return from - first;
+      else slice = Math.ceil(slice / 4);
+    }
+    return Math.max(0, last - first + 1);
+  }
+
+  /** False where there is no room even for that: a smaller slice needs less. */
+  #dropThrough(row: LogRow, to: number): boolean {
+    try {
       // Oldest first: a crash between two slices leaves a log that begins a little later.
       this.#db
         .transaction(() => {
@@ -96,7 +145,11 @@ export class Space {
           for (const statement of this.#drop) statement.run(row.id, to);
         })
         .immediate();
+    } catch (error) {
+      if (isFull(error)) return false;
+      throw error;
     }
-    return Math.max(0, last - first + 1);
+    if (this.#pressed) this.#copyWal();
+    return true;
   }
 }

@@ -73,6 +73,9 @@ export interface Aside {
   firstSight?: { source: SourceId; sight: string };
 }
 
+/** What an event takes in the database with its part and its places in the indices, about. */
+const DRAFT_BYTES = 2048;
+
 type Stored = { firstSeq: number; lastSeq: number } | null;
 
 export class AgentJournal implements Journal {
@@ -122,7 +125,7 @@ export class AgentJournal implements Journal {
       this.#faults.hit?.('agent.append.before-commit');
       // A crash up to here leaves nothing of this append; from the commit on, all of it.
       return head;
-    });
+    }, drafts.length * DRAFT_BYTES);
     this.#moved(stored.row, stored.head);
     this.#faults.hit?.('agent.append.after-commit');
     return drafts.length === 0 ? null : { firstSeq: stored.first, lastSeq: stored.head.next - 1 };
@@ -168,7 +171,7 @@ export class AgentJournal implements Journal {
       if (!(error instanceof TilsynError) || error.code !== 'journal.full') throw error;
     }
     this.#logs.row(log).acked = through;
-    this.#o.ballast.restock();
+    this.#space.restock();
   }
 
   rewind(log: LogId, through: number): void {
@@ -203,7 +206,7 @@ export class AgentJournal implements Journal {
     this.#write(() => this.#groups.retireOneOff(this.#o.clock.now()));
     this.#groups.reload();
     this.#deleteDead();
-    this.#o.ballast.restock();
+    this.#space.restock();
   }
 
   addGroups(groups: readonly SignedGroup[]): void {
@@ -396,11 +399,12 @@ export class AgentJournal implements Journal {
   }
 
   /** One durable transaction, tried again once with more room where the disk is full (J7). */
-  #write<T>(act: () => T): T {
+  #write<T>(act: () => T, need = 0): T {
     this.#sealer.begin();
     try {
       const result = this.#space.withRoom(
         () => this.#logs.rows(),
+        need,
         () => this.#db.transaction(act).immediate(),
       );
       this.#sealer.commit();

@@ -1,9 +1,11 @@
 /** A state directory, a settable clock, signed groups and their private halves: what the agent's tests stand on. */
+
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach } from 'vitest';
+import { afterEach, type TestContext } from 'vitest';
 import { ensureStateDir } from '../../agent/files.ts';
 import type { AgentJournal } from '../../agent/journal.ts';
 import { type OpenOptions, openJournal } from '../../agent/journal-open.ts';
@@ -44,6 +46,7 @@ export class TestClock implements Clock {
 }
 
 const made: string[] = [];
+const mounted: string[] = [];
 const opened: AgentJournal[] = [];
 afterEach(() => {
   for (const journal of opened.splice(0)) {
@@ -53,6 +56,7 @@ afterEach(() => {
       // Closed by the test itself.
     }
   }
+  for (const dir of mounted.splice(0)) spawnSync('umount', ['-l', dir]);
   for (const dir of made.splice(0)) rmSync(dir, { recursive: true, force: true });
 });
 
@@ -60,6 +64,20 @@ export function stateDir(): string {
   const dir = mkdtempSync(join(tmpdir(), 'tilsyn-agent-'));
   made.push(dir);
   return join(dir, 'state');
+}
+
+/**
+ * A file system of its own at `dir`; unmounted after the test. Where this user may not mount, the test is skipped
+ * and says so.
+ */
+export function mountTmpfs(context: TestContext, dir: string, options: string): void {
+  mkdirSync(dir, { recursive: true });
+  const done = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', dir], { encoding: 'utf8' });
+  if (done.status !== 0) {
+    console.error(`NOT TESTED: no tmpfs could be mounted (${done.stderr ?? done.error})`);
+    context.skip('no tmpfs could be mounted');
+  }
+  mounted.push(dir);
 }
 
 export function identity(mode: 'managed' | 'one-off' = 'managed'): AgentIdentity {
