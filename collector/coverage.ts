@@ -17,7 +17,7 @@ export interface CoverageGap {
   to: string;
   /**
    * `never-connected`, `waiting` (for approval), `revoked`, `no-contact`, `not-read-yet` (connected, but no source
-   * was read through yet), `no-source`, or the reason of a `journal.gap`.
+   * was read through yet), `no-source`, `source-lost`, `source-unreadable`, or the reason of a `journal.gap`.
    */
   reason: string;
 }
@@ -116,13 +116,22 @@ function gapsOf(host: WatchedHost, from: UtcMs, to: UtcMs): CoverageGap[] {
   const found: Span[] = tail === null ? [] : [tail];
   const watchedTo = tail?.from ?? to;
   if (host.sources.length === 0 && watchedTo > from) found.push({ from, to: watchedTo, reason: 'no-source' });
-  for (const row of host.gaps) {
+  const blind = host.sources
+    .filter((source) => source.state !== 'reading')
+    .map(({ since, state }) => ({
+      fromAt: since,
+      toAt: utcMs(Math.max(since, watchedTo)),
+      reason: `source-${state}`,
+    }));
+  for (const row of [...blind, ...host.gaps]) {
     const inside = clip(row, from, to);
     if (inside !== null) found.push(inside);
   }
-  return found
+  const shown = found
     .sort((a, b) => a.from - b.from || a.to - b.to)
     .map((gap) => ({ from: toIso(gap.from), to: toIso(gap.to), reason: gap.reason }));
+  // Several sources may be blind for the same reason at the same time.
+  return [...new Map(shown.map((gap) => [`${gap.from} ${gap.to} ${gap.reason}`, gap])).values()];
 }
 
 /** The end of the span that no evidence reaches. Without any evidence it is the whole span, however short. */
@@ -140,7 +149,7 @@ function silence(agent: AgentRow): string {
 }
 
 /** A gap of no length counts where it lies inside. */
-function clip(row: GapRow, from: UtcMs, to: UtcMs): Span | null {
+function clip(row: Pick<GapRow, 'fromAt' | 'toAt' | 'reason'>, from: UtcMs, to: UtcMs): Span | null {
   const start = utcMs(Math.max(row.fromAt, from));
   const end = utcMs(Math.min(row.toAt, to));
   return start > end || row.fromAt >= to || row.toAt < from

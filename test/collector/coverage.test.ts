@@ -146,6 +146,34 @@ const CASES: Case[] = [
     ],
   },
   {
+    name: 'a source that is no longer there, another that reads',
+    sources: [source, { ...source, state: 'lost', since: at('10:00:00') }],
+    ask: asked(null, null),
+    span: ['06:00:00', '12:00:00'],
+    found: [['10:00:00', '12:00:00', 'source-lost']],
+  },
+  {
+    name: 'two files that cannot be read since the same time are one gap',
+    sources: [
+      { ...source, state: 'unreadable', since: at('10:00:00') },
+      { ...source, state: 'unreadable', since: at('10:00:00') },
+    ],
+    ask: asked(null, null),
+    span: ['06:00:00', '12:00:00'],
+    found: [['10:00:00', '12:00:00', 'source-unreadable']],
+  },
+  {
+    name: 'blind, then silent: each its own gap',
+    agent: { readThrough: at('11:00:00') },
+    sources: [{ ...source, state: 'unreadable', since: at('10:00:00') }],
+    ask: asked(null, null),
+    span: ['06:00:00', '12:00:00'],
+    found: [
+      ['10:00:00', '11:00:00', 'source-unreadable'],
+      ['11:00:00', '12:00:00', 'no-contact'],
+    ],
+  },
+  {
     name: 'the range starts with the enrolment, however early it was asked from',
     ask: asked('01:00:00', '07:00:00'),
     span: ['06:00:00', '07:00:00'],

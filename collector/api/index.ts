@@ -1,0 +1,54 @@
+/**
+ * The API that people use, `/v1/…`: one file per noun. Every answer is made for the person who asks, and every
+ * reading of personal data is recorded before it leaves (Q1).
+ */
+import type { FastifyInstance } from 'fastify';
+import { TilsynError } from '../../protocol/errors.ts';
+import { makeAuth } from '../auth.ts';
+import type { Context } from '../types.ts';
+import { agreementRoutes } from './agreements.ts';
+import { coverageRoutes } from './coverage.ts';
+import { eventRoutes } from './events.ts';
+import { hostRoutes } from './hosts.ts';
+import { peopleRoutes } from './people.ts';
+import { asTilsynError, errorBody, type Room, statusOf } from './room.ts';
+import { sessionRoutes } from './sessions.ts';
+import { makeTails } from './tail.ts';
+import { tokenRoutes } from './tokens.ts';
+
+const NOUNS = [
+  peopleRoutes,
+  sessionRoutes,
+  eventRoutes,
+  hostRoutes,
+  tokenRoutes,
+  agreementRoutes,
+  coverageRoutes,
+];
+
+/** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */
+export function registerApi(app: FastifyInstance, ctx: Context): void {
+  const auth = makeAuth(ctx);
+  const tails = makeTails(ctx, auth);
+  app.addHook('preClose', async () => {
+    tails.close();
+    await auth.close();
+  });
+  app.register(async (scope) => {
+    scope.setErrorHandler((thrown, _request, reply) => {
+      const error = asTilsynError(ctx, thrown);
+      return reply.code(statusOf(error)).send(errorBody(error));
+    });
+    scope.addHook('onSend', async (_request, reply) => {
+      reply.header('cache-control', 'no-store');
+    });
+    const room: Room = { app: scope, ctx, auth, tails };
+    for (const noun of NOUNS) noun(room);
+    scope.all('/v1/*', async () => {
+      throw new TilsynError('request.unknown', 'answering a request: this collector has no such address', {
+        hint: 'The collector may be older than this command: compare `tilsyn version` on both.',
+        exit: 'notFound',
+      });
+    });
+  });
+}

@@ -1,0 +1,160 @@
+/** `GET /v1/people`; `POST /v1/people`, `/v1/people/:person/revoke`; `GET /v1/whoami`. */
+import { z } from 'zod';
+import { ROLES } from '../../protocol/event.ts';
+import { type CustomerId, isId, type PersonId } from '../../protocol/ids.ts';
+import { toIso, utcMs } from '../../protocol/time.ts';
+import type { Caller } from '../auth.ts';
+import {
+  addPerson,
+  type ListedPerson,
+  listPeople,
+  namePositions,
+  refuseLastAdmin,
+  revokePerson,
+  SIGNIN_TTL_MS,
+  unknownPerson,
+  within,
+} from '../people.ts';
+import type { SigninRow } from '../store/types.ts';
+import type { Context } from '../types.ts';
+import { recordReading } from './reading.ts';
+import { registryAnswer } from './registry.ts';
+import { field, type Room, route } from './room.ts';
+import { customerNamed } from './scope.ts';
+
+const add = z.strictObject({
+  role: z.enum(ROLES),
+  /** Names or ids; absent: all customers that the caller sees. */
+  customers: z.array(field.text).min(1).max(1000).optional(),
+  name: z.string().min(1).max(256).optional(),
+  nda: z.iso.date().optional(),
+  ttlMs: z.int().min(1000).optional(),
+  dryRun: field.dryRun,
+});
+
+export function peopleRoutes(room: Room): void {
+  const { ctx } = room;
+  route(room, {
+    method: 'GET',
+    path: '/v1/whoami',
+    verb: 'whoami',
+    input: z.strictObject({}),
+    handle: async ({ caller }) => whoami(ctx, caller),
+  });
+  route(room, {
+    method: 'GET',
+    path: '/v1/people',
+    verb: 'person.list',
+    input: z.strictObject({ limit: field.limit, after: field.after }),
+    handle: async ({ caller, input }) => {
+      const people = await listPeople(ctx.store.read, caller.person.customers);
+      return registryAnswer(
+        ctx,
+        people,
+        (row) => row.person.person,
+        input,
+        (page) => items(ctx, caller, 'person.list', page),
+      );
+    },
+  });
+  route(room, {
+    method: 'POST',
+    path: '/v1/people',
+    verb: 'person.add',
+    input: add,
+    handle: ({ caller, input }) => make(ctx, caller, input),
+  });
+  route<z.ZodType<{ reason: string | null; dryRun: boolean }>, { person: string }>(room, {
+    method: 'POST',
+    path: '/v1/people/:person/revoke',
+    verb: 'person.revoke',
+    input: z.strictObject({ reason: field.reason, dryRun: field.dryRun }),
+    handle: ({ caller, params, input }) => revoke(ctx, caller, params.person, input),
+  });
+}
+
+/** Ids only: nothing personal is opened to say who one is. */
+function whoami(ctx: Context, { person, signin }: Caller) {
+  return {
+    id: person.person,
+    role: person.role,
+    customers: person.customers,
+    collector: ctx.name,
+    signin: signin.signin,
+    expiresAt: toIso(signin.expiresAt),
+  };
+}
+
+async function items(ctx: Context, caller: Caller, verb: string, people: readonly ListedPerson[]) {
+  const positions = namePositions(people);
+  await recordReading(ctx, caller, verb, positions.length);
+  const opened = await ctx.opener.open(ctx.store.read, positions);
+  return people.map(({ person, signins }) => {
+    const name = person.namePos === null ? undefined : opened.get(person.namePos)?.name;
+    return {
+      id: person.person,
+      role: person.role,
+      customers: person.customers,
+      name: typeof name === 'string' ? name : null,
+      state: person.state,
+      createdBy: person.createdBy,
+      createdAt: toIso(person.createdAt),
+      signins: signins.map((signin) => signinItem(ctx, signin)),
+    };
+  });
+}
+
+function signinItem(ctx: Context, row: SigninRow) {
+  const expired = row.expiresAt <= ctx.clock.now();
+  return {
+    id: row.signin,
+    state: row.state === 'active' && expired ? 'expired' : row.state,
+    createdAt: toIso(row.createdAt),
+    expiresAt: toIso(row.expiresAt),
+    lastUsedAt: row.lastUsedAt === null ? null : toIso(row.lastUsedAt),
+  };
+}
+
+async function make(ctx: Context, caller: Caller, input: z.infer<typeof add>) {
+  const named = input.customers ?? null;
+  const customers: CustomerId[] | null =
+    named === null
+      ? caller.person.customers
+      : (await Promise.all(named.map((text) => customerNamed(ctx, caller, text)))).map((row) => row.customer);
+  const { role, name, nda, ttlMs } = input;
+  if (input.dryRun) {
+    const expiresAt = toIso(utcMs(ctx.clock.now() + (ttlMs ?? SIGNIN_TTL_MS)));
+    return { id: null, role, customers, token: null, expiresAt, dryRun: true };
+  }
+  const { person, token, expiresAt } = await addPerson(ctx, {
+    role,
+    customers,
+    createdBy: caller.person.person,
+    ...(name === undefined ? {} : { name }),
+    ...(nda === undefined ? {} : { nda }),
+    ...(ttlMs === undefined ? {} : { ttlMs }),
+  });
+  return { id: person.person, role, customers, token, expiresAt: toIso(expiresAt), dryRun: false };
+}
+
+async function revoke(
+  ctx: Context,
+  caller: Caller,
+  id: string,
+  input: { reason: string | null; dryRun: boolean },
+) {
+  const row = isId(id) ? await ctx.store.read.people.get(id) : null;
+  if (row === null || !within(row.customers, caller.person.customers)) throw unknownPerson();
+  const signins = await ctx.store.read.signins.list({ person: row.person, state: 'active' });
+  const done = { id: row.person, role: row.role, state: 'revoked', signins: signins.length };
+  if (input.dryRun) {
+    await refuseLastAdmin(ctx.store.read, row, ctx.clock.now());
+    return { ...done, dryRun: true };
+  }
+  await revokePerson(ctx, {
+    person: row.person as PersonId,
+    by: caller.person.person,
+    reason: input.reason,
+  });
+  return { ...done, dryRun: false };
+}

@@ -1,0 +1,27 @@
+/** Lists of the collector's own registry: tokens, people, agreements. No host is watched for them. */
+import { TilsynError } from '../../protocol/errors.ts';
+import { toIso } from '../../protocol/time.ts';
+import type { Context } from '../types.ts';
+import { type ListAnswer, listAnswer } from './view.ts';
+
+/** One page of a small table; `after` is the id of the last row before it. */
+export async function registryAnswer<Row, Item>(
+  ctx: Context,
+  rows: readonly Row[],
+  idOf: (row: Row) => string,
+  input: { limit: number; after?: string | undefined },
+  items: (page: readonly Row[]) => Promise<Item[]>,
+): Promise<ListAnswer<Item>> {
+  const at = input.after === undefined ? -1 : rows.findIndex((row) => idOf(row) === input.after);
+  if (input.after !== undefined && at < 0) {
+    throw new TilsynError('request.cursor', 'listing: `after` is no cursor of this list', {
+      hint: 'Give --after exactly what `next` said.',
+      exit: 'usage',
+    });
+  }
+  const page = rows.slice(at + 1, at + 1 + input.limit);
+  const last = page.at(-1);
+  const next = at + 1 + page.length < rows.length && last !== undefined ? idOf(last) : null;
+  const coverage = { from: null, to: toIso(ctx.clock.now()), hosts: [] };
+  return listAnswer(await items(page), coverage, next);
+}

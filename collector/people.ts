@@ -1,0 +1,175 @@
+/**
+ * People and their sign-in tokens. A token is shown once; only its SHA-256 is kept.
+ *
+ * Q5  Revoking a person revokes all their sign-ins in the same transaction.
+ * Q6  The last admin who can still sign in is not revoked: nobody could add another.
+ * Q7  A person's name lies in a sealed part only.
+ */
+import { sha256 } from '../protocol/canonical.ts';
+import { TilsynError } from '../protocol/errors.ts';
+import { type CustomerId, type Id, newId, type PersonId, toB64 } from '../protocol/ids.ts';
+import { DAY_MS, type UtcMs, utcMs } from '../protocol/time.ts';
+import type { PersonRow, Pos, Reader, SigninRow } from './store/types.ts';
+import type { Context } from './types.ts';
+
+export const SIGNIN_PREFIX = 'tilsyn_';
+/** Sign-in tokens end after this, unless said otherwise. */
+export const SIGNIN_TTL_MS = 90 * DAY_MS;
+const MAX_SIGNIN_TTL_MS = 366 * DAY_MS;
+
+export interface NewPerson {
+  role: PersonRow['role'];
+  /** Null: all customers. */
+  customers: CustomerId[] | null;
+  name?: string;
+  /** Date of the non-disclosure agreement, `YYYY-MM-DD`. */
+  nda?: string;
+  /** Null: `collector init`. */
+  createdBy: PersonId | null;
+  ttlMs?: number;
+}
+
+/** base64url of the SHA-256 of a sign-in token: what the store keeps. */
+export function signinHash(token: string): string {
+  return toB64(sha256(token));
+}
+
+/** Adds a person with one sign-in token, which is returned and never shown again. */
+export async function addPerson(
+  ctx: Context,
+  wanted: NewPerson,
+): Promise<{ person: PersonRow; token: string; expiresAt: UtcMs }> {
+  const now = ctx.clock.now();
+  const expiresAt = utcMs(now + checkedTtl(wanted.ttlMs ?? SIGNIN_TTL_MS));
+  const token = SIGNIN_PREFIX + toB64(ctx.random(32));
+  const row: PersonRow = {
+    person: newId<'person'>(ctx.random),
+    role: wanted.role,
+    customers: wanted.customers,
+    state: 'active',
+    namePos: null,
+    createdBy: wanted.createdBy,
+    createdAt: now,
+  };
+  const person = await ctx.store.write(async (tx) => {
+    const personal = accountOf(wanted);
+    const [pos] = await ctx.own.append(tx, [
+      { type: 'person.added', data: { person: row.person, role: row.role }, personal },
+    ]);
+    const stored = { ...row, namePos: personal === null ? null : (pos ?? null) };
+    await tx.people.put([stored]);
+    await tx.signins.put([newSignin(ctx, row.person, token, now, expiresAt)]);
+    return stored;
+  });
+  ctx.notify(await ctx.store.read.lastPos());
+  return { person, token, expiresAt };
+}
+
+function checkedTtl(ttlMs: number): number {
+  if (ttlMs > 0 && ttlMs <= MAX_SIGNIN_TTL_MS) return ttlMs;
+  throw new TilsynError(
+    'person.ttl',
+    'adding a person: the sign-in token would live too long or not at all',
+    {
+      hint: 'Give --ttl between 1m and 366d.',
+      exit: 'usage',
+    },
+  );
+}
+
+function accountOf(wanted: NewPerson): { name?: string; nda?: string } | null {
+  const { name, nda } = wanted;
+  if (name === undefined && nda === undefined) return null;
+  return { ...(name === undefined ? {} : { name }), ...(nda === undefined ? {} : { nda }) };
+}
+
+function newSignin(ctx: Context, person: PersonId, token: string, at: UtcMs, expiresAt: UtcMs): SigninRow {
+  return {
+    signin: newId<'signin'>(ctx.random),
+    person,
+    tokenHash: signinHash(token),
+    state: 'active',
+    createdAt: at,
+    expiresAt,
+    lastUsedAt: null,
+  };
+}
+
+export interface ListedPerson {
+  person: PersonRow;
+  signins: SigninRow[];
+}
+
+/** Everybody, or those who are bound to no other customers than these. */
+export async function listPeople(
+  reader: Reader,
+  customers: readonly CustomerId[] | null,
+): Promise<ListedPerson[]> {
+  const people = (await reader.people.list()).filter((p) => within(p.customers, customers));
+  return Promise.all(
+    people.map(async (person) => ({ person, signins: await reader.signins.list({ person: person.person }) })),
+  );
+}
+
+/** True where `inner` reaches nothing that `outer` does not. Null reaches everything. */
+export function within(inner: readonly Id[] | null, outer: readonly Id[] | null): boolean {
+  if (outer === null) return true;
+  return inner !== null && inner.length > 0 && inner.every((id) => outer.includes(id));
+}
+
+/** Leaves whose sealed part holds a person's name. */
+export function namePositions(people: readonly ListedPerson[]): Pos[] {
+  return people.flatMap(({ person }) => (person.namePos === null ? [] : [person.namePos]));
+}
+
+/**
+ * Revokes a person and all their sign-ins at once (Q5). Idempotent.
+ * @throws TilsynError `person.unknown`, `person.last-admin`
+ */
+export async function revokePerson(
+  ctx: Context,
+  wanted: { person: PersonId; by: PersonId; reason: string | null },
+): Promise<PersonRow> {
+  const revoked = await ctx.store.write(async (tx) => {
+    const row = await tx.people.get(wanted.person);
+    if (row === null) throw unknownPerson();
+    if (row.state === 'revoked') return row;
+    await refuseLastAdmin(tx, row, ctx.clock.now());
+    const gone: PersonRow = { ...row, state: 'revoked' };
+    const signins = await tx.signins.list({ person: row.person });
+    await tx.people.put([gone]);
+    await tx.signins.put(signins.map((signin) => ({ ...signin, state: 'revoked' as const })));
+    await ctx.own.append(tx, [
+      {
+        type: 'person.revoked',
+        data: { person: row.person, by: wanted.by, reason: 'asked' },
+        personal: wanted.reason === null ? null : { reason: wanted.reason },
+      },
+    ]);
+    return gone;
+  });
+  ctx.notify(await ctx.store.read.lastPos());
+  return revoked;
+}
+
+export function unknownPerson(): TilsynError {
+  return new TilsynError('person.unknown', 'looking up a person: there is none with this id', {
+    hint: '`tilsyn person list` shows the ids.',
+    exit: 'notFound',
+  });
+}
+
+/** @throws TilsynError `person.last-admin` (Q6) */
+export async function refuseLastAdmin(reader: Reader, leaving: PersonRow, now: UtcMs): Promise<void> {
+  if (leaving.role !== 'admin' || leaving.state !== 'active') return;
+  const others = await reader.people.list({ role: 'admin', state: 'active' });
+  for (const other of others) {
+    if (other.person === leaving.person || !within(leaving.customers, other.customers)) continue;
+    const signins = await reader.signins.list({ person: other.person, state: 'active' });
+    if (signins.some((signin) => signin.expiresAt > now)) return;
+  }
+  throw new TilsynError('person.last-admin', `revoking person ${leaving.person}: this is the last admin`, {
+    hint: 'Add another first: `tilsyn person add --role admin`.',
+    exit: 'conflict',
+  });
+}
