@@ -138,6 +138,6 @@ export interface Journal {
 export interface FaultSeam {
   /** Called at a named point; may throw, or kill the process. `at`: how far a log was sent or acked there. */
   hit?(point: string, at?: { log: string; through: number }): void;
-  /** True where the named law is to be broken (`ack-before-commit`, `offset-before-event`, `synchronous-off` …). */
+  /** True where the named law is to be broken (`offset-before-event`, `resend`, `synchronous-off`). */
   broken?(law: string): boolean;
 }

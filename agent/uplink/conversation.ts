@@ -29,13 +29,15 @@ import {
   settle,
   takeGroups,
 } from './hello.ts';
-import type { LinkEffect, LinkInput } from './machine.ts';
+import type { Flow, LinkEffect, LinkInput } from './machine.ts';
 import type { Wire } from './wire.ts';
 
 /** The socket's own buffer may hold this much before no further batch is made. */
 export const BUFFER_MAX_BYTES = 1024 * 1024;
 /** Commands that may wait for the one being carried out. */
 const COMMANDS_MAX = 1024;
+/** Leaves that a build broken on purpose sends again; below one batch, so that no ack runs ahead of it. */
+const AGAIN = 100;
 
 export interface LinkDeps {
   identity: AgentIdentity;
@@ -55,6 +57,11 @@ export interface LinkDeps {
   /** Body of the `status` frame: ids, numbers, words of ours. */
   statusBody(): Record<string, unknown>;
   doers: Readonly<Record<string, Doer>>;
+  /**
+   * Told after the fact: `groups` came or died; `log`: the open log has a successor, and reading positions
+   * moved back with it.
+   */
+  changed(what: 'groups' | 'log'): void;
 }
 
 /** Code, message and hint of a refusal or a failure. */
@@ -248,7 +255,9 @@ export class Conversation {
         return { t: 'credit', window: { events: frame.events, bytes: frame.bytes } };
       case 'groups': {
         const wrong = takeGroups(frame, identity, journal);
-        return wrong === null ? { t: 'heard' } : { t: 'improper', code: CLOSE[wrong] };
+        if (wrong !== null) return { t: 'improper', code: CLOSE[wrong] };
+        this.#deps.changed('groups');
+        return { t: 'heard' };
       }
       case 'erased':
         journal.erasedConfirmed(frame.groups as GroupId[]);
@@ -279,13 +288,15 @@ export class Conversation {
   }
 
   #onWelcome(frame: FrameOf<CollectorFrame, 'welcome'>): LinkInput {
-    const { journal, log } = this.#deps;
+    const { journal, log, faults } = this.#deps;
     const generation = this.#challenge?.generation as Id<'generation'>;
     if (journal.applied().generation !== generation) journal.adoptGeneration(generation);
     const { flows, ended, succeeded } = settle(frame.cursors, journal);
     for (const { log: name, plan } of ended) {
       log.warn('link.log-ended', { log: name, reason: plan.reason, did: plan.do });
     }
+    if (succeeded) this.#deps.changed('log');
+    if (faults.broken?.('resend')) for (const flow of flows) sendAgain(flow, journal);
     return { t: 'welcome', flows, window: frame.credits, succeeded };
   }
 
@@ -315,6 +326,14 @@ export class Conversation {
       if (!this.#over) this.#hearer.broke(error);
     }
   }
+}
+
+/** A build broken on purpose: a `welcome` hides what must never depend on it, that duplicates change nothing. */
+function sendAgain(flow: Flow, journal: Journal): void {
+  const from = Math.max(0, flow.sent - AGAIN);
+  if (journal.hashAt(flow.log, from + 1) === null) return;
+  flow.sent = from;
+  flow.acked = from;
 }
 
 function missing(): TilsynError {
