@@ -32,7 +32,9 @@ export type RowResult = { ok: true; row: ConnectionRow } | { ok: false; reason: 
 /** Characters; a real row has about 130. */
 export const MAX_ROW_CHARS = 64 * 1024;
 
+/** As TeamViewer writes it first, then any other case of it. */
 const KINDS = new Map<string, SessionKind>([
+  ['RemoteControl', 'remote-control'],
   ['remotecontrol', 'remote-control'],
   ['filetransfer', 'file-transfer'],
   ['vpn', 'vpn'],
@@ -40,19 +42,18 @@ const KINDS = new Map<string, SessionKind>([
   ['meeting', 'presentation'],
 ]);
 
-const PEER_ID = /^\d{8,11}$/;
 const GUID = /^\{[0-9A-Fa-f-]{1,64}\}$/;
 
 /** Reads one row without its newline. Never throws, whatever the text. */
 export function parseConnectionRow(text: string): RowResult {
   if (text.length > MAX_ROW_CHARS) return { ok: false, reason: 'too-long' };
-  const fields = fieldsOf(text);
-  const end = findDates(fields);
-  const after = fields.length - end - 1;
-  if (end === -1 || after < 2 || after > 4) return { ok: false, reason: damageOf(text, fields) };
-  const peerId = fields[0] ?? '';
-  if (!PEER_ID.test(peerId)) return { ok: false, reason: damageOf(text, fields) };
-  return { ok: true, row: rowOf(peerId, fields, end) };
+  const ends = fieldEnds(text);
+  const dates = findDates(text, ends);
+  const after = dates === null ? 0 : ends.length - dates.index - 1;
+  if (dates === null || after < 2 || after > 4 || !isPeerId(text, ends[0] ?? 0)) {
+    return { ok: false, reason: damageOf(text) };
+  }
+  return { ok: true, row: rowOf(text, ends, dates) };
 }
 
 /**
@@ -62,12 +63,11 @@ export function parseConnectionRow(text: string): RowResult {
  */
 export function isCompleteRow(text: string): boolean {
   if (text.length > MAX_ROW_CHARS) return false;
-  const fields = fieldsOf(text);
-  const end = findDates(fields);
-  if (end === -1 || fields.length - end !== 5 || fields[end + 4] !== '' || fields[end + 2] === '')
-    return false;
-  const guid = fields[end + 3] ?? '';
-  return guid === '' || GUID.test(guid);
+  const ends = fieldEnds(text);
+  const end = findDates(text, ends)?.index ?? -1;
+  if (end === -1 || ends.length - end !== 5 || fieldAt(text, ends, end + 4) !== '') return false;
+  const guid = fieldAt(text, ends, end + 3);
+  return fieldAt(text, ends, end + 2) !== '' && (guid === '' || GUID.test(guid));
 }
 
 /** What makes a row this row, its end left out: equal keys are the same session, read twice. */
@@ -82,70 +82,120 @@ export function naturalKey(row: ConnectionRow): {
   return { peerId, startedAt, localUser, kind, toolSessionId };
 }
 
-function fieldsOf(text: string): string[] {
-  return (text.endsWith('\r') ? text.slice(0, -1) : text).split('\t');
+/** Where each field ends. Rows are read by position, not split: this is the hot path of a first read. */
+function fieldEnds(text: string): number[] {
+  const ends: number[] = [];
+  for (let at = text.indexOf('\t'); at !== -1; at = text.indexOf('\t', at + 1)) ends.push(at);
+  ends.push(text.endsWith('\r') ? text.length - 1 : text.length);
+  return ends;
 }
 
-/** Index of the end time: the last date that stands behind another one. -1 where there is none. */
-function findDates(fields: string[]): number {
-  for (let end = fields.length - 3; end >= 2; end--) {
-    if (parseUtc(fields[end] ?? '') !== null && parseUtc(fields[end - 1] ?? '') !== null) return end;
+function fieldStart(ends: number[], index: number): number {
+  return index === 0 ? 0 : (ends[index - 1] ?? 0) + 1;
+}
+
+function fieldAt(text: string, ends: number[], index: number): string {
+  return index < ends.length ? text.slice(fieldStart(ends, index), ends[index]) : '';
+}
+
+interface Dates {
+  /** Field of the end time. */
+  index: number;
+  startedAt: number;
+  endedAt: number;
+}
+
+/** The last date that stands behind another one: what lies between them and the front is the name. */
+function findDates(text: string, ends: number[]): Dates | null {
+  for (let index = ends.length - 3; index >= 2; index--) {
+    const endedAt = dateAt(text, ends, index);
+    const startedAt = endedAt === null ? null : dateAt(text, ends, index - 1);
+    if (endedAt !== null && startedAt !== null) return { index, startedAt, endedAt };
   }
-  return -1;
+  return null;
 }
 
-function rowOf(peerId: string, fields: string[], end: number): ConnectionRow {
-  const kindText = fields[end + 2] ?? '';
-  const user = fields[end + 1] ?? '';
+function rowOf(text: string, ends: number[], { index, startedAt, endedAt }: Dates): ConnectionRow {
+  const kindText = fieldAt(text, ends, index + 2);
+  const user = fieldAt(text, ends, index + 1);
   return {
-    peerId,
+    peerId: fieldAt(text, ends, 0),
     // A tab in the name is part of the name: the dates hold the rest in place.
-    peerName: orNull(fields.slice(1, end - 1).join('\t')),
-    startedAt: utcMs(parseUtc(fields[end - 1] ?? '') ?? 0),
-    endedAt: utcMs(parseUtc(fields[end] ?? '') ?? 0),
+    peerName: orNull(text.slice((ends[0] ?? 0) + 1, Math.max((ends[0] ?? 0) + 1, ends[index - 2] ?? 0))),
+    startedAt: utcMs(startedAt),
+    endedAt: utcMs(endedAt),
     localUser: user === '<unknown>' ? null : orNull(user),
-    kind: KINDS.get(kindText.toLowerCase()) ?? 'unknown',
+    kind: KINDS.get(kindText) ?? KINDS.get(kindText.toLowerCase()) ?? 'unknown',
     kindText,
-    toolSessionId: orNull(fields[end + 3] ?? ''),
+    toolSessionId: orNull(fieldAt(text, ends, index + 3)),
   };
 }
 
 function orNull(text: string): string | null {
-  return text.trim() === '' ? null : text;
+  return text === '' || text.trim() === '' ? null : text;
+}
+
+/** 8 to 11 digits at the front, up to the first tab. */
+function isPeerId(text: string, end: number): boolean {
+  if (end < 8 || end > 11) return false;
+  for (let at = 0; at < end; at++) if (!isDigit(text.charCodeAt(at))) return false;
+  return true;
 }
 
 /** The first thing that is wrong, for a count by reason. */
-function damageOf(text: string, fields: string[]): RowProblem {
+function damageOf(text: string): RowProblem {
   if (text.includes('\0') || text.includes('\ufffd')) return 'encoding';
-  if (fields.length < 6) return 'fields';
-  if (!PEER_ID.test(fields[0] ?? '')) return 'peer-id';
-  const dated = fields.map((field) => parseUtc(field) !== null);
-  if (findDates(fields) !== -1) return 'fields';
-  return dated[2] === true ? 'end' : 'start';
+  const ends = fieldEnds(text);
+  if (ends.length < 6) return 'fields';
+  if (!isPeerId(text, ends[0] ?? 0)) return 'peer-id';
+  if (findDates(text, ends) !== null) return 'fields';
+  return dateAt(text, ends, 2) === null ? 'start' : 'end';
 }
 
-const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-const SHAPE = /^\d\d-\d\d-\d{4} \d\d:\d\d:\d\d$/;
+const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/** `dd-MM-yyyy HH:mm:ss`, UTC, from 1970; null for anything else and for days that no calendar has. */
-function parseUtc(text: string): number | null {
-  if (text.length !== 19 || !SHAPE.test(text)) return null;
-  const day = two(text, 0);
-  const month = two(text, 3);
-  const year = two(text, 6) * 100 + two(text, 8);
-  const hour = two(text, 11);
-  const minute = two(text, 14);
-  const second = two(text, 17);
-  if (year < 1970 || day < 1 || day > daysIn(month, year) || hour > 23 || minute > 59 || second > 59)
-    return null;
-  return Date.UTC(year, month - 1, day, hour, minute, second);
+/**
+ * The field as `dd-MM-yyyy HH:mm:ss`, UTC, from 1970, in milliseconds; null for anything else and for days
+ * that no calendar has.
+ */
+function dateAt(text: string, ends: number[], index: number): number | null {
+  const at = fieldStart(ends, index);
+  if ((ends[index] ?? 0) - at !== 19 || !hasMarks(text, at)) return null;
+  const day = two(text, at);
+  const month = two(text, at + 3);
+  const year = two(text, at + 6) * 100 + two(text, at + 8);
+  const hour = two(text, at + 11);
+  const minute = two(text, at + 14);
+  const second = two(text, at + 17);
+  // Not a number where one of the signs is no digit; then nothing below is true.
+  const inRange =
+    year >= 1970 && day >= 1 && day <= daysIn(month, year) && hour <= 23 && minute <= 59 && second <= 59;
+  return inRange ? Date.UTC(year, month - 1, day, hour, minute, second) : null;
 }
 
+/** The signs of a date that are not digits: `dd-MM-yyyy HH:mm:ss`. */
+function hasMarks(text: string, at: number): boolean {
+  return (
+    text.charCodeAt(at + 2) === 45 &&
+    text.charCodeAt(at + 5) === 45 &&
+    text.charCodeAt(at + 10) === 32 &&
+    text.charCodeAt(at + 13) === 58 &&
+    text.charCodeAt(at + 16) === 58
+  );
+}
+
+/** Two digits as a number, or not a number. */
 function two(text: string, at: number): number {
-  return text.charCodeAt(at) * 10 + text.charCodeAt(at + 1) - 528;
+  const tens = text.charCodeAt(at);
+  const ones = text.charCodeAt(at + 1);
+  return isDigit(tens) && isDigit(ones) ? tens * 10 + ones - 528 : Number.NaN;
+}
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
 }
 
 function daysIn(month: number, year: number): number {
   const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
-  return month === 2 && leap ? 29 : (DAYS[month - 1] ?? 0);
+  return month === 2 && leap ? 29 : (MONTH_DAYS[month - 1] ?? 0);
 }
