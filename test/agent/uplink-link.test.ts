@@ -56,6 +56,7 @@ function agentOf(change: Partial<AgentIdentity> = {}, more: Partial<LinkDeps> = 
     readThrough: () => utcMs(1_000_000),
     statusBody: () => ({ sources: [] }),
     doers: {},
+    changed: () => {},
     ...more,
   });
   links.push(link);
