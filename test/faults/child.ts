@@ -29,6 +29,8 @@ export class Child {
   readonly ready: Promise<boolean>;
   readonly died: Promise<Death>;
   death: Death | null = null;
+  /** We asked it to go. */
+  stopping = false;
 
   constructor(spec: ChildSpec) {
     this.spec = spec;
@@ -67,6 +69,7 @@ export class Child {
 
   /** An orderly stop; killed where that takes too long. */
   async stop(ms = 15_000): Promise<Death> {
+    this.stopping = true;
     this.signal('SIGTERM');
     const timer = setTimeout(() => this.signal('SIGKILL'), ms);
     const death = await this.died;

@@ -27,6 +27,8 @@ export interface Plan {
   full: { atMs: number; forMs: number } | null;
   /** The agent's wall clock jumps. */
   step: { bySeconds: number; atMs: number } | null;
+  /** An agent that starts now sends the last hundred leaves again: duplicates that `welcome` would hide. */
+  resend: boolean;
   /** Between the death and the next start. */
   downMs: number;
 }
@@ -75,6 +77,7 @@ export function drawPlan(dice: Dice, facts: PlanFacts): Plan {
         : null,
     full: dice.chance(0.15) ? { atMs: dice.int(0, ROUND_MS), forMs: dice.int(300, 3_000) } : null,
     step: dice.chance(0.3) ? { bySeconds: drawStep(dice), atMs: dice.int(0, ROUND_MS) } : null,
+    resend: dice.chance(0.5),
     downMs: dice.chance(0.5) ? 0 : dice.int(0, 400),
   };
 }

@@ -30,6 +30,8 @@ const SLOTS = [
   /** 0 not linked, 1 connecting or proving, 2 live. */
   'link',
   /** First 48 bits of the log id of the last send, ack: exact in a float. */
+  'sendingLog',
+  'sendingThrough',
   'sentLog',
   'sentThrough',
   'ackedLog',
@@ -58,7 +60,7 @@ export class FlagWriter {
   readonly #fd: number;
 
   constructor(path: string) {
-    writeFileSync(path, floats(SLOTS.map(() => 0)));
+    resetFlags(path);
     this.#fd = openSync(path, 'r+');
   }
 
@@ -67,10 +69,15 @@ export class FlagWriter {
   }
 
   /** Log and seq, which stand side by side, in one write. */
-  setPlace(which: 'sent' | 'acked', at: { log: string; through: number } | undefined): void {
+  setPlace(which: 'sending' | 'sent' | 'acked', at: { log: string; through: number } | undefined): void {
     if (at === undefined) return;
     writeSync(this.#fd, floats([logTag(at.log), at.through]), 0, 16, SLOTS.indexOf(`${which}Log`) * 8);
   }
+}
+
+/** Before a start: what the process before it left must not count again. */
+export function resetFlags(path: string): void {
+  writeFileSync(path, floats(SLOTS.map(() => 0)));
 }
 
 /** The harness's side; all zero where the child never came so far. */
@@ -162,6 +169,7 @@ const EFFECTS: Partial<Record<Point, (flags: FlagWriter, at: At) => void>> = {
   'agent.link.connecting': (flags) => flags.set('link', 1),
   'agent.link.live': (flags) => flags.set('link', 2),
   'agent.link.waiting': (flags) => flags.set('link', 0),
+  'agent.send.before': (flags, at) => flags.setPlace('sending', at),
   'agent.send.after': (flags, at) => flags.setPlace('sent', at),
   'agent.ack.before': (flags, at) => flags.setPlace('acked', at),
 };

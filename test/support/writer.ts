@@ -39,6 +39,8 @@ export interface Rotation {
   at: number;
   /** First row of the new file, as soon as there is one. */
   firstRow: number;
+  /** The reader's disk was full: the harness says so. */
+  whileFull: boolean;
 }
 
 export interface WriterOptions {
@@ -68,6 +70,11 @@ export class RowWriter {
 
   constructor(options: WriterOptions) {
     this.#o = options;
+  }
+
+  /** Start of a row, also of one that is not written yet: unlike its peer it stands in the clear on both sides. */
+  startOf(index: number): number {
+    return this.#o.firstStart + index * 1000;
   }
 
   get generation(): number {
@@ -124,6 +131,7 @@ export class RowWriter {
       generation: this.#generation,
       at: performance.now(),
       firstRow: this.rows.length,
+      whileFull: false,
     };
     this.#generation += 1;
     this.rotations.push(rotation);
@@ -169,9 +177,9 @@ export class RowWriter {
   }
 
   #next(size: number): { row: WrittenRow; text: string } {
-    const { random, firstStart } = this.#o;
+    const { random } = this.#o;
     const index = this.rows.length;
-    const startedAt = firstStart + index * 1000;
+    const startedAt = this.startOf(index);
     const endedAt = startedAt + Math.floor(random() * 600) * 1000;
     const peerId = String(1_000_000_000 + index);
     const fields = [

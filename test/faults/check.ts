@@ -1,0 +1,186 @@
+/**
+ * The end of a world: faults are off, everything has drained. Every row that was written is exactly one session,
+ * every chain verifies on both sides, nothing was believed that is not so.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import Sqlite from 'better-sqlite3';
+import { type Chain, type ChainReport, compareChains, verifyChains } from '../support/verify-chains.ts';
+import type { World } from '../support/world.ts';
+import type { WrittenRow } from '../support/writer.ts';
+import { keyProblems } from './check-keys.ts';
+
+export interface Verdict {
+  problems: string[];
+  inGaps: number;
+}
+
+/** Without a new event at the collector for so long, nothing more will come. */
+const SILENCE_MS = 25_000;
+const LOOK_MS = 250;
+
+/** As `session list -o json` prints it; only what is compared here. */
+interface Session {
+  id: string;
+  startedAt: string;
+  endedAt: string | null;
+  peer: { id: string } | null;
+  state: string;
+}
+
+/** Waits until everything has arrived, or until nothing moves any more. False: nothing moved. */
+export async function drain(world: World): Promise<boolean> {
+  const wanted = world.writer.rows.filter((row) => !row.torn).length;
+  let last = -1;
+  let since = performance.now();
+  for (;;) {
+    const { sessions, leaves } = counts(world.collectorDatabase);
+    if (sessions >= wanted && acked(world)) return true;
+    if (leaves !== last) since = performance.now();
+    last = leaves;
+    if (performance.now() - since > SILENCE_MS) return sessions >= wanted;
+    await sleep(LOOK_MS);
+  }
+}
+
+function counts(path: string): { sessions: number; leaves: number } {
+  const db = new Sqlite(path, { readonly: true });
+  try {
+    const one = (sql: string) => Number(db.prepare<[], { n: number }>(sql).get()?.n);
+    return {
+      sessions: one("SELECT count(*) AS n FROM leaves WHERE type = 'session.started'"),
+      leaves: one(
+        'SELECT count(*) AS n FROM leaves WHERE log IN (SELECT id FROM logs WHERE agent IS NOT NULL)',
+      ),
+    };
+  } finally {
+    db.close();
+  }
+}
+
+function acked(world: World): boolean {
+  const db = new Sqlite(world.agentDatabase, { readonly: true });
+  try {
+    const row = db.prepare<[], { n: number }>('SELECT sum(next - 1 - acked) AS n FROM logs').get();
+    return row?.n === 0;
+  } finally {
+    db.close();
+  }
+}
+
+/** Looks at a world whose two processes run in good weather; stops them on the way. */
+export async function checkWorld(world: World): Promise<Verdict> {
+  const problems: string[] = [];
+  if (!(await drain(world))) problems.push('the agent did not drain');
+  const findings = await world.cli<{ findings: { code: string }[] }>([
+    ...['agent', 'check', '--state', world.agentState],
+  ]);
+  for (const { code } of findings.findings) problems.push(`agent check: ${code}`);
+  const sessions = await listSessions(world);
+  for (const child of [world.agent, world.collector]) {
+    const { code, signal } = await child.stop();
+    if (code !== 0) problems.push(`an orderly stop ended with ${code ?? signal}; see ${child.spec.logFile}`);
+  }
+  const agent = verifyChains(world.agentDatabase, 'agent');
+  const collector = verifyChains(world.collectorDatabase, 'collector');
+  problems.push(...agent.problems, ...collector.problems, ...compareChains(agent, collector));
+  problems.push(...lifeProblems(agent, collector), ...(await keyProblems(world)));
+  problems.push(...world.unexpected());
+  const rows = compareRows(world, sessions, gapsOf(collector));
+  problems.push(...rows.problems);
+  return { problems, inGaps: rows.inGaps };
+}
+
+async function listSessions(world: World): Promise<Session[]> {
+  const all: Session[] = [];
+  for (let after: string | null = null; ; ) {
+    const page: { items: Session[]; next: string | null } = await world.cli([
+      ...['session', 'list', '--limit', '10000', '--since', '2000-01-01T00:00:00.000Z'],
+      ...(after === null ? [] : ['--after', after]),
+    ]);
+    all.push(...page.items);
+    if (page.next === null) return all;
+    after = page.next;
+  }
+}
+
+/** Kills lose nothing, so nothing may ever be taken for a loss, a fork or a second process. */
+const NEVER = new Set([
+  'agent.restored',
+  'agent.identity-conflict',
+  'collector.restored',
+  'log.forked',
+  'log.quarantined',
+  'sealed.invalid',
+  'sealed.missing',
+  'keyring.damaged',
+  'source.unreadable',
+]);
+
+function lifeProblems(agent: ChainReport, collector: ChainReport): string[] {
+  const problems: string[] = [];
+  if (agent.chains.size !== 1) problems.push(`the agent has ${agent.chains.size} logs where one was enough`);
+  for (const chain of collector.chains.values()) {
+    if (chain.state !== 'open') problems.push(`collector: log ${chain.log.slice(0, 8)} is ${chain.state}`);
+    const seen = new Map<string, number>();
+    for (const { leaf } of chain.leaves) seen.set(leaf.type, (seen.get(leaf.type) ?? 0) + 1);
+    for (const [type, n] of seen)
+      if (NEVER.has(type)) problems.push(`${n} × ${type}, though nothing like it was`);
+  }
+  return problems;
+}
+
+interface Gap {
+  from: number;
+  to: number;
+}
+
+/** Source gaps that the collector knows: byte ranges. */
+function gapsOf({ chains }: ChainReport): Gap[] {
+  const leaves = [...chains.values()].flatMap((chain: Chain) => chain.leaves);
+  return leaves
+    .filter(({ leaf }) => leaf.type === 'journal.gap' && leaf.data.source !== null)
+    .map(({ leaf }) => ({ from: Number(leaf.data.from), to: Number(leaf.data.to) }));
+}
+
+function compareRows(world: World, sessions: Session[], gaps: Gap[]): Verdict {
+  const problems: string[] = [];
+  let inGaps = 0;
+  const byStart = new Map<number, Session[]>();
+  for (const session of sessions) {
+    const at = Date.parse(session.startedAt);
+    byStart.set(at, [...(byStart.get(at) ?? []), session]);
+  }
+  const missing: WrittenRow[] = [];
+  for (const row of world.writer.rows) {
+    const found = byStart.get(row.startedAt) ?? [];
+    byStart.delete(row.startedAt);
+    if (row.torn) continue;
+    if (found.length === 0) missing.push(row);
+    else if (found.length > 1) problems.push(`row ${row.index} is ${found.length} sessions`);
+    else problems.push(...rowProblems(row, found[0] as Session));
+  }
+  for (const row of missing) {
+    if (mayBeLost(world, row) && gaps.some((gap) => gap.from <= row.from && row.to <= gap.to)) inGaps += 1;
+    else
+      problems.push(`row ${row.index} (file ${row.generation}, bytes ${row.from}–${row.to}) is no session`);
+  }
+  const extra = [...byStart.values()].flat();
+  for (const session of extra) problems.push(`session ${session.id} is no row that was written`);
+  return { problems, inGaps };
+}
+
+function rowProblems(row: WrittenRow, session: Session): string[] {
+  const problems: string[] = [];
+  if (session.peer?.id !== row.peerId)
+    problems.push(`row ${row.index}: peer ${session.peer?.id ?? 'unopened'}`);
+  if (session.endedAt === null || Date.parse(session.endedAt) !== row.endedAt) {
+    problems.push(`row ${row.index}: ended at ${session.endedAt}`);
+  }
+  return problems;
+}
+
+/** Rotated away while the disk was full, and the old content is nowhere any more. */
+function mayBeLost(world: World, row: WrittenRow): boolean {
+  const rotation = world.writer.rotations.find(({ generation }) => generation === row.generation);
+  return rotation !== undefined && rotation.old === null && rotation.whileFull;
+}

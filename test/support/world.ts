@@ -1,0 +1,318 @@
+/**
+ * A small world under test: a collector, a bad line, one enrolled agent, a TeamViewer that writes and rotates.
+ * Made through the command line as an operator would; the two processes run the product's own `run()` with a
+ * fault seam (`agent-child.ts`, `collector-child.ts`).
+ */
+import { execFile } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
+import Sqlite from 'better-sqlite3';
+import { EXIT } from '../../protocol/errors.ts';
+import { Child } from '../faults/child.ts';
+import { FakeClock } from '../faults/clock.ts';
+import { SmallDisk } from '../faults/disk.ts';
+import type { Dice } from '../faults/random.ts';
+import { Arm, type ArmedAct, type Flags, type Point, readFlags, resetFlags } from './flags.ts';
+import { LinkProxy } from './link-proxy.ts';
+import { RowWriter } from './writer.ts';
+
+const run = promisify(execFile);
+const CLI = new URL('../../cli/main.ts', import.meta.url).pathname;
+const AGENT = new URL('./agent-child.ts', import.meta.url);
+const COLLECTOR = new URL('./collector-child.ts', import.meta.url);
+const ANSWER_BYTES = 256 * 1024 * 1024;
+
+export interface WorldOptions {
+  dice: Dice;
+  /** Laws that the builds under test break on purpose. */
+  broken: string[];
+  rowsPerSecond: number;
+  /** Where the collector's and the agent's state shall lie; absent: in the world's own folder. */
+  collectorHome?: string;
+  agentHome?: string;
+  /** Megabytes of the agent's tmpfs; absent: none, and no disk to fill. */
+  agentDisk?: number;
+  /** False: the agent lives by the machine's own clock. */
+  fakeClock: boolean;
+}
+
+interface Init {
+  identity: string;
+  caFile: string;
+  adminTokenFile: string;
+}
+
+export class World {
+  readonly dir: string;
+  readonly writer: RowWriter;
+  readonly proxy: LinkProxy;
+  readonly disk: SmallDisk | null;
+  readonly clock: FakeClock;
+  readonly collectorState: string;
+  /** The second copy of the keys. */
+  readonly keys2: string;
+  readonly agentState: string;
+  diskFull = false;
+  /** Agents started from now on send the last hundred leaves of each log again on every connection. */
+  resend = false;
+  agent!: Child;
+  collector!: Child;
+  /** Times that the agent ended by itself because its disk was full; a service manager starts it again. */
+  readonly gaveUp: string[] = [];
+  readonly #options: WorldOptions;
+  readonly #port: number;
+  readonly #agentArm: Arm;
+  readonly #collectorArm: Arm;
+  #init: Init | null = null;
+
+  private constructor(options: WorldOptions, dir: string, port: number, proxy: LinkProxy) {
+    this.#options = options;
+    this.#port = port;
+    this.dir = dir;
+    this.proxy = proxy;
+    this.clock = new FakeClock(join(dir, 'clock'));
+    this.#agentArm = new Arm(join(dir, 'agent.arm'));
+    this.#collectorArm = new Arm(join(dir, 'collector.arm'));
+    this.disk =
+      options.agentDisk === undefined ? null : new SmallDisk(join(dir, 'agent-disk'), options.agentDisk);
+    this.collectorState = join(options.collectorHome ?? dir, 'collector');
+    this.keys2 = join(options.collectorHome ?? dir, 'keys2');
+    this.agentState = join(options.agentHome ?? this.disk?.path ?? dir, 'agent');
+    mkdirSync(join(dir, 'site'));
+    this.writer = new RowWriter({
+      path: join(dir, 'site', 'Connections_incoming.txt'),
+      rowsPerSecond: options.rowsPerSecond,
+      random: () => options.dice.next(),
+      firstStart: Math.floor(Date.now() / 1000 - 12 * 3600) * 1000,
+    });
+  }
+
+  /** Makes, enrols and starts everything; rows are being written when this resolves. */
+  static async create(options: WorldOptions): Promise<World> {
+    const dir = mkdtempSync(join(tmpdir(), 'tilsyn-world-'));
+    const port = await freePort();
+    const world = new World(options, dir, port, await LinkProxy.start(port));
+    await world.#found();
+    world.writer.start();
+    return world;
+  }
+
+  get logFiles(): { agent: string; collector: string } {
+    return { agent: join(this.dir, 'agent.log'), collector: join(this.dir, 'collector.log') };
+  }
+
+  async #found(): Promise<void> {
+    const url = `wss://127.0.0.1:${this.proxy.port}`;
+    this.#init = await this.cli<Init>(
+      [
+        ...['collector', 'init', '--state', this.collectorState, '--keys2', this.keys2],
+        ...['--policy', 'none', '--url', url],
+      ],
+      {},
+    );
+    this.startCollector();
+    await this.#mustBeReady(this.collector, 'the collector');
+    const { token } = await this.cli<{ token: string }>([
+      ...['token', 'create', '--customer', 'Acme', '--site', 'Albertslund'],
+    ]);
+    const tokenFile = join(this.dir, 'token');
+    writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
+    await this.cli(['agent', 'enrol', '--state', this.agentState, '--token-file', tokenFile]);
+    const config = {
+      sources: [{ type: 'teamviewer', connectionsIncoming: this.#source, startFrom: 'beginning' }],
+    };
+    writeFileSync(join(this.dir, 'agent.yaml'), JSON.stringify(config));
+    this.startAgent();
+    await this.#mustBeReady(this.agent, 'the agent');
+  }
+
+  get #source(): string {
+    return join(this.dir, 'site', 'Connections_incoming.txt');
+  }
+
+  async #mustBeReady(child: Child, name: string): Promise<void> {
+    if (!(await child.ready)) throw new Error(`${name} did not start; see ${child.spec.logFile}`);
+  }
+
+  startAgent(): void {
+    const flags = join(this.dir, 'agent.flags');
+    resetFlags(flags);
+    this.agent = new Child({
+      entry: AGENT,
+      config: {
+        state: this.agentState,
+        config: join(this.dir, 'agent.yaml'),
+        flags,
+        arm: join(this.dir, 'agent.arm'),
+        broken: this.resend ? [...this.#options.broken, 'resend'] : this.#options.broken,
+      },
+      logFile: this.logFiles.agent,
+      env: this.#options.fakeClock ? this.clock.environment() : {},
+    });
+    this.#watch(this.agent);
+  }
+
+  startCollector(): void {
+    const flags = join(this.dir, 'collector.flags');
+    resetFlags(flags);
+    this.collector = new Child({
+      entry: COLLECTOR,
+      config: {
+        state: this.collectorState,
+        listen: `127.0.0.1:${this.#port}`,
+        flags,
+        arm: join(this.dir, 'collector.arm'),
+        broken: this.#options.broken,
+      },
+      logFile: this.logFiles.collector,
+    });
+    this.#watch(this.collector);
+  }
+
+  startDead(): void {
+    if (!this.collector.alive) this.startCollector();
+    if (!this.agent.alive) this.startAgent();
+  }
+
+  /** Nobody asked it to go: allowed only where the disk is full, and then it is started again. */
+  #watch(child: Child): void {
+    void child.died.then(({ code, signal }) => {
+      if (signal === 'SIGKILL' || child.stopping) return;
+      const name = child === this.agent ? 'agent' : 'collector';
+      this.gaveUp.push(
+        `${name} ended by itself: exit ${code ?? signal}${this.diskFull ? ', its disk was full' : ''}`,
+      );
+    });
+  }
+
+  /** An orderly stop and a fresh start of both: back-off of the weather before is not waited out. */
+  async restart(): Promise<void> {
+    await Promise.all([this.agent, this.collector].map((child) => child.alive && child.stop()));
+    this.startDead();
+    await this.#mustBeReady(this.collector, 'the collector');
+    await this.#mustBeReady(this.agent, 'the agent');
+  }
+
+  arm(point: Point, nth: number, act: ArmedAct = 'die'): void {
+    (point.startsWith('agent') ? this.#agentArm : this.#collectorArm).set(point, nth, act);
+  }
+
+  disarm(): void {
+    this.#agentArm.disarm();
+    this.#collectorArm.disarm();
+  }
+
+  flags(): { agent: Flags; collector: Flags } {
+    return {
+      agent: readFlags(join(this.dir, 'agent.flags')),
+      collector: readFlags(join(this.dir, 'collector.flags')),
+    };
+  }
+
+  /**
+   * True where the file was rotated and nothing of its successor is committed yet. Read from a copy of the dead
+   * agent's database: opening the original would repair what the next start has to repair.
+   */
+  rotationUnderWay(): boolean {
+    const rotation = this.writer.rotations.at(-1);
+    if (rotation === undefined) return false;
+    return this.#lastCommittedStart() < this.writer.startOf(rotation.firstRow);
+  }
+
+  #lastCommittedStart(): number {
+    const copy = mkdtempSync('/dev/shm/tilsyn-look-');
+    try {
+      const source = this.agentDatabase;
+      for (const suffix of ['', '-wal']) {
+        if (existsSync(source + suffix)) copyFileSync(source + suffix, join(copy, `copy.db${suffix}`));
+      }
+      return lastStart(join(copy, 'copy.db'));
+    } finally {
+      rmSync(copy, { recursive: true });
+    }
+  }
+
+  get agentDatabase(): string {
+    return join(this.agentState, 'agent.db');
+  }
+
+  get collectorDatabase(): string {
+    return join(this.collectorState, 'collector.db');
+  }
+
+  /** Processes that ended though nobody asked them to, other than an agent on a full disk. */
+  unexpected(): string[] {
+    return this.gaveUp.filter((text) => !(text.startsWith('agent') && text.endsWith('full')));
+  }
+
+  /** Good weather: line, disk and clock are as they should be. */
+  calm(): void {
+    this.disarm();
+    this.proxy.heal();
+    this.disk?.free();
+    this.diskFull = false;
+    this.clock.set(0);
+  }
+
+  /** Runs `tilsyn … -o json` as the admin and returns what it printed. */
+  async cli<T>(args: string[], env: Record<string, string> = this.#remote()): Promise<T> {
+    const options = { maxBuffer: ANSWER_BYTES, env: { ...process.env, ...env } };
+    const { stdout } = await run(process.execPath, [CLI, ...args, '-o', 'json'], options).catch(
+      (error: { code: unknown; stdout: string; stderr: string }) => {
+        if (error.code === EXIT.findings) return error;
+        throw new Error(`tilsyn ${args.join(' ')}: exit ${error.code}\n${error.stderr}`);
+      },
+    );
+    return JSON.parse(stdout) as T;
+  }
+
+  #remote(): Record<string, string> {
+    if (this.#init === null) return {};
+    return {
+      TILSYN_SERVER: `https://127.0.0.1:${this.#port}`,
+      TILSYN_TOKEN_FILE: this.#init.adminTokenFile,
+      TILSYN_CA: this.#init.caFile,
+    };
+  }
+
+  /** Ends everything; the folder stays where `keep` says so. */
+  async close(keep: boolean): Promise<void> {
+    this.writer.stop();
+    await Promise.all([this.agent?.kill(), this.collector?.kill()]);
+    for (const child of [this.agent, this.collector]) if (child) FakeClock.sweep(child.pid);
+    await this.proxy.close();
+    this.disk?.unmount();
+    if (!keep) rmSync(this.dir, { recursive: true, force: true });
+    else console.error(`kept: ${this.dir} (${basename(this.logFiles.agent)} …)`);
+  }
+}
+
+/** Start of the last session that this database holds, UTC ms; 0: none. */
+function lastStart(path: string): number {
+  if (!existsSync(path)) return 0;
+  const db = new Sqlite(path);
+  try {
+    const rows = db
+      .prepare<[], { bytes: string }>('SELECT bytes FROM leaves ORDER BY pos DESC LIMIT 64')
+      .all();
+    for (const { bytes } of rows) {
+      const { type, data } = JSON.parse(bytes) as { type: string; data: { startedAt?: string } };
+      if (type === 'session.started' && data.startedAt !== undefined) return Date.parse(data.startedAt);
+    }
+    return 0;
+  } finally {
+    db.close();
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no free port');
+  return address.port;
+}
