@@ -39,6 +39,8 @@ const ENDINGS: Readonly<Record<number, Ending>> = {
   [CLOSE.tryLater]: 'purpose',
   [CLOSE.outOfOrder]: 'prompt',
   [CLOSE.generationChanged]: 'prompt',
+  // The next `welcome` says which log; its successor is opened there.
+  [CLOSE.logRefused]: 'prompt',
   [CLOSE.notProven]: 'refused',
   [CLOSE.revoked]: 'refused',
   [CLOSE.identityConflict]: 'refused',

@@ -2,9 +2,9 @@
  * Commands of the collector. Numbered per (agent, generation) from 1 without holes, signed, applied in order,
  * exactly once in effect. The list of verbs is closed and none of them runs a shell.
  *
- * C1  A command is carried out only when signed by the identity key, for this agent and generation, with
+ * U11  A command is carried out only when signed by the identity key, for this agent and generation, with
  *     n = applied + 1.
- * C2  n ≤ applied is answered again and not applied again.
+ * U12  n ≤ applied is answered again and not applied again.
  */
 import type { CloseName } from '../../protocol/close-code.ts';
 import { codeOf } from '../../protocol/errors.ts';
@@ -37,7 +37,7 @@ export interface CommandContext {
 
 export type Judgement = { do: 'apply' } | { do: 'again' } | { do: 'close'; code: CloseName };
 
-/** Pure (C1, C2). */
+/** Pure (U11, U12). */
 export function judge(command: Command, context: CommandContext, applied: Applied): Judgement {
   const { t: _t, ...record } = command;
   if (!verifyRecord('command', context.identity, record)) return { do: 'close', code: 'notProven' };

@@ -1,9 +1,9 @@
 /**
  * What to do with each log once `welcome` has said how far the collector is. Pure.
  *
- * R1  A log goes on only where both sides have the same leaf at the collector's cursor.
- * R2  A log that was rolled back, cloned or refused is never continued: its successor names where it ended (B1).
- * R3  What the collector is missing is sent again while it is kept; what is not kept becomes a gap by name.
+ * U13  A log goes on only where both sides have the same leaf at the collector's cursor.
+ * U14  A log that was rolled back, cloned or refused is never continued: its successor names where it ended (B1).
+ * U15  What the collector is missing is sent again while it is kept; what is not kept becomes a gap by name.
  */
 import type { BirthReason } from '../../protocol/birth.ts';
 import type { CollectorFrame, FrameOf } from '../../protocol/frame.ts';

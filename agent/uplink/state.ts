@@ -11,7 +11,7 @@
  * U7  Never gives up: every state but `stopped` has a deadline.
  * U8  One connection at a time: a new one begins only after the old one was closed or aborted.
  * U9  Each wait lies inside what `backoff.ts` allows for its ending.
- * U10 After `stop` nothing leaves until `start`.
+ * U10  After `stop` nothing leaves until `start`.
  */
 import { CLOSE } from '../../protocol/close-code.ts';
 import type { CollectorFrame } from '../../protocol/frame.ts';

@@ -198,7 +198,7 @@ test('a refusal is shown with its own words, and asked again', async () => {
   expect(link.status().problem).toMatchObject({ code: 'agent.waiting', hint: 'approve' });
 });
 
-test('R2: an agent that was rolled back opens a successor that names its predecessor', async () => {
+test('U14: an agent that was rolled back opens a successor that names its predecessor', async () => {
   const first = agentOf();
   first.w.journal.append(beats(4));
   first.link.start();
@@ -218,7 +218,7 @@ test('R2: an agent that was rolled back opens a successor that names its predece
   await collector.until(() => stored(successor?.log ?? '') > 0);
 });
 
-test('R3: a collector that was restored is filled up again', async () => {
+test('U15: a collector that was restored is filled up again', async () => {
   const { w, link } = agentOf();
   w.journal.append(beats(6));
   link.start();
@@ -233,7 +233,7 @@ test('R3: a collector that was restored is filled up again', async () => {
   await expect.poll(() => link.status().generation).toBe(collector.generation);
 });
 
-test('R2: a quarantined log is ended and a new one begun', async () => {
+test('U14: a quarantined log is ended and a new one begun', async () => {
   const { w, link } = agentOf();
   w.journal.append(beats(2));
   link.start();
@@ -268,7 +268,7 @@ test('groups are taken only with the signature of the identity key', async () =>
   expect(w.journal.heldGroups().some(({ group }) => group === (forged.group as GroupId))).toBe(false);
 });
 
-test('C1 C2: commands take effect once, in order, whatever is repeated', async () => {
+test('U11 U12: commands take effect once, in order, whatever is repeated', async () => {
   let selftests = 0;
   const selftest: Doer = async () => {
     selftests += 1;
@@ -294,7 +294,7 @@ test('C1 C2: commands take effect once, in order, whatever is repeated', async (
   await collector.until(() => stored(openLog(w)) === 2);
 });
 
-test('C1: a hole, a foreign agent and a wrong signature are closed, never carried out', async () => {
+test('U11: a hole, a foreign agent and a wrong signature are closed, never carried out', async () => {
   const { w, link } = agentOf();
   link.start();
   const bad = [
