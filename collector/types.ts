@@ -87,8 +87,10 @@ export type Refusal = Omit<FrameOf<CollectorFrame, 'refuse'>, 't'>;
 /** Proven sockets of this process (`ingest/links.ts`), as the rest of the collector sees them. */
 export interface Links {
   isLive(agent: AgentId): boolean;
-  /** False where the agent has no socket open; a command is sent again when it comes back. */
+  /** False where the agent has no socket open. Not for commands: their order is the socket's own affair. */
   send(agent: AgentId, frame: CollectorFrame): boolean;
+  /** Tells the agent's socket that commands were issued; without one they are sent when the agent comes back. */
+  nudge(agent: AgentId): void;
   /** Says why and closes, also a socket that has proven itself and is not yet let in. */
   close(agent: AgentId, name: CloseName, refusal: Refusal | null): void;
   closeAll(name: CloseName, refusal: Refusal | null): void;

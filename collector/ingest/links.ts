@@ -17,6 +17,10 @@ export interface LiveLink {
   send(frame: CollectorFrame): void;
   /** Sends `refuse` where there is one, then closes. Later calls do nothing. */
   end(name: CloseName, refusal: Refusal | null): void;
+  /** Commands were issued: sends what was not sent yet, in order. */
+  nudge(): void;
+  /** Key groups may have changed: sends what is new. */
+  refresh(): void;
   /** Pings; true where a pong came within `ms`, false where none did or the socket closed. */
   answers(ms: number): Promise<boolean>;
 }
@@ -35,6 +39,11 @@ export class LinkRegistry implements Links {
     return true;
   }
 
+  nudge(agent: AgentId): void {
+    const link = this.#links.get(agent);
+    if (link?.live) link.nudge();
+  }
+
   close(agent: AgentId, name: CloseName, refusal: Refusal | null): void {
     this.#links.get(agent)?.end(name, refusal);
   }
@@ -49,6 +58,11 @@ export class LinkRegistry implements Links {
 
   all(): LiveLink[] {
     return [...this.#links.values()];
+  }
+
+  /** New key groups for everybody: a month has begun. */
+  refreshAll(): void {
+    for (const link of this.all()) if (link.live) link.refresh();
   }
 
   /** The caller has ended the one before. */

@@ -1,0 +1,258 @@
+/**
+ * The one writer of agents' leaves. Batches of all connections wait in one queue; a turn takes many of them,
+ * opens their parts, and stores everything in one transaction.
+ *
+ * G1  Ack = committed and fsynced, cumulative: nothing is acked that the transaction did not store.
+ * G2  A batch that cannot be stored harms no other: where a transaction fails, its batches are tried one by one.
+ * G3  A revoked agent's batches are not stored any more, however long they waited.
+ */
+import type { CloseName } from '../../protocol/close-code.ts';
+import { codeOf } from '../../protocol/errors.ts';
+import type { AgentFrame, FrameOf } from '../../protocol/frame.ts';
+import type { AgentId, AgreementId, LogId } from '../../protocol/ids.ts';
+import { SECOND_MS } from '../../protocol/time.ts';
+import type { Context, Refusal } from '../types.ts';
+import { type IncomingLeaf, type Offence, readIncoming } from './decide.ts';
+import { type PartsOf, planParts, regroupLate } from './parts.ts';
+import { Resealer } from './regroup.ts';
+import { type Outcome, type Prepared, writeBatches } from './transact.ts';
+import { WrapCache, wrapRows } from './wraps.ts';
+
+export type BatchFrame = FrameOf<AgentFrame, 'batch'>;
+
+/** The connection that a batch came over. */
+export interface Sender {
+  readonly agent: AgentId;
+  readonly agreement: AgreementId;
+  /** True where what waits of it must not be stored (G3). */
+  readonly barred: boolean;
+  acked(log: LogId, through: number): void;
+  end(name: CloseName, refusal: Refusal | null): void;
+}
+
+export interface Batch {
+  sender: Sender;
+  frame: BatchFrame;
+  /** Returns the batch's credits; called once, whatever became of it. */
+  settled(): void;
+}
+
+interface Work {
+  batch: Batch;
+  prepared: Prepared;
+}
+
+/** One transaction takes at most so much: an fsync is shared by many, and no agent waits long for others. */
+const TURN_EVENTS = 2_000;
+const RETRY_MS = 5 * SECOND_MS;
+
+export class Ingest {
+  readonly #ctx: Context;
+  readonly #wraps = new WrapCache();
+  readonly #resealer: Resealer;
+  #queue: Batch[] = [];
+  #running: Promise<void> | null = null;
+  #failing = false;
+
+  constructor(ctx: Context) {
+    this.#ctx = ctx;
+    this.#resealer = new Resealer(ctx.clock, ctx.random);
+  }
+
+  submit(batch: Batch): void {
+    this.#queue.push(batch);
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null;
+    });
+  }
+
+  /** Resolves when everything that was submitted is stored or refused; then nothing is held in memory. */
+  async close(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+    this.#resealer.close();
+  }
+
+  async #run(): Promise<void> {
+    while (this.#queue.length > 0) {
+      // Sockets are read in between, so that one fsync serves what came meanwhile.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      await this.#turn(this.#take());
+    }
+  }
+
+  #take(): Batch[] {
+    let [events, count] = [0, 0];
+    for (const { frame } of this.#queue) {
+      events += frame.events.length;
+      if (count > 0 && events > TURN_EVENTS) break;
+      count += 1;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  async #turn(taken: readonly Batch[]): Promise<void> {
+    const batches = taken.filter(({ sender }) => !sender.barred);
+    try {
+      if (batches.length > 0) await this.#store(batches);
+    } catch (error) {
+      if (batches.length === 1) this.#fail(batches, error);
+      else for (const batch of batches) await this.#turn([batch]);
+    }
+    // Settling is safe to repeat, and nobody may lose credits to an error.
+    for (const batch of taken) batch.settled();
+  }
+
+  async #store(batches: readonly Batch[]): Promise<void> {
+    const { store, faults } = this.#ctx;
+    const work = await this.#prepare(batches);
+    if (work.length === 0) return;
+    if (faults.broken?.('ack-before-commit')) ackEarly(work);
+    const written = await store.write(async (tx) => {
+      const result = await writeBatches(
+        this.#ctx,
+        tx,
+        work.map(({ prepared }) => prepared),
+      );
+      faults.hit?.('collector.ingest.before-commit');
+      // The commit point: a crash before it leaves nothing, the agents send again; after it they get their ack
+      // again as duplicates.
+      return result;
+    });
+    this.#wraps.add(written.wraps);
+    this.#wraps.trim();
+    this.#recovered();
+    faults.hit?.('collector.ingest.after-commit');
+    for (const [i, outcome] of written.outcomes.entries()) {
+      const batch = work[i]?.batch;
+      if (batch !== undefined) this.#answer(batch, outcome);
+    }
+  }
+
+  /** Reads batches and opens their parts. Parts without their event end the connection, and nothing is taken. */
+  async #prepare(batches: readonly Batch[]): Promise<Work[]> {
+    await this.#wraps.load(
+      this.#ctx.store.read,
+      batches.map(({ frame }) => frame),
+    );
+    const work: Work[] = [];
+    for (const batch of batches) {
+      const prepared = this.#read(batch);
+      if (hasStrayParts(prepared)) batch.sender.end('badFrame', STRAY);
+      else work.push({ batch, prepared });
+    }
+    await regroupLate(
+      this.#ctx,
+      this.#resealer,
+      work.map(({ prepared }) => prepared),
+    );
+    return work;
+  }
+
+  #read({ sender, frame }: Batch): Prepared {
+    const incoming = frame.events.map(readIncoming);
+    const leaves = new Map<number, IncomingLeaf>();
+    for (const one of incoming) {
+      if (one.leaf !== null && !leaves.has(one.leaf.seq)) leaves.set(one.leaf.seq, one);
+    }
+    const log = frame.log as LogId;
+    const { agent, agreement } = sender;
+    const of: PartsOf = {
+      agent,
+      agreement,
+      log,
+      leaves,
+      parts: frame.parts,
+      wraps: wrapRows(log, frame.wraps),
+    };
+    return { of, incoming, planned: planParts(this.#ctx, of, this.#wraps) };
+  }
+
+  #answer({ sender, frame }: Batch, { through, offence }: Outcome): void {
+    this.#ctx.faults.hit?.('collector.ack.before');
+    sender.acked(frame.log as LogId, through);
+    if (offence !== null) refuse(sender, offence);
+  }
+
+  #fail(batches: readonly Batch[], error: unknown): void {
+    const code = codeOf(error);
+    // Once until it works again: a full disk would otherwise write a line per batch.
+    if (!this.#failing) this.#ctx.log.error({ code }, 'ingest: batches cannot be stored; agents keep them');
+    this.#failing = true;
+    const refusal: Refusal = {
+      code: 'ingest.failed',
+      message: 'storing events: the collector could not write them; keep them',
+      hint: 'See the log of the collector.',
+      retryAfter: RETRY_MS,
+    };
+    for (const { sender } of batches) sender.end('tryLater', refusal);
+  }
+
+  #recovered(): void {
+    if (this.#failing) this.#ctx.log.info('ingest: batches are stored again');
+    this.#failing = false;
+  }
+}
+
+/** A build broken on purpose (G1). */
+function ackEarly(work: readonly Work[]): void {
+  for (const { batch, prepared } of work) {
+    batch.sender.acked(prepared.of.log, Math.max(0, ...prepared.of.leaves.keys()));
+  }
+}
+
+/** A part whose event is not in the frame; where an event cannot be read, its number is not known either. */
+function hasStrayParts({ of, incoming }: Prepared): boolean {
+  if (incoming.some(({ leaf }) => leaf === null)) return false;
+  return of.parts.some(({ seq }) => !of.leaves.has(seq));
+}
+
+const STRAY: Refusal = {
+  code: 'batch.stray-part',
+  message: 'taking events: a sealed part came without its event',
+  hint: 'Agent and collector may be of different versions; update the older one.',
+  retryAfter: null,
+};
+
+const REFUSALS: Record<Offence['kind'], { close: CloseName; refusal: Refusal }> = {
+  fork: {
+    close: 'logRefused',
+    refusal: {
+      code: 'log.forked',
+      message: 'taking events: this log has other bytes at a number that is taken; it is frozen',
+      hint: 'The agent opens a new log by itself. Was this machine cloned or set back to a snapshot?',
+      retryAfter: null,
+    },
+  },
+  quarantine: {
+    close: 'logRefused',
+    refusal: {
+      code: 'log.quarantined',
+      message: 'taking events: an event of this log is not well-formed or not its next one',
+      hint: 'The agent opens a new log by itself; what was stored before stays.',
+      retryAfter: null,
+    },
+  },
+  'not-open': {
+    close: 'logRefused',
+    refusal: {
+      code: 'log.not-open',
+      message: 'taking events: this log takes no new ones',
+      hint: 'The agent opens a new log by itself.',
+      retryAfter: null,
+    },
+  },
+  hole: {
+    close: 'outOfOrder',
+    refusal: {
+      code: 'log.hole',
+      message: 'taking events: numbers are missing before them',
+      hint: 'The agent begins again where the collector stands.',
+      retryAfter: null,
+    },
+  },
+};
+
+function refuse(sender: Sender, offence: Offence): void {
+  const { close, refusal } = REFUSALS[offence.kind];
+  sender.end(close, refusal);
+}

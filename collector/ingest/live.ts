@@ -1,0 +1,242 @@
+/**
+ * A connection that was let in: window, acks, beats, commands, key groups.
+ *
+ * S2  More than the credits allow closes the connection; nothing that was taken is lost.
+ * S3  `erase`, `result` and beats do not wait behind batches.
+ * S4  A connection that is silent for 75 s is closed.
+ * S5  Evidence is complete up to a beat's `readThrough` once everything the agent had then is stored here.
+ */
+import type { CloseName } from '../../protocol/close-code.ts';
+import { codeOf } from '../../protocol/errors.ts';
+import {
+  type AgentFrame,
+  BEAT_MS,
+  type CollectorFrame,
+  DEAD_MS,
+  FIRST_CREDITS,
+  type FrameOf,
+} from '../../protocol/frame.ts';
+import type { SignedGroup } from '../../protocol/group.ts';
+import type { GroupId, LogId } from '../../protocol/ids.ts';
+import { fromIso, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
+import type { AgentRow } from '../store/types.ts';
+import type { Context } from '../types.ts';
+import { commandsAfter, storeResult } from './commands.ts';
+import type { Admission, Hello } from './handshake.ts';
+import type { Ingest, Sender } from './ingest.ts';
+import type { Presence } from './presence.ts';
+import { supply } from './supply.ts';
+import type { Wire } from './wire.ts';
+
+/** A frame's size as the agent reckons it may differ a little from what came. */
+const WINDOW_SLACK_BYTES = 256 * 1024;
+const MAX_GROUPS = 1024;
+const MAX_PENDING_BEATS = 8;
+
+type LiveFrame = Exclude<AgentFrame, { t: 'hello' | 'proof' }>;
+
+export interface LiveDeps {
+  ctx: Context;
+  ingest: Ingest;
+  presence: Presence;
+  wire: Wire;
+  sender: Sender;
+  row: AgentRow;
+}
+
+export class Live {
+  readonly #deps: LiveDeps;
+  readonly #cursors = new Map<string, number>();
+  readonly #openLog: LogId | null;
+  readonly #sentGroups = new Set<string>();
+  readonly #outstanding = { events: 0, bytes: 0 };
+  readonly #commands: { sent: number; sending: boolean; again: boolean };
+  #beats: { next: number; readThrough: UtcMs }[] = [];
+  #cancelBeat: () => void = () => {};
+  #over = false;
+
+  constructor(deps: LiveDeps, admission: Admission) {
+    this.#deps = deps;
+    this.#openLog = admission.openLog;
+    this.#commands = { sent: admission.applied, sending: false, again: false };
+    for (const { log, through } of admission.welcome.cursors) this.#cursors.set(log, through);
+  }
+
+  begin(hello: Hello, admission: Admission): void {
+    const { ctx, presence, row } = this.#deps;
+    this.#send(admission.welcome);
+    this.#sendGroups(admission.add, ctx.groups.dead(hello.groups as GroupId[]));
+    this.nudge();
+    const now = ctx.clock.now();
+    const skewMs = (fromIso(hello.time) ?? now) - now;
+    presence.note(row.agent, { lastSeenAt: now, skewMs, software: hello.software }, true);
+    this.#beatLater();
+  }
+
+  end(): void {
+    const { ctx, presence, row } = this.#deps;
+    this.#over = true;
+    this.#cancelBeat();
+    presence.note(row.agent, { lastSeenAt: ctx.clock.now() }, true);
+  }
+
+  #send(frame: CollectorFrame): void {
+    if (!this.#over) this.#deps.wire.send(frame);
+  }
+
+  #offend(close: CloseName, code: string, why: string): void {
+    this.#deps.sender.end(close, { code, message: `taking a frame: ${why}`, hint: null, retryAfter: null });
+  }
+
+  take(frame: LiveFrame, bytes: number): void {
+    const { ctx, row } = this.#deps;
+    switch (frame.t) {
+      case 'batch':
+        this.#takeBatch(frame, bytes);
+        break;
+      case 'beat':
+        this.#takeBeat(frame);
+        break;
+      case 'erase':
+        this.#takeErase(frame.groups as GroupId[]);
+        break;
+      case 'result':
+        this.#inBackground(bytes, () => storeResult(ctx, row.agent, frame));
+        break;
+      case 'telemetry':
+      case 'status':
+        // Taken so that agents of a later version get on with this one; nothing here uses them.
+        break;
+    }
+  }
+
+  #takeBatch(frame: FrameOf<AgentFrame, 'batch'>, bytes: number): void {
+    const { ingest, sender, wire } = this.#deps;
+    if (!this.#cursors.has(frame.log)) {
+      this.#offend('unexpectedFrame', 'batch.log', 'its log was not in the hello');
+      return;
+    }
+    const events = frame.events.length;
+    this.#outstanding.events += events;
+    this.#outstanding.bytes += bytes;
+    const { events: mostEvents, bytes: mostBytes } = FIRST_CREDITS;
+    if (this.#outstanding.events > mostEvents || this.#outstanding.bytes > mostBytes + WINDOW_SLACK_BYTES) {
+      this.#offend('flowExceeded', 'batch.credits', 'it is more than the credits allow');
+      return;
+    }
+    wire.hold(bytes);
+    let open = true;
+    const settled = () => {
+      if (!open) return;
+      open = false;
+      this.#outstanding.events -= events;
+      this.#outstanding.bytes -= bytes;
+      wire.hold(-bytes);
+    };
+    ingest.submit({ sender, frame, settled });
+  }
+
+  acked(log: LogId, through: number): void {
+    this.#send({ t: 'ack', log, through });
+    this.#cursors.set(log, Math.max(through, this.#cursors.get(log) ?? 0));
+    if (log === this.#openLog) this.#settleBeats();
+  }
+
+  #takeBeat({ readThrough, next, backlog }: FrameOf<AgentFrame, 'beat'>): void {
+    const { ctx, presence, row } = this.#deps;
+    presence.note(row.agent, { lastSeenAt: ctx.clock.now(), backlog });
+    const at = readThrough === null ? null : fromIso(readThrough);
+    if (at === null) return;
+    // The newest takes the place of the one before it where many wait: it says more.
+    if (this.#beats.length >= MAX_PENDING_BEATS) this.#beats.pop();
+    this.#beats.push({ next, readThrough: at });
+    this.#settleBeats();
+  }
+
+  #settleBeats(): void {
+    const { ctx, presence, row } = this.#deps;
+    const through = this.#openLog === null ? 0 : (this.#cursors.get(this.#openLog) ?? 0);
+    const done = this.#beats.filter(({ next }) => through >= next - 1);
+    if (done.length === 0) return;
+    this.#beats = this.#beats.filter(({ next }) => through < next - 1);
+    // Nothing was read in the future; a clock that says so is ahead of ours.
+    const latest = Math.max(...done.map((beat) => beat.readThrough));
+    presence.note(row.agent, { readThrough: utcMs(Math.min(ctx.clock.now(), latest)) });
+  }
+
+  #takeErase(groups: readonly GroupId[]): void {
+    // An agent erases keys of its own making only; of those this side keeps none.
+    const kindOf = (group: GroupId) => this.#deps.ctx.groups.byId(group)?.kind ?? 'oneoff';
+    this.#send({ t: 'erased', groups: groups.filter((group) => kindOf(group) === 'oneoff') });
+  }
+
+  /** Sends the commands that were not sent on this connection yet, in order (M2 of `commands.ts`). */
+  nudge(): void {
+    if (this.#commands.sending) {
+      this.#commands.again = true;
+      return;
+    }
+    this.#commands.sending = true;
+    this.#sendCommands()
+      .catch((error: unknown) => this.#failed(error))
+      .finally(() => {
+        this.#commands.sending = false;
+      });
+  }
+
+  async #sendCommands(): Promise<void> {
+    const { ctx, row } = this.#deps;
+    do {
+      this.#commands.again = false;
+      for (const command of await commandsAfter(ctx, row.agent, this.#commands.sent)) {
+        this.#send(command);
+        this.#commands.sent = command.n;
+      }
+    } while (this.#commands.again);
+  }
+
+  /** Sends key groups that are new since the last time, and names the dead ones. */
+  async refresh(): Promise<void> {
+    const { ctx, row } = this.#deps;
+    const now = ctx.clock.now();
+    await supply(ctx, row, now);
+    const add = ctx.groups
+      .forAgreement(row.agreement, now)
+      .filter(({ group }) => !this.#sentGroups.has(group));
+    const dead = ctx.groups.dead([...this.#sentGroups] as GroupId[]);
+    if (add.length + dead.length > 0) this.#sendGroups(add, dead);
+  }
+
+  #sendGroups(add: readonly SignedGroup[], dead: readonly GroupId[]): void {
+    for (const { group } of add) this.#sentGroups.add(group);
+    for (const group of dead) this.#sentGroups.delete(group);
+    this.#send({ t: 'groups', add: [...add], dead: dead.slice(0, MAX_GROUPS) });
+    for (let from = MAX_GROUPS; from < dead.length; from += MAX_GROUPS) {
+      this.#send({ t: 'groups', add: [], dead: dead.slice(from, from + MAX_GROUPS) });
+    }
+  }
+
+  #beatLater(): void {
+    const { ctx, wire, sender } = this.#deps;
+    this.#cancelBeat = ctx.clock.after(BEAT_MS, () => {
+      if (ctx.clock.mono() - wire.heardAt > DEAD_MS) {
+        sender.end('silent', null);
+        return;
+      }
+      this.#send({ t: 'beat', time: toIso(ctx.clock.now()), commandsThrough: this.#commands.sent });
+      this.#beatLater();
+    });
+  }
+
+  #inBackground(bytes: number, act: () => Promise<void>): void {
+    const { wire } = this.#deps;
+    wire.hold(bytes);
+    act()
+      .catch((error: unknown) => this.#failed(error))
+      .finally(() => wire.hold(-bytes));
+  }
+
+  #failed(error: unknown): void {
+    this.#deps.ctx.log.error({ code: codeOf(error) }, 'socket: an act on a live connection failed');
+  }
+}

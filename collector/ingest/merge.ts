@@ -1,0 +1,119 @@
+/**
+ * Same session twice: a re-installed agent, two agents on one log, a source read again.
+ *
+ * M1  Two sessions with one origin (tool and natural key, under the key of the span's group) are one session.
+ * M2  Without an origin (no sealed part, or a dead span): rows of one host that agree in tool, kind, start, end
+ *     and occurrence are one session.
+ * M3  The session that came first stays; the other one points to it. Both ids answer.
+ * M4  The same session id again is no second session.
+ */
+import type { EventData } from '../../protocol/event.ts';
+import { isRecognised } from '../../protocol/event.ts';
+import type { GroupId, SessionId } from '../../protocol/ids.ts';
+import { naturalKeyOf, originOf } from '../origin.ts';
+import type { OriginRow, SessionRow, Tx } from '../store/types.ts';
+import type { Context } from '../types.ts';
+import type { PlannedPart } from './parts.ts';
+
+export interface Merge {
+  session: SessionId;
+  into: SessionId;
+}
+
+/** The origin of a session whose start lies opened here; null where there is none. */
+export function originFor(ctx: Context, { leaf, under, opened, outcome }: PlannedPart): OriginRow | null {
+  const { type, data } = leaf.leaf;
+  if (type !== 'session.started' || outcome !== 'store' || opened === null) return null;
+  const kind = ctx.groups.byId(under)?.kind;
+  if (kind !== 'span' || !isRecognised(type, data)) return null;
+  const key = ctx.opener.originKey(under);
+  if (key === null) return null;
+  const started = data as EventData<'session.started'>;
+  const origin = originOf(key, started.tool, naturalKeyOf(started, opened.p));
+  return { group: under, origin, session: started.session as SessionId };
+}
+
+/** Puts new origins; returns the pairs of sessions that share one (M1, M4). */
+export async function matchOrigins(tx: Tx, found: readonly OriginRow[]): Promise<[SessionId, SessionId][]> {
+  const known = new Map<string, SessionId>();
+  const keyOf = ({ group, origin }: OriginRow) => `${group}/${origin.toString('hex')}`;
+  for (const [group, rows] of byGroup(found)) {
+    const origins = rows.map((row) => row.origin);
+    for (const row of await tx.origins(group, origins)) known.set(keyOf(row), row.session);
+  }
+  const fresh: OriginRow[] = [];
+  const pairs: [SessionId, SessionId][] = [];
+  for (const row of found) {
+    const other = known.get(keyOf(row));
+    if (other === undefined) {
+      known.set(keyOf(row), row.session);
+      fresh.push(row);
+    } else if (other !== row.session) pairs.push([row.session, other]);
+  }
+  if (fresh.length > 0) await tx.putOrigins(fresh);
+  return pairs;
+}
+
+function byGroup(rows: readonly OriginRow[]): Map<GroupId, OriginRow[]> {
+  const groups = new Map<GroupId, OriginRow[]>();
+  for (const row of rows) groups.set(row.group, [...(groups.get(row.group) ?? []), row]);
+  return groups;
+}
+
+/** Pairs of equal rows among these sessions that just ended and have no origin (M2). */
+export async function matchTwins(
+  ctx: Context,
+  tx: Tx,
+  ended: readonly SessionId[],
+): Promise<[SessionId, SessionId][]> {
+  const pairs: [SessionId, SessionId][] = [];
+  for (const row of await tx.sessionsById(ended)) {
+    if (row.mergedInto !== null || !hasNoOrigin(ctx, row)) continue;
+    for (const twin of await tx.twins(row)) {
+      if (hasNoOrigin(ctx, twin)) pairs.push([row.session, twin.session]);
+    }
+  }
+  return pairs;
+}
+
+function hasNoOrigin(ctx: Context, row: SessionRow): boolean {
+  if (row.partPos.length === 0) return true;
+  const span = ctx.groups.find(row.agreement, 'session', 'span', row.startedAt);
+  return span !== null && span.state !== 'live';
+}
+
+/** Which of each pair stays, by roots: the lower position wins (M3). Pairs that are one already are left out. */
+export async function resolveMerges(
+  tx: Tx,
+  pairs: readonly (readonly [SessionId, SessionId])[],
+): Promise<Merge[]> {
+  const merges: Merge[] = [];
+  const moved = new Map<SessionId, SessionId>();
+  for (const [a, b] of pairs) {
+    const one = await rootOf(tx, a, moved);
+    const other = await rootOf(tx, b, moved);
+    if (one === null || other === null || one.session === other.session) continue;
+    const [stays, goes] = one.startedPos < other.startedPos ? [one, other] : [other, one];
+    moved.set(goes.session, stays.session);
+    merges.push({ session: goes.session, into: stays.session });
+  }
+  return merges;
+}
+
+/** Follows `mergedInto`, and what this transaction has decided already. A ring, which must not be, ends it. */
+async function rootOf(
+  tx: Tx,
+  session: SessionId,
+  moved: ReadonlyMap<SessionId, SessionId>,
+): Promise<SessionRow | null> {
+  const seen = new Set<SessionId>();
+  let at = session;
+  for (;;) {
+    const [row] = await tx.sessionsById([at]);
+    if (row === undefined || seen.has(at)) return row ?? null;
+    seen.add(at);
+    const next = moved.get(at) ?? row.mergedInto;
+    if (next === null) return row;
+    at = next;
+  }
+}

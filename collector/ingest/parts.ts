@@ -1,0 +1,196 @@
+/**
+ * The sealed parts of a batch, before the transaction: each is opened and checked against its leaf.
+ *
+ * P1  A part is kept only where its leaf names the group and the group is live, of this agreement and class.
+ * P2  A part that does not open, or is not what the leaf commits to, is stored and flagged (`sealed.invalid`).
+ * P3  A part under `late` is moved to the group of the span its session began in, in the transaction that stores
+ *     it; where that span is dead it is dropped. Without a start to go by it stays under `late`.
+ * P4  What is dropped is counted in an event, once per batch and group.
+ */
+import { eventDefinition } from '../../protocol/event.ts';
+import type { WirePart } from '../../protocol/frame.ts';
+import type { AgentId, AgreementId, GroupId, Id, LogId, SessionId } from '../../protocol/ids.ts';
+import { type OpenedPart, openPart } from '../../protocol/seal.ts';
+import { DAY_MS, fromIso, type UtcMs, utcMs } from '../../protocol/time.ts';
+import type { GroupRow, WrapRow } from '../store/types.ts';
+import type { Context, GroupWish } from '../types.ts';
+import type { IncomingLeaf } from './decide.ts';
+import { commitmentFor, type Resealer } from './regroup.ts';
+import { provide } from './supply.ts';
+import type { WrapCache } from './wraps.ts';
+
+export interface PlannedPart {
+  leaf: IncomingLeaf;
+  /** The group that the leaf names. */
+  group: GroupId;
+  /** The group that the part will lie under. */
+  under: GroupId;
+  wrap: Id<'wrap'> | null;
+  body: Buffer;
+  outcome: 'store' | 'drop' | 'invalid';
+  opened: OpenedPart | null;
+  /** The wrap of a part that was sealed anew; goes into the same transaction. */
+  resealed: WrapRow | null;
+}
+
+/** One batch's leaves and parts, as far as this room needs them. */
+export interface PartsOf {
+  agent: AgentId;
+  agreement: AgreementId;
+  log: LogId;
+  leaves: ReadonlyMap<number, IncomingLeaf>;
+  parts: readonly WirePart[];
+  /** In-frame wraps by id. */
+  wraps: ReadonlyMap<string, WrapRow>;
+}
+
+const AGENT_KINDS: ReadonlySet<GroupRow['kind']> = new Set(['span', 'whole', 'late', 'single']);
+/** No remote tool's own log reaches further back; a start before it, or far ahead, picks no span. */
+const EARLIEST = utcMs(946_684_800_000);
+const AHEAD_MS = 2 * DAY_MS;
+
+/** A group that parts of this agreement may lie under now; null: none such. */
+export function usableGroup(ctx: Context, agreement: AgreementId, group: string): GroupRow | null {
+  const row = ctx.groups.byId(group as GroupId);
+  const usable = row?.state === 'live' && row.agreement === agreement && AGENT_KINDS.has(row.kind);
+  return usable ? row : null;
+}
+
+/** Plans the parts of a batch; at most one per leaf and group, the first. */
+export function planParts(ctx: Context, of: PartsOf, wraps: WrapCache): PlannedPart[] {
+  const planned: PlannedPart[] = [];
+  const seen = new Set<string>();
+  for (const part of of.parts) {
+    const leaf = of.leaves.get(part.seq);
+    const key = `${part.seq}/${part.group}`;
+    if (leaf === undefined || seen.has(key)) continue;
+    seen.add(key);
+    planned.push(planPart(ctx, of, part, leaf, wraps));
+  }
+  return planned;
+}
+
+function planPart(
+  ctx: Context,
+  of: PartsOf,
+  part: WirePart,
+  leaf: IncomingLeaf,
+  wraps: WrapCache,
+): PlannedPart {
+  const group = part.group as GroupId;
+  const base = { leaf, group, under: group, body: Buffer.from(part.body, 'base64url'), resealed: null };
+  const c = commitmentFor(leaf.leaf.pii, part.group);
+  const row = usableGroup(ctx, of.agreement, part.group);
+  const cls = eventDefinition(leaf.leaf.type)?.class;
+  const fits = cls === undefined || cls === row?.class;
+  if (c === undefined || row === null || !fits) {
+    return { ...base, wrap: null, outcome: 'drop', opened: null };
+  }
+  const wrap = part.wrap === null ? undefined : (wraps.get(part.wrap) ?? of.wraps.get(part.wrap));
+  const right = wrap?.group === group ? wrap : undefined;
+  const content = right === undefined ? null : ctx.opener.contentKey(group, right);
+  const place = { log: of.log, seq: part.seq, group, under: group };
+  const opened = content === null ? null : openPart(content, place, c, base.body);
+  return {
+    ...base,
+    wrap: right?.wrap ?? null,
+    outcome: opened === null ? 'invalid' : 'store',
+    opened,
+  };
+}
+
+interface Late {
+  of: PartsOf;
+  part: PlannedPart;
+  at: UtcMs;
+}
+
+/** Moves the opened `late` parts of these batches to where they belong (P3). Changes `planned` in place. */
+export async function regroupLate(
+  ctx: Context,
+  resealer: Resealer,
+  batches: readonly { of: PartsOf; planned: PlannedPart[] }[],
+): Promise<void> {
+  const late = await lateParts(ctx, batches);
+  if (late.length === 0) return;
+  await provide(ctx, missingSpans(ctx, late));
+  for (const { of, part, at } of late) {
+    const target = ctx.groups.find(of.agreement, 'session', 'span', at);
+    if (target !== null) move(resealer, of, part, target);
+  }
+}
+
+function isLate(ctx: Context, { outcome, opened, group }: PlannedPart): boolean {
+  if (outcome !== 'store' || opened === null) return false;
+  const row = ctx.groups.byId(group);
+  return row?.kind === 'late' && row.class === 'session';
+}
+
+async function lateParts(
+  ctx: Context,
+  batches: readonly { of: PartsOf; planned: PlannedPart[] }[],
+): Promise<Late[]> {
+  const found = batches.flatMap(({ of, planned }) =>
+    planned.filter((part) => isLate(ctx, part)).map((part) => ({ of, part })),
+  );
+  if (found.length === 0) return [];
+  const starts = await startsOf(ctx, batches, found);
+  const now = ctx.clock.now();
+  return found.flatMap(({ of, part }) => {
+    const at = starts.get(`${of.agent}/${String(part.leaf.leaf.data.session)}`) ?? null;
+    const sane = at !== null && at >= EARLIEST && at <= now + AHEAD_MS;
+    return sane ? [{ of, part, at }] : [];
+  });
+}
+
+/** When sessions began, by `agent/session`: from the leaves at hand, else from what is stored. */
+async function startsOf(
+  ctx: Context,
+  batches: readonly { of: PartsOf }[],
+  late: readonly { of: PartsOf; part: PlannedPart }[],
+): Promise<Map<string, UtcMs>> {
+  const starts = new Map<string, UtcMs>();
+  for (const { of } of batches) {
+    for (const { leaf } of of.leaves.values()) {
+      if (leaf.type !== 'session.started' || typeof leaf.data.startedAt !== 'string') continue;
+      const at = fromIso(leaf.data.startedAt);
+      if (at !== null) starts.set(`${of.agent}/${String(leaf.data.session)}`, at);
+    }
+  }
+  const unknown = late
+    .map(({ part }) => part.leaf.leaf.data.session)
+    .filter((session): session is SessionId => typeof session === 'string');
+  for (const row of await ctx.store.read.sessionsById([...new Set(unknown)])) {
+    const key = `${row.agent}/${row.session}`;
+    // What is stored wins: a session keeps the span of its first event.
+    starts.set(key, row.startedAt);
+  }
+  return starts;
+}
+
+function missingSpans(ctx: Context, late: readonly Late[]): GroupWish[] {
+  const wishes: GroupWish[] = [];
+  for (const { of, at } of late) {
+    const { agreement } = of;
+    if (ctx.groups.find(agreement, 'session', 'span', at) === null) {
+      wishes.push({ agreement, class: 'session', kind: 'span', at });
+    }
+  }
+  return wishes;
+}
+
+function move(resealer: Resealer, of: PartsOf, part: PlannedPart, target: GroupRow): void {
+  const c = commitmentFor(part.leaf.leaf.pii, part.group);
+  if (target.state !== 'live') {
+    part.outcome = 'drop';
+    return;
+  }
+  if (part.opened === null || c === undefined) return;
+  const place = { log: of.log, seq: part.leaf.leaf.seq, group: part.group, under: target.group };
+  const resealed = resealer.seal(target, place, c, part.opened);
+  if (resealed === null) return;
+  part.under = target.group;
+  part.wrap = resealed.wrap.wrap;
+  part.body = resealed.body;
+  part.resealed = resealed.wrap;
+}
