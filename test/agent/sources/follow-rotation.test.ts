@@ -123,6 +123,32 @@ describe('renamed away while running', () => {
     expect(world.kinds()).toContain('opened unseen');
   });
 
+  test('F2: a long backlog in the renamed file is read to its end, however long that takes', async () => {
+    await half();
+    world.rename(NAME, OLD);
+    world.write(records(C));
+    for (let n = 0; n < 40; n++) {
+      world.mono += 61_000;
+      const step = await world.follower.step(1);
+      world.lines.push(...step.lines);
+      world.follower.accept(step);
+    }
+    expect(world.texts()).toEqual([...A, ...B, ...C]);
+  });
+
+  test('F3: more history than is remembered stays unread by its age', async () => {
+    for (let n = 1; n <= 40; n++) {
+      world.write(records(fakeRows(1000 + n, 1001 + n)), `${NAME}.${n}`);
+      const then = new Date(Date.now() - n * 3_600_000);
+      utimesSync(world.at(`${NAME}.${n}`), then, then);
+    }
+    await half();
+    world.rename(NAME, OLD);
+    world.write(records(C));
+    await world.pump();
+    expect(world.texts()).toEqual([...A, ...B, ...C]);
+  });
+
   test('F7: a step that saw the rotation and was not stored, twice', async () => {
     await half();
     world.rename(NAME, OLD);
@@ -320,6 +346,40 @@ describe('truncated', () => {
     await world.pump();
     expect(world.kinds()).toEqual(['opened first', 'truncated shortened']);
     expect(world.texts().slice(40, 45)).toEqual(fakeRows(0, 5));
+  });
+
+  test('F5: rewritten between the look and the read: no line of the new content is cut in the middle', async () => {
+    await world.end();
+    let strike = false;
+    const hit = (point: string) => {
+      if (!strike || point !== 'follow.read') return;
+      strike = false;
+      world.write(records([...B, ...C, ...D]));
+    };
+    world = new FollowWorld({ faults: { hit } });
+    world.write(records(A));
+    await world.pump();
+    strike = true;
+    await world.pump();
+    expect(strike).toBe(false);
+    expect(world.texts()).toEqual([...A, ...B, ...C, ...D]);
+    expect(world.kinds()).toEqual(['opened first', 'truncated rewritten']);
+  });
+
+  test('F6: shortened, grown again, gone and come back: taken up where we stood last', async () => {
+    const rows = fakeRows(0, 60);
+    world.write(records(rows.slice(0, 40)));
+    await world.pump();
+    truncateSync(world.path, Buffer.byteLength(records(rows.slice(0, 20))));
+    await world.pump();
+    world.append(records(rows.slice(20)));
+    mkdirSync(world.at('away'));
+    world.rename(NAME, 'away/tmp');
+    await world.restart();
+    await world.pump();
+    world.rename('away/tmp', NAME);
+    await world.pump();
+    expect(world.texts().slice(40)).toEqual(rows);
   });
 
   test('F9: unread bytes are cut off', async () => {
