@@ -1,0 +1,174 @@
+/** Registry tables: rows come back as they were put, are found by equal columns, and are replaced in place. */
+import { expect, it } from 'vitest';
+import type { AgentRow, CommandRow, PersonRow, Reader, Tx } from '../../collector/store/types.ts';
+import { type Open, on } from './store-open.ts';
+import { at, group, groupRow, NEW } from './store-rows.ts';
+
+const hex = () => NEW.log() as string;
+
+function agentRow(): AgentRow {
+  return {
+    agent: NEW.agent(),
+    key: hex(),
+    customer: NEW.customer(),
+    site: hex() as AgentRow['site'],
+    agreement: hex() as AgentRow['agreement'],
+    mode: 'managed',
+    state: 'waiting',
+    token: null,
+    enrolledAt: at(1),
+    revokedAt: null,
+    conflictAt: null,
+    firstSeenAt: null,
+    lastSeenAt: at(2),
+    readThrough: null,
+    skewMs: -12,
+    backlog: 0,
+    software: { version: '1.2.3', platform: 'linux', node: '26.0.0' },
+    namePos: null,
+  };
+}
+
+function personRow(customers: PersonRow['customers']): PersonRow {
+  const person = hex() as PersonRow['person'];
+  return {
+    person,
+    role: 'auditor',
+    customers,
+    state: 'active',
+    namePos: 3,
+    createdBy: null,
+    createdAt: at(1),
+  };
+}
+
+function commandRow(agent: AgentRow['agent'], n: number): CommandRow {
+  return {
+    command: hex() as CommandRow['command'],
+    agent,
+    generation: 'f'.repeat(32) as CommandRow['generation'],
+    n,
+    verb: 'selftest',
+    body: { deep: { list: [1, null] } },
+    sig: 'sig',
+    createdBy: null,
+    createdAt: at(1),
+    resultAt: null,
+    ok: n === 1 ? null : n === 2,
+    result: null,
+  };
+}
+
+/** One row of each registry table. */
+function rows() {
+  const customer = NEW.customer();
+  const [site, agreement] = [hex() as AgentRow['site'], hex() as AgentRow['agreement']];
+  const open = { mode: 'one-off', state: 'open' } as const;
+  return {
+    customers: { customer, namePos: null, createdAt: at(1) },
+    sites: { site, customer, namePos: 4, createdAt: at(1) },
+    agreements: {
+      agreement,
+      customer,
+      ...open,
+      isDefault: true,
+      startsAt: at(1),
+      endsAt: null,
+      createdAt: at(1),
+    },
+    agents: agentRow(),
+    tokens: {
+      token: hex(),
+      secretHash: 'hash',
+      customer,
+      site,
+      agreement,
+      ...open,
+      uses: 2,
+      used: 1,
+      cidr: '10.0.0.0/8',
+      requireApproval: false,
+      createdBy: null,
+      createdAt: at(1),
+      expiresAt: at(9),
+    },
+    people: personRow([customer]),
+    signins: {
+      signin: hex(),
+      person: hex(),
+      tokenHash: 'hash',
+      state: 'active',
+      createdAt: at(1),
+      expiresAt: at(9),
+      lastUsedAt: null,
+    },
+    groups: groupRow(group),
+    commands: commandRow(NEW.agent(), 1),
+    sources: {
+      source: hex(),
+      agent: NEW.agent(),
+      tool: 'sshd',
+      state: 'reading',
+      since: at(1),
+      skipped: 2,
+      unreadable: 0,
+    },
+  };
+}
+
+type Tables = ReturnType<typeof rows>;
+type Name = keyof Tables;
+
+async function put(tx: Tx, name: Name, row: object): Promise<void> {
+  await (tx[name] as { put(rows: object[]): Promise<void> }).put([row]);
+}
+const idOf = (row: object) => String(Object.values(row)[0]);
+const listOf = (reader: Reader, name: Name) => reader[name].list() as Promise<object[]>;
+
+export function registryContract(open: Open): void {
+  it(
+    'gives every registry row back as it was put, and null for one that is not there',
+    on(open, async (store) => {
+      const given = Object.entries(rows()) as [Name, object][];
+      await store.write(async (tx) => {
+        for (const [name, row] of given) await put(tx, name, row);
+      });
+      for (const [name, row] of given) {
+        expect(await store.read[name].get(idOf(row)), name).toEqual(row);
+        expect(await store.read[name].get('0'.repeat(32)), name).toBeNull();
+        expect(await listOf(store.read, name), name).toEqual([row]);
+      }
+    }),
+  );
+
+  it(
+    'replaces by primary key and keeps the place in the order',
+    on(open, async (store) => {
+      const [one, two] = [agentRow(), agentRow()];
+      await store.write((tx) => tx.agents.put([one, two]));
+      const changed: AgentRow = { ...one, state: 'approved', software: null, lastSeenAt: null };
+      await store.write((tx) => tx.agents.put([changed]));
+      expect(await store.read.agents.list()).toEqual([changed, two]);
+    }),
+  );
+
+  it(
+    'lists by all given columns: text, flags, null and lists',
+    on(open, async (store) => {
+      const all = personRow(null);
+      const some = personRow([NEW.customer()]);
+      const agent = NEW.agent();
+      const commands = [1, 2, 3].map((n) => commandRow(agent, n));
+      await store.write(async (tx) => {
+        await tx.people.put([all, some]);
+        await tx.commands.put(commands);
+      });
+      const { people, commands: table } = store.read;
+      expect(await people.list({ customers: null })).toEqual([all]);
+      expect(await people.list({ customers: some.customers, role: 'auditor' })).toEqual([some]);
+      expect(await people.list({ role: 'dpo' })).toEqual([]);
+      expect(await table.list({ agent, ok: true })).toEqual([commands[1]]);
+      expect(await table.list({ agent, ok: null })).toEqual([commands[0]]);
+    }),
+  );
+}
