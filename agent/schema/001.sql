@@ -78,7 +78,8 @@ CREATE TABLE sources (
   source      BLOB    NOT NULL UNIQUE,      -- random source id, 16 bytes: what events name
   label       BLOB    UNIQUE,               -- keyed digest of the label (a path may hold a name); null: unknown
   cursor      TEXT,                         -- reading position, a follower's state as JSON; null: never read
-  first_sight TEXT                          -- what stood in the file when it was first seen, as JSON; never moves
+  first_sight TEXT                          -- what stood in the file when it was first seen, and how
+                                            -- much of it was passed over, as JSON; null: not seen yet
 ) STRICT;
 
 -- Reading position of a source before each transaction that led to events: where to read again if they are lost.

@@ -1,0 +1,374 @@
+/**
+ * One source, from its file to the journal: read on, make events, store them with the reading position, read on.
+ *
+ * U1  A row gives its events in one transaction with the reading position (J1); it is never split.
+ * U2  Every line is an event, a counted history row, or a quarantined line with a count: none is passed over
+ *     in silence, and none stops the reading.
+ * U3, U4  see `pump-sight.ts`, `pump-occurrence.ts`
+ * U5  What cannot be stored now (full disk, no key group yet) is given again later; nothing is skipped for it.
+ * U6  The journal may move the reading position (a successor log reads again what was lost): the pump goes on
+ *     from there, and never from what it remembers.
+ * U7  `readThrough` is a time at which the file had been read to its end and everything in it was durable.
+ */
+import { codeOf, hasCode } from '../protocol/errors.ts';
+import { type LogId, newId, type Random, type SourceId } from '../protocol/ids.ts';
+import type { Clock, UtcMs } from '../protocol/time.ts';
+import type { Aside } from './journal.ts';
+import type { Unreadable } from './journal-sources.ts';
+import type { AgentLog } from './log.ts';
+import { noticeEvents, type SourceName, sourceEvent, unreadable, unreadableEvent } from './pump-events.ts';
+import { OccurrenceWindow, type ReadyWindow } from './pump-occurrence.ts';
+import { type FirstSight, isHistory, isPast, readSight, type StartRule, sightOf } from './pump-sight.ts';
+import { type FileState, type FollowedLine, Follower, type FollowStep } from './sources/follow.ts';
+import { isCompleteRow, parseConnectionRow } from './sources/teamviewer.ts';
+import { keyText, sessionDrafts } from './sources/teamviewer-sessions.ts';
+import type { AgentIdentity, CursorUpdate, Draft } from './types.ts';
+
+export const POLL_MS = 300;
+/** Rows of one transaction: about 50 ms of work. */
+export const ROWS = 200;
+/** Between tries of what cannot be stored: doubles from the first to the last. */
+const BACKOFF_MS = { least: 250, most: 5_000 };
+
+/** What a pump needs of the journal. */
+export interface PumpJournal {
+  append(drafts: readonly Draft[], cursors?: readonly CursorUpdate[], aside?: Aside): unknown;
+  cursor(source: SourceId): string | null;
+  firstSight(source: SourceId): string | null;
+  counted(name: string): number;
+  openLog(): LogId | null;
+}
+
+export interface PumpOptions {
+  journal: PumpJournal;
+  source: SourceId;
+  type: 'teamviewer';
+  path: string;
+  mode: AgentIdentity['mode'];
+  start: StartRule;
+  clock: Clock;
+  random: Random;
+  /** `digest.key` of the state directory. */
+  digestKey: Buffer;
+  log: AgentLog;
+  /** Everything there was has been read and is durable. */
+  onCaughtUp?: () => void;
+  /** Test seam of the follower. */
+  faults?: { hit(point: string): void };
+}
+
+export type PumpState = 'starting' | 'reading' | 'caught-up' | 'no-file' | 'unreadable' | 'waiting';
+
+export interface SourceStatus {
+  source: SourceId;
+  type: 'teamviewer';
+  state: PumpState;
+  /** Offset in the file at the path; null where there is none. */
+  position: number | null;
+  behindBytes: number;
+  /** Counts over the life of this state directory. */
+  rows: number;
+  unreadable: number;
+  skipped: number;
+  /** When the last row was stored, since this start of the agent. */
+  lastRowAt: UtcMs | null;
+  /** Why it cannot go on. */
+  problem: string | null;
+}
+
+/** `more`: there are lines at once; `idle`: all read; `stuck`: to be tried again later. */
+export type Turn = 'more' | 'idle' | 'stuck';
+
+interface Plan {
+  drafts: Draft[];
+  bad: Unreadable[];
+  rows: number;
+  skipped: number;
+  cut: number;
+}
+
+/** One row that cannot become an event must not stop the others: it is then tried alone, and set aside. */
+const POISON = ['event.invalid', 'event.too-large', 'seal.too-large', 'canonical.unencodable'] as const;
+
+export class Pump {
+  readonly #o: PumpOptions;
+  readonly #name: SourceName;
+  readonly #window: OccurrenceWindow;
+  #follower: Follower;
+  /** The reading position as this pump last stored or loaded it. */
+  #stored: string | null;
+  #sight: FirstSight | null;
+  #files: readonly FileState[] = [];
+  #log: LogId | null;
+  /** A successor log does not know yet that this source is read. */
+  #announce = false;
+  /** So many rows are still taken one at a time, because one of them cannot become an event. */
+  #careful = 0;
+  /** The next row alone was refused: it is set aside. */
+  #refuse = false;
+  #state: PumpState = 'starting';
+  #behind = 0;
+  #problem: string | null = null;
+  #lastRowAt: UtcMs | null = null;
+  #readThrough: UtcMs | null = null;
+  #wait = 0;
+  #fresh = true;
+  #stopped = false;
+  #running: Promise<void> | null = null;
+  #wake: (() => void) | null = null;
+
+  constructor(options: PumpOptions) {
+    const { journal, source } = options;
+    this.#o = options;
+    this.#name = { source, tool: options.type };
+    this.#window = new OccurrenceWindow(options.path);
+    this.#stored = journal.cursor(source);
+    this.#sight = readSight(journal.firstSight(source));
+    this.#log = journal.openLog();
+    this.#follower = this.#newFollower();
+  }
+
+  /** Reads until `stop`. */
+  start(): void {
+    this.#running ??= this.#loop();
+  }
+
+  /** Ends after the step under way; what was not stored comes again at the next start. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake?.();
+    await this.#running;
+    await this.#follower.close();
+  }
+
+  /** U7; null before the first time. */
+  readThrough(): UtcMs | null {
+    return this.#readThrough;
+  }
+
+  status(): SourceStatus {
+    const { source, type, journal } = this.#o;
+    return {
+      source,
+      type,
+      state: this.#state,
+      position: this.#files.find((file) => file.live)?.offset ?? null,
+      behindBytes: this.#behind,
+      rows: journal.counted(`rows:${source}`),
+      unreadable: journal.counted(`unreadable:${source}`),
+      skipped: journal.counted(`skipped:${source}`),
+      lastRowAt: this.#lastRowAt,
+      problem: this.#problem,
+    };
+  }
+
+  /** One step: look, read, store. Tests drive this by hand; `start` drives it by the clock. */
+  async turn(): Promise<Turn> {
+    await this.#followTheJournal();
+    const looked = this.#o.clock.now();
+    const step = await this.#follower.step(this.#rows());
+    const ready = await this.#window.prepare(step.lines, [...step.state.files, ...this.#files]);
+    // Between look and store the uplink may have opened a successor log: this step is then of the past (U6).
+    if (this.#moved()) return 'more';
+    try {
+      this.#store(step, ready);
+    } catch (error) {
+      return this.#failed(error, step);
+    }
+    this.#went(step, looked);
+    return step.more || this.#announce ? 'more' : 'idle';
+  }
+
+  async #loop(): Promise<void> {
+    while (!this.#stopped) {
+      // What is thrown here is no fault of a row: the folder of the source, or the database.
+      const turn = await this.turn().catch((error: unknown) => this.#stuck(error));
+      if (turn !== 'more') await this.#pause(turn === 'stuck' ? this.#wait : POLL_MS);
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.#o.clock.after(ms, () => {
+        this.#wake = null;
+        resolve();
+      });
+      this.#wake = () => {
+        cancel();
+        this.#wake = null;
+        resolve();
+      };
+    });
+  }
+
+  /** How many lines to ask for. None before first sight: what stands there must be measured first (U3). */
+  #rows(): number {
+    if (this.#sight === null) return 0;
+    return this.#careful > 0 ? 1 : ROWS;
+  }
+
+  #newFollower(): Follower {
+    const { path, clock, digestKey, faults } = this.#o;
+    return new Follower({
+      path,
+      clock,
+      key: digestKey,
+      state: this.#stored === null ? null : JSON.parse(this.#stored),
+      isComplete: isCompleteRow,
+      ...(faults === undefined ? {} : { faults }),
+    });
+  }
+
+  #moved(): boolean {
+    return this.#o.journal.openLog() !== this.#log || this.#o.journal.cursor(this.#o.source) !== this.#stored;
+  }
+
+  /** U6. */
+  async #followTheJournal(): Promise<void> {
+    if (!this.#moved()) return;
+    this.#announce ||= this.#o.journal.openLog() !== this.#log;
+    this.#log = this.#o.journal.openLog();
+    await this.#reload();
+  }
+
+  /** Goes on from what the journal holds. */
+  async #reload(): Promise<void> {
+    await this.#follower.close();
+    this.#stored = this.#o.journal.cursor(this.#o.source);
+    this.#sight = readSight(this.#o.journal.firstSight(this.#o.source));
+    this.#window.reset();
+    this.#follower = this.#newFollower();
+  }
+
+  /** Stores a step, or throws and has stored nothing of it. */
+  #store(step: FollowStep, ready: readonly ReadyWindow[]): void {
+    const sight = this.#sight ?? sightOf(step.state);
+    const plan = this.#plan(step, ready, sight);
+    const said = this.#sayHistory(sight, step, plan);
+    const seen = said !== null && JSON.stringify(said) !== JSON.stringify(this.#sight);
+    const empty = step.lines.length === 0 && step.notices.length === 0 && plan.drafts.length === 0;
+    if (empty && !seen) return;
+    const { source } = this.#o;
+    const state = JSON.stringify(step.state);
+    this.#o.journal.append(plan.drafts, [{ source, state }], {
+      unreadable: plan.bad,
+      counts: {
+        [`rows:${source}`]: plan.rows,
+        [`unreadable:${source}`]: plan.bad.length,
+        [`skipped:${source}`]: plan.skipped,
+        'fields-cut': plan.cut,
+      },
+      ...(seen ? { firstSight: { source, sight: JSON.stringify(said) } } : {}),
+    });
+    // Durable from here on. A crash before `accept` changes nothing: the next start goes on from the position.
+    this.#stored = state;
+    this.#sight = said;
+    this.#announce = false;
+    this.#follower.accept(step);
+    if (plan.rows > 0) this.#lastRowAt = this.#o.clock.now();
+    this.#fresh ||= plan.drafts.length > 0;
+  }
+
+  #plan(step: FollowStep, ready: readonly ReadyWindow[], sight: FirstSight | null): Plan {
+    const plan: Plan = { drafts: [], bad: [], rows: 0, skipped: 0, cut: 0 };
+    if (this.#announce) plan.drafts.push(this.#opened(step));
+    for (const notice of step.notices) plan.drafts.push(...noticeEvents(this.#name, notice));
+    for (const line of step.lines) this.#line(plan, line, ready, sight);
+    plan.drafts.push(...unreadableEvent(this.#name, plan.bad));
+    return plan;
+  }
+
+  #line(plan: Plan, line: FollowedLine, ready: readonly ReadyWindow[], sight: FirstSight | null): void {
+    const { source, mode, random, digestKey, start } = this.#o;
+    const parsed = line.problem === 'too-long' ? { ok: false as const, reason: line.problem } : parse(line);
+    if (!parsed.ok || this.#refuse) {
+      plan.bad.push(unreadable(source, digestKey, line, parsed.ok ? 'refused' : parsed.reason));
+      return;
+    }
+    // History counts too: it stands in the file for every agent that reads it.
+    const occurrence = this.#window.next(line, keyText(parsed.row), ready);
+    if (sight !== null && isHistory(sight, start, line, parsed.row.endedAt)) {
+      plan.skipped += 1;
+      return;
+    }
+    const session = newId<'session'>(random);
+    const place = { source, offset: line.start, mode, session, occurrence };
+    const { drafts, cut } = sessionDrafts(parsed.row, place);
+    plan.drafts.push(...drafts);
+    plan.rows += 1;
+    plan.cut += cut;
+  }
+
+  /** U3: the count of what was passed over, said once. */
+  #sayHistory(sight: FirstSight | null, step: FollowStep, plan: Plan): FirstSight | null {
+    if (sight === null || sight.said) return sight;
+    const skipped = sight.skipped + plan.skipped;
+    const said = isPast(sight, step.state);
+    if (said && skipped > 0) {
+      const facts = { offset: 0, length: sight.through, count: skipped, reason: 'before-enrolment' };
+      plan.drafts.push(sourceEvent(this.#name, 'source.skipped', facts));
+    }
+    return { ...sight, skipped, said };
+  }
+
+  #opened(step: FollowStep): Draft {
+    const live = step.state.files.find((file) => file.live);
+    const facts = { offset: live?.offset ?? null, length: live?.size ?? null, reason: 'successor-log' };
+    return sourceEvent(this.#name, 'source.opened', facts);
+  }
+
+  #went(step: FollowStep, looked: UtcMs): void {
+    this.#files = step.state.files;
+    this.#behind = step.behindBytes;
+    this.#careful = Math.max(0, this.#careful - step.lines.length);
+    this.#refuse = false;
+    this.#wait = 0;
+    this.#problem = step.state.unreadable;
+    this.#state = stateOf(step);
+    this.#o.log.recovered(`source.${this.#o.source}`);
+    if (step.more || step.behindBytes > 0 || step.state.unreadable !== null || this.#sight === null) return;
+    this.#readThrough = looked;
+    if (this.#fresh) this.#o.onCaughtUp?.();
+    this.#fresh = false;
+  }
+
+  /** A step that was not stored, as far as known. */
+  async #failed(error: unknown, step: FollowStep): Promise<Turn> {
+    this.#behind = step.behindBytes;
+    if (hasCode(error, ...POISON) && step.lines.length > 0) {
+      this.#refuse = this.#careful > 0;
+      this.#careful = ROWS;
+      this.#giveAgain();
+      return 'more';
+    }
+    if (hasCode(error, 'journal.full', 'seal.no-group')) this.#giveAgain();
+    // It may have been stored all the same (a failure after the commit): the journal knows.
+    else await this.#reload();
+    return this.#stuck(error);
+  }
+
+  /** U5. */
+  #giveAgain(): void {
+    this.#follower.reject();
+    this.#window.reset();
+  }
+
+  #stuck(error: unknown): Turn {
+    this.#state = 'waiting';
+    this.#problem = codeOf(error);
+    this.#wait = Math.min(Math.max(this.#wait * 2, BACKOFF_MS.least), BACKOFF_MS.most);
+    this.#o.log.trouble(`source.${this.#o.source}`, error);
+    return 'stuck';
+  }
+}
+
+function parse(line: FollowedLine): ReturnType<typeof parseConnectionRow> {
+  return parseConnectionRow(line.text);
+}
+
+function stateOf(step: FollowStep): PumpState {
+  if (step.state.unreadable !== null) return 'unreadable';
+  if (step.more) return 'reading';
+  return step.state.files.some((file) => file.live) ? 'caught-up' : 'no-file';
+}
