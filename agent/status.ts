@@ -3,19 +3,25 @@ import { basename } from 'node:path';
 import { toIso, type UtcMs } from '../protocol/time.ts';
 import { freeBytes, inState, sizeOf } from './files.ts';
 import { DATABASE_FILE } from './journal-open.ts';
+import type { PumpState, SourceStatus } from './pump.ts';
 import type { AgentIdentity, Journal } from './types.ts';
 import type { LinkStatus } from './uplink/link.ts';
 
-export interface SourceStatus {
-  /** Random id, as events name it. */
-  source: string;
-  tool: string;
-  state: 'reading' | 'waiting' | 'not-built';
+export interface ShownSource {
+  /** Random id, as events name it; null where this version does not read it. */
+  source: string | null;
+  type: string;
   /** What is read. */
   file: string | null;
-  /** Why it is not read; a word of the code base. */
-  reason: string | null;
-  readThrough: string | null;
+  state: PumpState | 'not-built';
+  /** Why it is not read. */
+  problem: string | null;
+  position: number | null;
+  behindBytes: number;
+  rows: number;
+  unreadable: number;
+  skipped: number;
+  lastRowAt: string | null;
 }
 
 export interface AgentStatus {
@@ -33,7 +39,7 @@ export interface AgentStatus {
   backlog: number;
   /** Every source was read and made durable up to this time. */
   readThrough: string | null;
-  sources: SourceStatus[];
+  sources: ShownSource[];
   database: { sizeBytes: number; walBytes: number; freeBytes: number | null };
 }
 
@@ -44,7 +50,7 @@ export interface StatusParts {
   identity: AgentIdentity;
   journal: Journal;
   link: LinkStatus;
-  sources: SourceStatus[];
+  sources: ShownSource[];
   readThrough: UtcMs | null;
 }
 
@@ -90,21 +96,20 @@ export function shownPath(path: string): string {
   return `…/${path.includes('\\') ? path.slice(path.lastIndexOf('\\') + 1) : basename(path)}`;
 }
 
-/** Body of the `status` frame: what the collector shows beside a host. Ids, words, times; no paths. */
+export function shownSource(status: SourceStatus, path: string | null): ShownSource {
+  const { lastRowAt } = status;
+  return {
+    ...status,
+    file: path === null ? null : shownPath(path),
+    lastRowAt: lastRowAt === null ? null : toIso(lastRowAt),
+  };
+}
+
+/** Body of the `status` frame: what the collector shows beside a host. Ids, words, numbers, times; no paths. */
 export function statusFrameBody(
-  sources: readonly SourceStatus[],
+  sources: readonly ShownSource[],
   version: string,
   startedAt: UtcMs,
 ): Record<string, unknown> {
-  return {
-    version,
-    startedAt: toIso(startedAt),
-    sources: sources.map(({ source, tool, state, reason, readThrough }) => ({
-      source,
-      tool,
-      state,
-      reason,
-      readThrough,
-    })),
-  };
+  return { version, startedAt: toIso(startedAt), sources: sources.map(({ file: _file, ...rest }) => rest) };
 }

@@ -72,9 +72,9 @@ export class Link {
     this.#feed({ t: 'caughtUp' });
   }
 
-  /** Resolves when everything is acked, the link is not live, or `ms` have passed. */
+  /** Resolves when everything is acked, no connection is there or being made, or `ms` have passed. */
   drained(ms: number): Promise<void> {
-    const done = () => this.#state.kind !== 'live' || this.#deps.journal.backlog() === 0;
+    const done = () => this.#connection === null || this.#deps.journal.backlog() === 0;
     if (done()) return Promise.resolve();
     return new Promise((resolve) => {
       const finish = () => {

@@ -1,0 +1,192 @@
+/**
+ * The agent from outside: what the command line calls, and the only file of the agent that sees the process.
+ * Everything that a room needs of the machine is handed in from here.
+ */
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import packageJson from '../package.json' with { type: 'json' };
+import { codeOf, hasCode, TilsynError } from '../protocol/errors.ts';
+import type { Random } from '../protocol/ids.ts';
+import { type Clock, systemClock } from '../protocol/time.ts';
+import { type CheckReport, checkState } from './check.ts';
+import { defaultConfig, parseConfig } from './config.ts';
+import { askAgent } from './control-client.ts';
+import { type Enrolled, enrol as enrolAt } from './enrol.ts';
+import { modeOf, readText } from './files.ts';
+import { readEnrolment } from './identity.ts';
+import { type AgentLog, openLog } from './log.ts';
+import { RunningAgent } from './running.ts';
+import { type DetectInput, type Detection, detectTeamviewer, diskProbe } from './sources/detect.ts';
+import type { AgentStatus } from './status.ts';
+import type { FaultSeam } from './types.ts';
+
+export type { CheckReport } from './check.ts';
+export { exampleConfig, parseConfig } from './config.ts';
+export { testSource } from './sources/test-source.ts';
+
+export interface RunOptions {
+  /** State directory. */
+  state: string;
+  /** Path of `agent.yaml`; absent: sources are detected and reported. */
+  config?: string;
+  /** False: the caller stops it. True unless said: SIGINT and SIGTERM stop it, a second one at once. */
+  signals?: boolean;
+  clock?: Clock;
+  random?: Random;
+  faults?: FaultSeam;
+  log?: AgentLog;
+}
+
+export interface Handle {
+  /** Stops in order; resolves when everything is given back. */
+  stop(): Promise<void>;
+  status(): AgentStatus;
+  /** Resolves when the agent has stopped, whoever asked for it. */
+  readonly stopped: Promise<void>;
+}
+
+/**
+ * Starts the agent of a state directory.
+ * @throws TilsynError `agent.not-enrolled`, `config.*`, `state.*`, `key.*`, `database.*`, `control.*`
+ */
+export async function run(options: RunOptions): Promise<Handle> {
+  const { state, clock = systemClock, random = randomBytes, faults = {} } = options;
+  const log = options.log ?? openLog({ clock });
+  const config = options.config === undefined ? defaultConfig : readConfig(options.config);
+  const agent = await RunningAgent.start({
+    state,
+    config,
+    clock,
+    random,
+    jitter: () => random(4).readUInt32BE() / 2 ** 32,
+    faults,
+    log,
+    version: packageJson.version,
+    platform: `${process.platform}-${process.arch}`,
+    node: process.versions.node,
+    detect: detectInput(),
+    check: () => checkState(state),
+  });
+  if (options.signals !== false) {
+    const release = watchSignals(log, () => void agent.stop('signal'));
+    agent.stopped.then(release);
+  }
+  return { stop: () => agent.stop(), status: () => agent.status(), stopped: agent.stopped };
+}
+
+function readConfig(path: string) {
+  const text = readText(path);
+  if (text !== null) return parseConfig(text, path);
+  throw new TilsynError('config.missing', `reading the configuration ${path}: there is no such file`, {
+    hint: 'Leave --config away to have sources detected, or see `tilsyn agent run --help` for an example.',
+    exit: 'usage',
+  });
+}
+
+/** The first signal stops in order, the second at once: the journal is safe at any moment. */
+function watchSignals(log: AgentLog, stop: () => void): () => void {
+  let asked = false;
+  const onSignal = () => {
+    if (asked) process.exit(130);
+    asked = true;
+    stop();
+  };
+  // Node would print the error's text, which may quote anything. The service manager starts the agent again.
+  const onCrash = (error: unknown) => {
+    log.error('agent.crashed', { code: codeOf(error) });
+    process.exit(1);
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  process.on('uncaughtException', onCrash);
+  return () => {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    process.off('uncaughtException', onCrash);
+  };
+}
+
+function detectInput(): DetectInput {
+  return { platform: process.platform, env: process.env, probe: diskProbe };
+}
+
+export interface EnrolOptions {
+  state: string;
+  /** The token's text. */
+  token: string;
+  /** `http://host:port`; null or absent: none. */
+  proxy?: string | null;
+  clock?: Clock;
+  random?: Random;
+}
+
+/** @throws TilsynError `token.*`, `collector.*`, `ca.mismatch`, `identity.mismatch`, `enrol.*`, `state.*` */
+export async function enrol(options: EnrolOptions): Promise<Enrolled> {
+  const { state, token, proxy = null, clock = systemClock, random = randomBytes } = options;
+  const platform = `${process.platform}-${process.arch}`;
+  const software = { version: packageJson.version, platform, node: process.versions.node };
+  return await enrolAt({ state, token, proxy, clock, random, software });
+}
+
+/** What is known of an agent that does not run. */
+export interface StoppedStatus {
+  schema: 1;
+  running: false;
+  host: string;
+  enrolled: boolean;
+  agent: string | null;
+  /** `wss://host:port` of its collector. */
+  url: string | null;
+}
+
+/**
+ * Asks the running agent; says so where none runs.
+ * @throws TilsynError `control.*`, `state.*`
+ */
+export async function status({
+  state,
+}: {
+  state: string;
+}): Promise<(AgentStatus & { host: string }) | StoppedStatus> {
+  const host = hostname();
+  try {
+    const answer = await askAgent(state, 'status');
+    return { ...(answer as unknown as AgentStatus), host };
+  } catch (error) {
+    if (!hasCode(error, 'agent.not-running')) throw error;
+    const identity = readEnrolment(state)?.identity;
+    return {
+      schema: 1,
+      running: false,
+      host,
+      enrolled: identity !== undefined,
+      agent: identity?.agent ?? null,
+      url: identity?.url ?? null,
+    };
+  }
+}
+
+/**
+ * Looks at a state directory: by the agent that runs on it, or here where none does.
+ * @throws TilsynError `state.missing`, `control.*`
+ */
+export async function check({ state }: { state: string }): Promise<CheckReport> {
+  try {
+    return (await askAgent(state, 'check')) as CheckReport;
+  } catch (error) {
+    if (!hasCode(error, 'agent.not-running')) throw error;
+    if (modeOf(state) !== null) return await checkState(state);
+    throw new TilsynError('state.missing', 'checking the agent: there is no such state directory', {
+      hint: 'Name it with --state DIR.',
+      exit: 'notFound',
+    });
+  }
+}
+
+/** Stops the agent that runs on a state directory. @throws TilsynError `agent.not-running`, `control.*` */
+export async function stop({ state }: { state: string }): Promise<void> {
+  await askAgent(state, 'stop');
+}
+
+/** Looks for sources on this machine, as `agent run` without a configuration does. */
+export async function detectSources(): Promise<Detection> {
+  return await detectTeamviewer(detectInput());
+}

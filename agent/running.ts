@@ -1,0 +1,261 @@
+/**
+ * A running agent: what is started in which order, and stopped in which order.
+ *
+ * Start: lock, journal, sources, `agent.started`, control socket, link. A failure on the way stops what was
+ * started, last first. Stop: control, sources, `agent.stopped`, up to 2 s for the outbox, link, journal, lock. A
+ * crash anywhere is the same as a power cut: the next start takes the same road.
+ */
+import { codeOf, TilsynError } from '../protocol/errors.ts';
+import type { Random } from '../protocol/ids.ts';
+import { type Clock, DAY_MS, fromIso, HOUR_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
+import type { AgentConfig } from './config.ts';
+import { type ControlServer, openControl } from './control.ts';
+import { hostFacts, nameHost } from './host-name.ts';
+import { type Enrolment, requireEnrolment } from './identity.ts';
+import type { AgentJournal } from './journal.ts';
+import { openJournal } from './journal-open.ts';
+import { ensureDigestKey, loadAgentKey } from './keys.ts';
+import { lockState, type StateLock } from './lock.ts';
+import type { AgentLog } from './log.ts';
+import { Reading } from './reading.ts';
+import type { DetectInput } from './sources/detect.ts';
+import { type AgentStatus, buildStatus, statusFrameBody } from './status.ts';
+import type { FaultSeam } from './types.ts';
+import { Link } from './uplink/link.ts';
+
+/** Longest that a stop waits for what was not sent yet; it is safe on the disk anyway. */
+const FLUSH_MS = 2 * SECOND_MS;
+
+export interface RunningOptions {
+  state: string;
+  config: AgentConfig;
+  clock: Clock;
+  random: Random;
+  /** In [0, 1); spreads reconnects. */
+  jitter: () => number;
+  faults: FaultSeam;
+  log: AgentLog;
+  version: string;
+  /** `linux-x64` and the like, and the version of Node. */
+  platform: string;
+  node: string;
+  /** Where tools are looked for. */
+  detect: DetectInput;
+  /** Looks at the state of a database and its files. */
+  check(): Promise<Record<string, unknown>>;
+}
+
+export class RunningAgent {
+  readonly #o: RunningOptions;
+  readonly #enrolment: Enrolment;
+  readonly #lock: StateLock;
+  readonly #journal: AgentJournal;
+  readonly #sources: Reading;
+  readonly #link: Link;
+  readonly #startedAt: UtcMs;
+  #control: ControlServer | null = null;
+  #cancelDaily: () => void = () => {};
+  #stopping: Promise<void> | null = null;
+  #last: AgentStatus | null = null;
+  readonly #stopped = Promise.withResolvers<void>();
+  /** Resolves when everything is given back, whoever asked for the stop. */
+  readonly stopped: Promise<void> = this.#stopped.promise;
+
+  /** @throws TilsynError `agent.not-enrolled`, `state.*`, `key.*`, `database.*`, `control.*` */
+  static async start(options: RunningOptions): Promise<RunningAgent> {
+    const agent = new RunningAgent(options);
+    try {
+      await agent.#begin();
+      return agent;
+    } catch (error) {
+      await agent.#end();
+      throw error;
+    }
+  }
+
+  private constructor(o: RunningOptions) {
+    this.#o = o;
+    this.#startedAt = o.clock.now();
+    this.#enrolment = requireEnrolment(o.state);
+    this.#lock = lockState(o.state);
+    try {
+      this.#journal = this.#openJournal();
+    } catch (error) {
+      this.#lock.release();
+      throw error;
+    }
+    this.#sources = this.#makeSources();
+    this.#link = this.#makeLink();
+  }
+
+  #openJournal(): AgentJournal {
+    const { state, clock, random, version, faults, log } = this.#o;
+    const { identity, birth, groups } = this.#enrolment;
+    const { journal, quarantined } = openJournal({
+      dir: state,
+      identity,
+      birth,
+      key: loadAgentKey(state),
+      digestKey: ensureDigestKey(state, random),
+      clock,
+      random,
+      version,
+      faults,
+    });
+    if (quarantined !== null) log.error('database.quarantined', { number: quarantined });
+    // Those of the enrolment, for the time until the collector speaks; known and dead ones change nothing.
+    if (groups.length > 0) journal.addGroups(groups);
+    return journal;
+  }
+
+  #makeSources(): Reading {
+    const { config, state, clock, random, log, faults, detect } = this.#o;
+    const { identity } = this.#enrolment;
+    const hit = faults.hit;
+    return new Reading({
+      journal: this.#journal,
+      digestKey: ensureDigestKey(state, random),
+      enrolledAt: fromIso(identity.enrolledAt) ?? clock.now(),
+      mode: identity.mode,
+      config,
+      clock,
+      random,
+      log,
+      faults: hit === undefined ? undefined : { hit: (point) => hit(point) },
+      detect,
+      onCaughtUp: () => this.#link.caughtUp(),
+    });
+  }
+
+  #makeLink(): Link {
+    const { state, clock, random, jitter, faults, log, version, platform, node, config, check } = this.#o;
+    return new Link({
+      identity: this.#enrolment.identity,
+      key: loadAgentKey(state),
+      journal: this.#journal,
+      clock,
+      random,
+      jitter,
+      software: { version, platform, node },
+      proxy: config.proxy,
+      faults,
+      log,
+      readThrough: () => this.#sources.readThrough(),
+      statusBody: () => statusFrameBody(this.#sources.status(), version, this.#startedAt),
+      // The pumps follow the journal by themselves; the name is said once in each log, when it can be sealed.
+      changed: () => this.#nameHost(),
+      doers: {
+        selftest: async () => ({ outcome: 'done', body: await check() }),
+        'source.rescan': async () => {
+          await this.#sources.rescan();
+          return { outcome: 'done' };
+        },
+      },
+    });
+  }
+
+  async #begin(): Promise<void> {
+    this.#say('agent.started', 'start');
+    this.#nameHost();
+    await this.#sources.start();
+    this.#control = await openControl(this.#o.state, {
+      status: async () => ({ ...this.status() }),
+      check: () => this.#o.check(),
+      rescan: async () => {
+        await this.#sources.rescan();
+        return { sources: this.#sources.status().length };
+      },
+      stop: async () => {
+        // After the answer has left: the control socket is the first thing that goes.
+        setImmediate(() => void this.stop('requested'));
+        return {};
+      },
+    });
+    this.#daily(HOUR_MS);
+    this.#link.start();
+    this.#o.log.info('agent.started', { version: this.#o.version });
+  }
+
+  /** After the stop: as it was then. */
+  status(): AgentStatus {
+    if (this.#last !== null) return this.#last;
+    return buildStatus({
+      state: this.#o.state,
+      version: this.#o.version,
+      startedAt: this.#startedAt,
+      identity: this.#enrolment.identity,
+      journal: this.#journal,
+      link: this.#link.status(),
+      sources: this.#sources.status(),
+      readThrough: this.#sources.readThrough(),
+    });
+  }
+
+  /** Safe to call twice. `reason`: a word. */
+  stop(reason = 'stop'): Promise<void> {
+    this.#stopping ??= this.#stop(reason);
+    return this.#stopping;
+  }
+
+  async #stop(reason: string): Promise<void> {
+    this.#cancelDaily();
+    await this.#sources.stop();
+    this.#say('agent.stopped', reason);
+    await this.#link.drained(FLUSH_MS);
+    this.#last = this.status();
+    await this.#end();
+    this.#o.log.info('agent.stopped', { reason });
+    this.#stopped.resolve();
+  }
+
+  /** Gives back what was taken, last first; each step also where one before it failed. */
+  async #end(): Promise<void> {
+    this.#cancelDaily();
+    const steps = [
+      () => this.#control?.close(),
+      () => this.#sources.stop(),
+      () => this.#link.stop(),
+      () => this.#journal.close(),
+      () => this.#lock.release(),
+    ];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        this.#o.log.error('agent.stop-failed', { code: codeOf(error) });
+      }
+    }
+  }
+
+  /** A disk without room must keep no agent from starting or stopping; the journal counts what it refused. */
+  #say(type: 'agent.started' | 'agent.stopped', reason: string): void {
+    try {
+      this.#journal.append([{ type, data: { version: this.#o.version, reason } }]);
+      this.#o.log.recovered('journal');
+    } catch (error) {
+      if (!(error instanceof TilsynError) || !error.retryable) throw error;
+      this.#o.log.trouble('journal', error);
+    }
+  }
+
+  #nameHost(): void {
+    try {
+      nameHost(this.#journal, hostFacts());
+    } catch (error) {
+      if (!(error instanceof TilsynError) || !error.retryable) throw error;
+      this.#o.log.trouble('journal', error);
+    }
+  }
+
+  #daily(ms: number): void {
+    this.#cancelDaily = this.#o.clock.after(ms, () => {
+      try {
+        this.#journal.prune();
+        this.#nameHost();
+      } catch (error) {
+        this.#o.log.trouble('prune', error);
+      }
+      this.#daily(DAY_MS);
+    });
+  }
+}
