@@ -107,6 +107,8 @@ export function exclusive(path: string): { release(): void } | null {
   let db: Db | null = null;
   try {
     db = new Sqlite(path, { timeout: 0 });
+    // Otherwise a journal file is written at once, for which a full disk has no room.
+    db.pragma('journal_mode = MEMORY');
     db.exec('BEGIN EXCLUSIVE');
     const held = db;
     return { release: () => held.close() };

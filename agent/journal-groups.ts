@@ -123,18 +123,23 @@ export class GroupBook {
 
   /**
    * Deletes what dead groups still hold, in slices of their own transactions. A crash in between leaves rows
-   * of dead groups, which are not sent; the next start goes on here.
+   * of dead groups, which are not sent; the next start goes on here. True where there was something.
    */
-  deleteDead(): void {
-    for (const { id } of this.#dead.all()) {
+  deleteDead(): boolean {
+    const dead = this.#dead.all();
+    for (const { id } of dead) {
       while (this.#dropParts.run({ group: id }).changes > 0);
-      this.#db
-        .transaction(() => {
-          this.#dropWraps.run(id);
-          this.#dropSessions.run(id);
-        })
-        .immediate();
+      this.#dropRest(id);
     }
+    return dead.length > 0;
+  }
+
+  #dropRest(id: number): void {
+    const drop = this.#db.transaction(() => {
+      this.#dropWraps.run(id);
+      this.#dropSessions.run(id);
+    });
+    drop.immediate();
   }
 
   eraseLane(): GroupId[] {

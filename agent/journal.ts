@@ -389,9 +389,8 @@ export class AgentJournal implements Journal {
 
   #deleteDead(): void {
     try {
-      this.#groups.deleteDead();
       // What was deleted leaves the WAL as well (S3).
-      this.#db.pragma('wal_checkpoint(TRUNCATE)');
+      if (this.#groups.deleteDead()) this.#db.pragma('wal_checkpoint(TRUNCATE)');
     } catch (error) {
       // No room to delete: nothing of it can be sent or opened here, and the next prune goes on.
       if (!isFull(error)) throw databaseError(error, 'deleting what erased groups held');

@@ -1,7 +1,7 @@
 /** One process per state directory, also when that process is killed. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { isLocked, LOCK_FILE, lockState } from '../../agent/lock.ts';
@@ -44,9 +44,22 @@ it('kill -9 leaves no stale lock', async () => {
   lockState(dir).release();
 });
 
-it('W2 the lock file is private and stays empty', () => {
+it('a refused second try in this process does not let go of the lock', async () => {
   const dir = stateDir();
-  lockState(dir).release();
+  const lock = lockState(dir);
+  expect(() => lockState(dir)).toThrow();
+  expect(isLocked(dir)).toBe(true);
+  const child = spawn(process.execPath, ['--input-type=module', '-e', SCRIPT, dir], { stdio: 'ignore' });
+  const [code] = await once(child, 'exit');
+  expect(code).not.toBe(0);
+  lock.release();
+});
+
+it('W2 the lock file is private and stays empty, and nothing lies beside it', () => {
+  const dir = stateDir();
+  const lock = lockState(dir);
+  expect(readdirSync(dir)).toEqual([LOCK_FILE]);
+  lock.release();
   const { mode, size } = statSync(join(dir, LOCK_FILE));
   expect(mode & 0o777).toBe(0o600);
   expect(size).toBe(0);
