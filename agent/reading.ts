@@ -4,7 +4,7 @@
  */
 import { TilsynError } from '../protocol/errors.ts';
 import type { SourceId } from '../protocol/ids.ts';
-import { type Clock, MINUTE_MS, type UtcMs } from '../protocol/time.ts';
+import { type Clock, MINUTE_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
 import type { AgentConfig, TeamviewerSource } from './config.ts';
 import type { AgentJournal } from './journal.ts';
 import type { AgentLog } from './log.ts';
@@ -15,6 +15,7 @@ import { type ShownSource, shownSource } from './status.ts';
 import type { Draft } from './types.ts';
 
 const LOOK_MS = 10 * MINUTE_MS;
+const RETRY_MS = 10 * SECOND_MS;
 
 export interface ReadingOptions extends Pick<PumpOptions, 'mode' | 'random' | 'digestKey'> {
   journal: AgentJournal;
@@ -46,14 +47,21 @@ export class Reading {
     this.#o = options;
   }
 
+  /** What fails here (a disk without room for a new source's id) is tried again soon. */
   async start(): Promise<void> {
-    await this.#look();
+    await this.rescan();
     this.#later();
   }
 
   /** Looks again at once for what there is to read. What is read already is polled three times a second. */
   rescan(): Promise<void> {
-    this.#turn = this.#turn.then(() => this.#look()).catch((error) => this.#o.log.trouble('sources', error));
+    const { log } = this.#o;
+    this.#turn = this.#turn
+      .then(() => this.#look())
+      .then(
+        () => log.recovered('sources'),
+        (error) => log.trouble('sources', error),
+      );
     return this.#turn;
   }
 
@@ -84,7 +92,7 @@ export class Reading {
 
   #later(): void {
     if (this.#stopped) return;
-    this.#cancel = this.#o.clock.after(LOOK_MS, () => {
+    this.#cancel = this.#o.clock.after(this.#pumps === null ? RETRY_MS : LOOK_MS, () => {
       this.rescan().finally(() => this.#later());
     });
   }

@@ -104,7 +104,9 @@ export class RunningAgent {
     });
     if (quarantined !== null) log.error('database.quarantined', { number: quarantined });
     // Those of the enrolment, for the time until the collector speaks; known and dead ones change nothing.
-    if (groups.length > 0) journal.addGroups(groups);
+    this.#tolerant('groups', () => {
+      if (groups.length > 0) journal.addGroups(groups);
+    });
     return journal;
   }
 
@@ -227,34 +229,33 @@ export class RunningAgent {
     }
   }
 
-  /** A disk without room must keep no agent from starting or stopping; the journal counts what it refused. */
   #say(type: 'agent.started' | 'agent.stopped', reason: string): void {
-    try {
+    this.#tolerant(type, () => {
       this.#journal.append([{ type, data: { version: this.#o.version, reason } }]);
-      this.#o.log.recovered('journal');
-    } catch (error) {
-      if (!(error instanceof TilsynError) || !error.retryable) throw error;
-      this.#o.log.trouble('journal', error);
-    }
+    });
   }
 
   #nameHost(): void {
-    try {
+    this.#tolerant('host.named', () => {
       nameHost(this.#journal, hostFacts());
+    });
+  }
+
+  /** A disk without room must keep no agent from starting, stopping or hearing; the log says what was not done. */
+  #tolerant(about: string, act: () => void): void {
+    try {
+      act();
+      this.#o.log.recovered(about);
     } catch (error) {
       if (!(error instanceof TilsynError) || !error.retryable) throw error;
-      this.#o.log.trouble('journal', error);
+      this.#o.log.trouble(about, error);
     }
   }
 
   #daily(ms: number): void {
     this.#cancelDaily = this.#o.clock.after(ms, () => {
-      try {
-        this.#journal.prune();
-        this.#nameHost();
-      } catch (error) {
-        this.#o.log.trouble('prune', error);
-      }
+      this.#tolerant('prune', () => this.#journal.prune());
+      this.#nameHost();
       this.#daily(DAY_MS);
     });
   }
