@@ -268,8 +268,15 @@ export class Conversation {
         this.#send(answerQuery(frame));
         return { t: 'heard' };
       case 'beat':
+        this.#onBeat(frame);
         return { t: 'heard' };
     }
+  }
+
+  /** Clocks drift while a link lives for weeks; the way here is short against what a skew is looked at for. */
+  #onBeat({ time }: FrameOf<CollectorFrame, 'beat'>): void {
+    const theirs = fromIso(time);
+    if (theirs !== null) this.#hearer.skew(Math.round(theirs - this.#deps.clock.now()));
   }
 
   #onChallenge(challenge: Challenge): LinkInput {

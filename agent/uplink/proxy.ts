@@ -10,7 +10,7 @@ import { codeOf, TilsynError } from '../../protocol/errors.ts';
 export function openTunnel(
   proxy: string,
   target: { host: string; port: number },
-  timeoutMs: number,
+  { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
 ): Promise<Socket> {
   const url = URL.canParse(proxy) ? new URL(proxy) : null;
   if (url === null || url.protocol !== 'http:') {
@@ -29,6 +29,7 @@ export function openTunnel(
       headers: { host: authority },
       timeout: timeoutMs,
       agent: false,
+      ...(signal === undefined ? {} : { signal }),
     });
     ask.once('connect', (answer, socket) => {
       if (answer.statusCode === 200) return resolve(socket);

@@ -43,6 +43,8 @@ export interface TlsOptions {
    * believed before it was compared with that hash.
    */
   unverified?: boolean;
+  /** Gives up at once, also while a name is looked up or nobody answers. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -50,7 +52,7 @@ export interface TlsOptions {
  * @throws TilsynError `collector.unreachable` (retryable), `collector.certificate`
  */
 export async function openTls(endpoint: Endpoint, options: TlsOptions): Promise<TLSSocket> {
-  const tunnel = options.proxy === null ? null : await openTunnel(options.proxy, endpoint, options.timeoutMs);
+  const tunnel = options.proxy === null ? null : await openTunnel(options.proxy, endpoint, options);
   const socket = tlsConnect({
     ...(tunnel === null ? endpoint : { socket: tunnel, host: endpoint.host }),
     servername: isIP(endpoint.host) === 0 ? endpoint.host : '',
@@ -59,7 +61,7 @@ export async function openTls(endpoint: Endpoint, options: TlsOptions): Promise<
     rejectUnauthorized: options.unverified !== true,
     ...(options.ca === null ? {} : { ca: [options.ca] }),
   });
-  return await ready(socket, endpoint, options.timeoutMs);
+  return await ready(socket, endpoint, options);
 }
 
 /** RFC 9266 `tls-exporter` value of this connection, base64url. */
@@ -67,16 +69,21 @@ export function channelOf(socket: TLSSocket): string {
   return toB64(socket.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0)));
 }
 
-function ready(socket: TLSSocket, endpoint: Endpoint, timeoutMs: number): Promise<TLSSocket> {
+function ready(socket: TLSSocket, endpoint: Endpoint, options: TlsOptions): Promise<TLSSocket> {
+  const { timeoutMs, signal } = options;
   return new Promise((resolve, reject) => {
     const fail = (cause: unknown) => {
       socket.destroy();
       reject(connectError(endpoint, cause));
     };
+    const onAbort = () => fail({ code: 'ECANCELED' });
+    if (signal?.aborted) return onAbort();
+    signal?.addEventListener('abort', onAbort, { once: true });
     socket.once('error', fail);
     socket.setTimeout(timeoutMs, () => fail({ code: 'ETIMEDOUT' }));
     socket.once('secureConnect', () => {
       socket.setTimeout(0);
+      signal?.removeEventListener('abort', onAbort);
       socket.removeListener('error', fail);
       resolve(socket);
     });

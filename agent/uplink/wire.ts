@@ -69,6 +69,7 @@ class Connection implements Wire {
   #socket: WebSocket | null = null;
   #over = false;
   #open = false;
+  readonly #giveUp = new AbortController();
   readonly #events: WireEvents;
 
   constructor(options: WireOptions, events: WireEvents) {
@@ -89,6 +90,7 @@ class Connection implements Wire {
 
   close(code: number): Promise<void> {
     this.#over = true;
+    this.#giveUp.abort();
     const socket = this.#socket;
     if (socket === null || socket.readyState === WebSocket.CLOSED) return Promise.resolve();
     return new Promise((resolve) => {
@@ -101,7 +103,7 @@ class Connection implements Wire {
 
   async #connect(options: WireOptions): Promise<void> {
     const endpoint = endpointOf(options.url);
-    const tls = await openTls(endpoint, options);
+    const tls = await openTls(endpoint, { ...options, signal: this.#giveUp.signal });
     // Closed while connecting: nobody waits for this socket any more.
     if (this.#over) return void tls.destroy();
     this.#upgrade(tls, endpoint, options);

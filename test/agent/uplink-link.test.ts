@@ -1,7 +1,8 @@
 /** The link on real sockets and real TLS, against a scripted collector and the agent's real journal. */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { silentLog } from '../../agent/log.ts';
 import type { AgentIdentity } from '../../agent/types.ts';
@@ -340,6 +341,37 @@ test('U10: after stop nothing leaves, and the collector sees a close on purpose'
   await collector.until(() => collector.closes.includes(CLOSE.goingAway));
   expect(link.status().state).toBe('stopped');
   expect(collector.frames.length).toBe(before);
+});
+
+test('a stop while nobody answers gives the socket up at once', async () => {
+  const mute = createTcpServer();
+  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+  const met = once(mute, 'connection');
+  const { link } = agentOf({ url: `wss://127.0.0.1:${(mute.address() as AddressInfo).port}` });
+  link.start();
+  const [socket] = (await met) as [Socket];
+  const gone = once(socket.resume(), 'close');
+  await link.stop();
+  await gone;
+  await new Promise((resolve) => mute.close(resolve));
+});
+
+test('U15: a closed log that a restored collector lost a part of is filled up too', async () => {
+  const { w, link } = agentOf();
+  w.journal.append(beats(4));
+  link.start();
+  const old = openLog(w);
+  const log = await collector.until(() => stored(old) === 4 && collector.logs.get(old));
+  await expect.poll(() => w.journal.backlog()).toBe(0);
+  log.state = 'quarantined';
+  collector.lines.at(-1)?.socket.close(CLOSE.logRefused);
+  await collector.until(() => collector.logs.size === 2);
+  await expect.poll(() => w.journal.backlog()).toBe(0);
+  log.state = 'open';
+  log.hashes.splice(2);
+  collector.generation = newId(randomBytes);
+  collector.lines.at(-1)?.socket.close(CLOSE.generationChanged);
+  await collector.until(() => stored(old) === 4);
 });
 
 test('an HTTP proxy that takes CONNECT is a way through', async () => {
