@@ -177,3 +177,24 @@ it('E2 a field that is not on the allow-list is refused', () => {
     expect.objectContaining({ code: 'event.invalid' }),
   );
 });
+
+it('S3 after a group is erased no byte of its parts and wraps is in any file', () => {
+  const w = world();
+  const [dying, late] = [group('span'), group('late')];
+  w.journal.addGroups([dying.signed, late.signed]);
+  for (let n = 0; n < 30; n += 1) {
+    w.journal.append([started(source(w)), started(source(w), { groupAt: utcMs(Date.UTC(2026, 8, 1)) })]);
+  }
+  const { log } = w.journal.logs()[0]!;
+  const frame = w.journal.outgoing(log, 0, LIMITS)!;
+  const bodies = [...frame.parts, ...frame.wraps]
+    .filter((one) => one.group === dying.id)
+    .map((one) => Buffer.from(one.body, 'base64url'));
+  expect(bodies).toHaveLength(31);
+  w.journal.deadGroups([dying.id]);
+  for (const name of readdirSync(w.dir)) {
+    const bytes = readFileSync(join(w.dir, name));
+    for (const body of bodies) expect(bytes.includes(body.subarray(12, 60))).toBe(false);
+  }
+  expect(w.journal.outgoing(log, 0, LIMITS)?.parts).toHaveLength(30);
+});

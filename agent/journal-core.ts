@@ -1,0 +1,185 @@
+/**
+ * The inside of the journal: its tables, and the one way to write to them. Everything that writes goes through
+ * `write`; the caches are brought in line with the disk where a write fails.
+ */
+import type { KeyObject } from 'node:crypto';
+import { TilsynError } from '../protocol/errors.ts';
+import type { LogId, Random, SourceId } from '../protocol/ids.ts';
+import type { Clock } from '../protocol/time.ts';
+import type { Ballast } from './ballast.ts';
+import { type Db, databaseError, isFull } from './db.ts';
+import { CommandBook } from './journal-commands.ts';
+import { GroupBook } from './journal-groups.ts';
+import { LogBook, type LogRow } from './journal-logs.ts';
+import { Outbox } from './journal-outgoing.ts';
+import { SourceBook, type Unreadable } from './journal-sources.ts';
+import { Space } from './journal-space.ts';
+import { type Head, LeafWriter } from './journal-write.ts';
+import { type Scrub, Sealer } from './sealer.ts';
+import type { AgentIdentity, CursorUpdate, Draft, FaultSeam } from './types.ts';
+
+export interface JournalOptions {
+  db: Db;
+  identity: AgentIdentity;
+  /** The agent's Ed25519 key: signs births. */
+  key: KeyObject;
+  /** 32 bytes of this state directory; digests of labels and lines. */
+  digestKey: Buffer;
+  clock: Clock;
+  random: Random;
+  /** Version of the software, as `agent.restored` names it. */
+  version: string;
+  ballast: Ballast;
+  scrub: Scrub;
+  faults?: FaultSeam;
+  /** Told of each log that is born, once it is durable. */
+  onBorn?: (log: LogId) => void;
+  keepAckedMs?: number;
+}
+
+/** What a pump stores beside events, in the same transaction. */
+export interface Aside {
+  unreadable?: readonly Unreadable[];
+  /** Added to the counters of these names. */
+  counts?: Readonly<Record<string, number>>;
+  /** What stood in a source's file when it was first seen, as JSON. */
+  firstSight?: { source: SourceId; sight: string };
+}
+
+/** Where the open log stands after a `store`; counts once the transaction is committed. */
+export interface Stored {
+  row: LogRow;
+  head: Head;
+  /** First seq of what was stored. */
+  first: number;
+}
+
+export class JournalCore {
+  readonly o: JournalOptions;
+  readonly faults: FaultSeam;
+  readonly logs: LogBook;
+  readonly groups: GroupBook;
+  readonly sources: SourceBook;
+  readonly commands: CommandBook;
+  readonly outbox: Outbox;
+  readonly space: Space;
+  readonly sealer: Sealer;
+  readonly #writer: LeafWriter;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(options: JournalOptions) {
+    const { db, identity, clock, random, scrub } = options;
+    this.o = options;
+    this.faults = options.faults ?? {};
+    this.logs = new LogBook(db);
+    this.groups = new GroupBook(db);
+    this.sources = new SourceBook(db, options.digestKey, random);
+    this.commands = new CommandBook(db);
+    this.outbox = new Outbox(db);
+    this.space = new Space(db, options.ballast);
+    this.sealer = new Sealer({ mode: identity.mode, groups: this.groups, clock, random, scrub });
+    const boot = random(8).toString('hex');
+    const { sealer, groups, sources } = this;
+    this.#writer = new LeafWriter({ db, clock, boot, sealer, groups, sources });
+  }
+
+  /**
+   * One durable transaction, tried again once with more room where the disk is full (J7).
+   * @param need bytes that it adds, about; 0: next to nothing
+   */
+  write<T>(act: () => T, need = 0): T {
+    const { logs, groups, space, sealer } = this;
+    sealer.begin();
+    try {
+      const transaction = this.o.db.transaction(act);
+      const result = space.withRoom(
+        () => logs.rows(),
+        need,
+        () => transaction.immediate(),
+      );
+      sealer.commit();
+      return result;
+    } catch (error) {
+      sealer.rollback();
+      // The cache may have run ahead of what was rolled back: the disk is right.
+      logs.reload();
+      groups.reload();
+      throw journalError(error);
+    }
+  }
+
+  /** Stores drafts, positions and what goes with them in the open log. Inside `write`. */
+  store(drafts: readonly Draft[], cursors: readonly CursorUpdate[] = [], aside: Aside = {}): Stored {
+    const row = this.#openRow();
+    const head: Head = { id: row.id, log: row.log, next: row.next, head: row.head };
+    const first = row.next;
+    if (drafts.length > 0) {
+      this.#writer.append(head, drafts);
+      this.logs.saveHead(row, head.next, head.head);
+    }
+    for (const cursor of cursors) {
+      // Only events made from the source's bytes can be read again (J4).
+      const led = drafts.some((draft) => draft.from?.source === cursor.source);
+      if (led) this.sources.mark(this.sources.row(cursor.source), row.id, first, head.next - 1);
+    }
+    this.saveCursors(cursors);
+    this.#saveAside(aside);
+    return { row, head, first };
+  }
+
+  /** Inside `write`. */
+  saveCursors(cursors: readonly CursorUpdate[]): void {
+    for (const { source, state } of cursors) this.sources.saveCursor(this.sources.row(source), state);
+  }
+
+  /** What `store` stored is committed. */
+  stored({ row, head, first }: Stored): void {
+    const present = this.logs.row(row.log);
+    present.next = head.next;
+    present.head = head.head;
+    if (head.next > first) this.emit();
+  }
+
+  /** Deletes what dead groups hold, from the tables and from the WAL (S3). */
+  deleteDead(): void {
+    try {
+      if (this.groups.deleteDead()) this.o.db.pragma('wal_checkpoint(TRUNCATE)');
+    } catch (error) {
+      // No room to delete: nothing of it can be sent or opened here, and the next prune goes on.
+      if (!isFull(error)) throw databaseError(error, 'deleting what erased groups held');
+    }
+  }
+
+  listen(fn: () => void): () => void {
+    this.#listeners.add(fn);
+    return () => this.#listeners.delete(fn);
+  }
+
+  emit(): void {
+    for (const fn of this.#listeners) fn();
+  }
+
+  #saveAside({ unreadable = [], counts = {}, firstSight }: Aside): void {
+    this.sources.quarantine(unreadable, this.o.clock.now());
+    for (const [name, by] of Object.entries(counts)) this.sources.count(name, by);
+    if (firstSight !== undefined) this.sources.saveFirstSight(firstSight.source, firstSight.sight);
+  }
+
+  #openRow(): LogRow {
+    const row = this.logs.openRow();
+    if (row !== null) return row;
+    throw new TilsynError('journal.no-log', 'appending events: this agent has no log yet', {
+      hint: 'Enrol it: `tilsyn agent enrol --state DIR --token-file F`.',
+    });
+  }
+}
+
+/** What a failed write means. */
+export function journalError(error: unknown): TilsynError {
+  if (!isFull(error)) return databaseError(error, 'writing to the journal');
+  return new TilsynError('journal.full', 'writing to the journal: no space left on the device', {
+    hint: 'Free some space on the volume of the state directory; reading goes on by itself, nothing is skipped.',
+    retryable: true,
+    cause: error,
+  });
+}
