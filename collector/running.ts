@@ -1,0 +1,236 @@
+/**
+ * `collector run`: opens the state, finishes what a crash interrupted, then the port.
+ *
+ * N1  Recovery is done before the port opens.
+ * N2  A damaged database is set aside and nothing goes on without it: keys stay, a person decides.
+ * N3  Stopping takes nothing new, closes the sockets, finishes what was taken, and says so in the own log.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { codeOf, TilsynError } from '../protocol/errors.ts';
+import type { Id } from '../protocol/ids.ts';
+import { MINUTE_MS } from '../protocol/time.ts';
+import { assemble, Commits, openDatabase, type Rooms, readOwn, type Surroundings } from './assemble.ts';
+import { checkOperatorPair, type KeyPairPem, makeServerCert, msLeft, namesHost, RENEW_MS } from './certs.ts';
+import { type CollectorConfig, hostOf, readConfig, readListen, statePaths } from './config.ts';
+import { Enroller } from './enrol.ts';
+import { Arbiter } from './ingest/arbitrate.ts';
+import { Generations } from './ingest/generation.ts';
+import { Ingest } from './ingest/ingest.ts';
+import { Presence } from './ingest/presence.ts';
+import { AgentSocket, type Gate } from './ingest/socket.ts';
+import { readPair, writePair } from './init.ts';
+import { Keyring } from './keyring.ts';
+import { lockState } from './lock.ts';
+import { recover } from './recovery.ts';
+import { agentRoutes } from './routes.ts';
+import { Port } from './server.ts';
+import { quarantineStore } from './store/sqlite.ts';
+import type { Store } from './store/types.ts';
+import type { Context } from './types.ts';
+
+export interface RunSettings {
+  state: string;
+  listen: string;
+  version: string;
+}
+
+/** A running collector. */
+export interface Running {
+  /** `host:port` as bound. */
+  address: string;
+  ctx: Context;
+  stop(): Promise<void>;
+}
+
+/** How often months, certificates and groups are looked at. */
+const CARE_MS = 10 * MINUTE_MS;
+
+/** Undone in the opposite order, whatever of it was reached. */
+class Undo {
+  readonly #steps: (() => void | Promise<void>)[] = [];
+
+  add(step: () => void | Promise<void>): void {
+    this.#steps.push(step);
+  }
+
+  async all(): Promise<void> {
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) await step();
+  }
+}
+
+/** @throws TilsynError `collector.*`, `store.*`, `keyring.*`, `listen.*`, `tls.*`, `state.*` */
+export async function startCollector(settings: RunSettings, around: Surroundings): Promise<Running> {
+  const undo = new Undo();
+  try {
+    return await start(settings, around, undo);
+  } catch (error) {
+    await undo.all();
+    throw error;
+  }
+}
+
+async function start(settings: RunSettings, around: Surroundings, undo: Undo): Promise<Running> {
+  const dir = resolve(settings.state);
+  const listen = readListen(settings.listen);
+  const config = readConfig(dir);
+  const lock = lockState(dir);
+  undo.add(() => lock.release());
+  const commits = new Commits();
+  const store = await openExisting(dir, around, commits);
+  undo.add(() => store.close());
+  const keyring = await Keyring.open({
+    dir,
+    second: config.keys2,
+    random: around.random,
+    faults: around.faults,
+  });
+  undo.add(() => keyring.close());
+  const generation = await generationOf(store);
+  const rooms = await assemble({ ...around, dir, config, store, keyring, commits, generation });
+  await recoverState(rooms, keyring);
+  await say(rooms, 'collector.started', settings.version);
+  const gate = gateOf(rooms);
+  undo.add(() => gate.ingest.close());
+  undo.add(() => gate.presence.close());
+  const tls = await serverPair(dir, config, around);
+  const { ctx } = rooms;
+  const port = new Port({
+    tls,
+    clock: ctx.clock,
+    agent: (socket, channel) => void new AgentSocket(gate, socket, channel),
+    proven: () => rooms.links.all().length,
+  });
+  undo.add(() => port.close());
+  agentRoutes(port.app, ctx, new Enroller(ctx));
+  const { registerApi } = await import('./api/index.ts');
+  registerApi(port.app, ctx);
+  const address = await port.listen(listen);
+  undo.add(takeCare(dir, config, rooms, port));
+  ctx.log.info({ address: settings.listen }, 'collector: listening');
+  return { address, ctx, stop: stopper(rooms, gate, port, undo, settings.version) };
+}
+
+/** @throws TilsynError `store.quarantined`, `store.absent` (N2) */
+async function openExisting(dir: string, { faults, log }: Surroundings, commits: Commits): Promise<Store> {
+  const { database } = statePaths(dir);
+  if (!existsSync(database)) {
+    throw new TilsynError('store.absent', 'opening the collector: its database is not there', {
+      hint: 'Put collector.db back from a backup. The keys are kept; a new collector needs a new --state.',
+      exit: 'integrity',
+    });
+  }
+  try {
+    return await openDatabase(dir, faults, commits);
+  } catch (error) {
+    if (codeOf(error) !== 'store.corrupt') throw error;
+    quarantineStore(database);
+    log.error('collector: the database is damaged and was set aside');
+    throw new TilsynError(
+      'store.quarantined',
+      'opening the collector: its database is damaged; it was set aside',
+      {
+        hint: 'Put collector.db back from a backup: agents send again what they keep. The damaged file is beside it (.quarantined-N), the keys are untouched.',
+        exit: 'integrity',
+        cause: error,
+      },
+    );
+  }
+}
+
+async function generationOf(store: Store): Promise<Id<'generation'>> {
+  const generation = await store.read.meta('generation');
+  if (generation !== null) return generation as Id<'generation'>;
+  throw new TilsynError('store.empty', 'opening the collector: its database holds no collector', {
+    hint: 'Put collector.db back from a backup, or begin anew with another --state.',
+    exit: 'integrity',
+  });
+}
+
+async function recoverState({ ctx, own }: Rooms, keyring: Keyring): Promise<void> {
+  const { store, groups, clock, log } = ctx;
+  const { findings, drafts } = await recover({ store, keyring, groups, own, clock });
+  if (drafts.length > 0) await store.write((tx) => own.append(tx, drafts));
+  for (const { code, message, count } of findings) log.warn({ code, count }, `recovery: ${message}`);
+}
+
+async function say(
+  { ctx, own }: Rooms,
+  type: 'collector.started' | 'collector.stopped',
+  version: string,
+): Promise<void> {
+  const reason = type === 'collector.started' ? 'start' : 'stop';
+  await ctx.store.write((tx) => own.append(tx, [{ type, data: { version, reason } }]));
+}
+
+function gateOf({ ctx, own, links }: Rooms): Gate {
+  return {
+    ctx,
+    links,
+    arbiter: new Arbiter(ctx, links),
+    ingest: new Ingest(ctx),
+    presence: new Presence(ctx),
+    generations: new Generations(ctx, own),
+  };
+}
+
+/** The server's certificate: the operator's, or the own one, made anew where it ends soon or names another host. */
+async function serverPair(dir: string, config: CollectorConfig, around: Surroundings): Promise<KeyPairPem> {
+  const { clock, random } = around;
+  const [now, host] = [clock.now(), hostOf(config.url)];
+  if (config.tls !== null) {
+    const pair = readPair(config.tls);
+    checkOperatorPair(pair, host, now);
+    return pair;
+  }
+  const paths = statePaths(dir);
+  const pair = { cert: readOwn(paths.serverCert), key: readOwn(paths.serverKey) };
+  if (msLeft(pair.cert, now) >= RENEW_MS && namesHost(pair.cert, host)) return pair;
+  const ca = { cert: readOwn(paths.caCert), key: readOwn(paths.caKey) };
+  const fresh = await makeServerCert(ca, host, now, random);
+  writePair(dir, fresh);
+  return fresh;
+}
+
+/** Regular care while running: house groups and agents' groups of a new month, and the certificate. */
+function takeCare(dir: string, config: CollectorConfig, { ctx, own, links }: Rooms, port: Port): () => void {
+  let cancel = () => {};
+  let cert = '';
+  const care = async () => {
+    await own.ensureHouse(ctx.clock.now());
+    links.refreshAll();
+    const pair = await serverPair(dir, config, ctx);
+    if (pair.cert !== cert) port.renew(pair);
+    cert = pair.cert;
+  };
+  const next = () => {
+    cancel = ctx.clock.after(CARE_MS, () => {
+      care()
+        .catch((error: unknown) => ctx.log.error({ code: codeOf(error) }, 'collector: regular care failed'))
+        .finally(next);
+    });
+  };
+  next();
+  return () => cancel();
+}
+
+/** N3. A second call waits for the first. */
+function stopper(rooms: Rooms, gate: Gate, port: Port, undo: Undo, version: string): () => Promise<void> {
+  let stopping: Promise<void> | null = null;
+  const stop = async () => {
+    try {
+      port.refuse();
+      rooms.links.closeAll('goingAway', null);
+      await port.close();
+      await gate.ingest.close();
+      await gate.presence.close();
+      await say(rooms, 'collector.stopped', version);
+    } finally {
+      await undo.all();
+    }
+  };
+  return () => {
+    stopping ??= stop();
+    return stopping;
+  };
+}

@@ -1,0 +1,107 @@
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { init, run } from '../../collector/main.ts';
+import { http } from '../support/agent-double.ts';
+import { makePlace, ownTypes, scratch, silent, startWorld } from './running.ts';
+
+describe('collector init', () => {
+  it('N4: makes a whole collector whose files nobody else can read', async () => {
+    const { dir, made } = await makePlace('dk-msp');
+    expect(made).toMatchObject({ name: 'tilsyn.test', url: 'wss://127.0.0.1:8443' });
+    expect(made.identity).toMatch(/^[A-Za-z0-9_-]{43}$/);
+    for (const name of readdirSync(dir)) {
+      expect(statSync(join(dir, name)).mode & 0o077, name).toBe(0);
+    }
+    expect(statSync(dir).mode & 0o777).toBe(0o700);
+    expect(readFileSync(made.adminTokenFile, 'utf8')).toMatch(/^tilsyn_[A-Za-z0-9_-]{43}\n$/);
+  });
+
+  it('N5: a second init on the same directory says so and changes nothing', async () => {
+    const { dir } = await makePlace();
+    const before = readFileSync(join(dir, 'identity.pem'), 'utf8');
+    await expect(init({ state: dir, policy: 'none', log: silent })).rejects.toMatchObject({
+      code: 'collector.exists',
+      exit: 'conflict',
+    });
+    expect(readFileSync(join(dir, 'identity.pem'), 'utf8')).toBe(before);
+  });
+
+  it('without a policy names the packs; an unknown one is refused', async () => {
+    const dir = join(scratch(), 'state');
+    const missing = init({ state: dir, log: silent });
+    await expect(missing).rejects.toMatchObject({ code: 'policy.missing', exit: 'usage' });
+    await expect(missing).rejects.toHaveProperty('hint', expect.stringContaining('dk-msp'));
+    await expect(init({ state: dir, policy: 'nope', log: silent })).rejects.toMatchObject({
+      code: 'policy.unknown',
+    });
+  });
+
+  it('refuses a URL without TLS and a name that is none', async () => {
+    const dir = join(scratch(), 'state');
+    const make = (change: object) => init({ state: dir, policy: 'none', log: silent, ...change });
+    await expect(make({ url: 'ws://127.0.0.1:8443' })).rejects.toMatchObject({ code: 'collector.url' });
+    await expect(make({ name: 'two words' })).rejects.toMatchObject({ code: 'collector.name' });
+    await expect(make({ tlsCert: '/x' })).rejects.toMatchObject({ code: 'tls.half' });
+  });
+});
+
+describe('collector run', () => {
+  it('listens, is healthy, gives its CA, and says start and stop in its own log', async () => {
+    const world = await startWorld();
+    const { address } = world.handle;
+    expect(await http(address, world.ca, 'GET', '/v1/health')).toMatchObject({
+      status: 200,
+      body: { status: 'ok', name: 'tilsyn.test' },
+    });
+    expect((await http(address, world.ca, 'GET', '/v1/ca')).body.text).toBe(world.ca);
+    await world.restart();
+    expect(await ownTypes(world)).toEqual([
+      'person.added',
+      'collector.started',
+      'collector.stopped',
+      'collector.started',
+    ]);
+  });
+
+  it('one process per state directory', async () => {
+    const world = await startWorld();
+    const again = run({ state: world.dir, listen: '127.0.0.1:0', signals: false, log: silent });
+    await expect(again).rejects.toMatchObject({ code: 'collector.running', exit: 'conflict' });
+  });
+
+  it('a port that is taken, an address that is not ours, an address that is none', async () => {
+    const world = await startWorld();
+    const place = await makePlace();
+    const start = (listen: string) => run({ state: place.dir, listen, signals: false, log: silent });
+    await expect(start(world.handle.address)).rejects.toMatchObject({ code: 'listen.in-use' });
+    await expect(start('192.0.2.1:0')).rejects.toMatchObject({ code: 'listen.no-address' });
+    await expect(start('somewhere')).rejects.toMatchObject({ code: 'listen.address', exit: 'usage' });
+    // What failed to start has let go of everything.
+    const handle = await start('127.0.0.1:0');
+    await handle.stop();
+  });
+
+  it('N2: a damaged database is set aside, the keys stay, and nothing goes on without it', async () => {
+    const { dir } = await makePlace();
+    const slots = readFileSync(join(dir, 'keys.slots'));
+    writeFileSync(join(dir, 'collector.db'), Buffer.alloc(8192, 7));
+    const start = () => run({ state: dir, listen: '127.0.0.1:0', signals: false, log: silent });
+    await expect(start()).rejects.toMatchObject({ code: 'store.quarantined', exit: 'integrity' });
+    expect(readdirSync(dir).some((name) => name.startsWith('collector.db.quarantined'))).toBe(true);
+    await expect(start()).rejects.toMatchObject({ code: 'store.absent' });
+    expect(readFileSync(join(dir, 'keys.slots')).equals(slots)).toBe(true);
+  });
+
+  it('an unknown key of collector.json names the nearest known one', async () => {
+    const { dir } = await makePlace();
+    const path = join(dir, 'collector.json');
+    const config = JSON.parse(readFileSync(path, 'utf8')) as object;
+    writeFileSync(path, JSON.stringify({ ...config, keysTwo: null }));
+    const start = run({ state: dir, listen: '127.0.0.1:0', signals: false, log: silent });
+    await expect(start).rejects.toMatchObject({
+      code: 'collector.config',
+      message: expect.stringContaining('keys2'),
+    });
+  });
+});
