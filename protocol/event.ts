@@ -7,7 +7,10 @@
  * E2  What is personal is named in P's allow-list and lies in a sealed part only.
  */
 import { z } from 'zod';
+import { VERBS } from './frame.ts';
 import { b64, DATA_CLASSES, type DataClass, id, iso } from './group.ts';
+import { PACKS } from './packs.ts';
+import { READING_VERBS, REASONS } from './words.ts';
 
 export const TOOLS = [
   'teamviewer',
@@ -53,9 +56,12 @@ export const ROLES = ['admin', 'auditor', 'technician', 'security', 'dpo'] as co
 const count = z.int().min(0);
 const seq = z.int().min(1);
 const hash = b64.length(43);
-/** A short word of the code base, never text of a user: `rotated`, `EACCES`, `clock-step`. */
-const word = z.string().regex(/^[A-Za-z][A-Za-z0-9-]{0,39}$/);
-const version = z.string().regex(/^\d+\.\d+\.\d+(-[a-z0-9.]{1,16})?$/);
+/** A word of the code base, from the list in `words.ts`; `makeLeaf` writes `other` for one that is not there. */
+const word: z.ZodType<string> = z.enum(REASONS);
+const verbOfReading: z.ZodType<string> = z.enum(READING_VERBS);
+const verbOfCommand: z.ZodType<string> = z.enum([...VERBS, 'other']);
+const packName: z.ZodType<string> = z.enum(Object.keys(PACKS));
+const version = z.string().regex(/^\d{1,4}\.\d{1,4}\.\d{1,4}(-(alpha|beta|rc)\.\d{1,3})?$/);
 const text = (max: number) => z.string().max(max);
 const none = z.strictObject({});
 
@@ -117,7 +123,7 @@ const sealedAt = z.strictObject({ log: id, seq, from: id.nullable(), to: id.null
 const erasure = z.strictObject({
   group: id,
   class: z.enum(DATA_CLASSES),
-  policy: word.nullable(),
+  policy: packName.nullable(),
   version: count.nullable(),
   dueAt: iso.nullable(),
   count,
@@ -200,7 +206,7 @@ export const EVENTS = {
     z.strictObject({
       generation: id,
       n: seq,
-      verb: word.or(z.string().regex(/^[a-z.-]{1,40}$/)),
+      verb: verbOfCommand,
       outcome: z.enum(['done', 'failed', 'unsupported']),
     }),
   ),
@@ -241,7 +247,7 @@ export const EVENTS = {
     'audit.event',
   ),
   reading: collector(
-    z.strictObject({ person: id, verb: z.string().regex(/^[a-z.-]{1,40}$/), count }),
+    z.strictObject({ person: id, verb: verbOfReading, count }),
     z.strictObject({
       filter: z.record(z.string().max(40), z.string().max(512)),
       address: text(64).optional(),
@@ -253,7 +259,7 @@ export const EVENTS = {
       agent: id,
       generation: id,
       n: seq,
-      verb: z.string().regex(/^[a-z.-]{1,40}$/),
+      verb: verbOfCommand,
       person: id.nullable(),
     }),
   ),
@@ -274,6 +280,33 @@ export type EventPersonal<T extends EventType> = (typeof EVENTS)[T]['personal'] 
 /** The definition of a type that this version knows; undefined for any other text. */
 export function eventDefinition(type: string): EventDefinition | undefined {
   return Object.hasOwn(EVENTS, type) ? EVENTS[type as EventType] : undefined;
+}
+
+/**
+ * `data` as the closed schema of `type` takes it; null where it does not, with the path of the first field that is
+ * wrong. A word that is on no list becomes `other`: it may hold anything, so it is not written, and an event is
+ * not lost for it.
+ */
+export function checkData(type: string, data: unknown): { data: unknown } | { wrong: string } {
+  const schema = eventDefinition(type)?.data;
+  if (schema === undefined) return { wrong: 'type' };
+  const first = schema.safeParse(data);
+  if (first.success) return { data: first.data };
+  const words = first.error.issues
+    .filter((issue) => issue.code === 'invalid_value')
+    .map((issue) => issue.path);
+  const second = schema.safeParse(words.reduce(withOther, data));
+  if (second.success) return { data: second.data };
+  return { wrong: second.error.issues[0]?.path.join('.') ?? 'type' };
+}
+
+/** `data` with `other` at `path`, where a word stands there. */
+function withOther(data: unknown, [key, ...rest]: readonly PropertyKey[]): unknown {
+  if (key === undefined) return typeof data === 'string' ? 'other' : data;
+  if (Array.isArray(data)) return data.map((item, i) => (i === key ? withOther(item, rest) : item));
+  if (typeof data !== 'object' || data === null) return data;
+  const record = data as Record<PropertyKey, unknown>;
+  return { ...record, [key]: withOther(record[key], rest) };
 }
 
 /** True where the type is known and `data` fits its closed schema. False: `unrecognised`, stored all the same. */

@@ -3,9 +3,9 @@
  * fields ignored, an unknown `t` is closed with `unknownFrame`. An event travels as a JSON string with its
  * exact bytes.
  *
- * M1  An unknown field is ignored, so that either side may be the newer one.
- * M2  A known field is strict: type, form and size, or the frame is refused whole.
- * M3  Each way of being wrong has its own close code; reading a frame never throws.
+ * X7  An unknown field is ignored, so that either side may be the newer one.
+ * X8  A known field is strict: type, form and size, or the frame is refused whole.
+ * X9  Each way of being wrong has its own close code; reading a frame never throws.
  */
 import { z } from 'zod';
 import { birthRecord } from './birth.ts';

@@ -9,7 +9,7 @@
 import { z } from 'zod';
 import { canonical, isCanonical, leafHash } from './canonical.ts';
 import { TilsynError } from './errors.ts';
-import { type EventData, type EventType, eventDefinition } from './event.ts';
+import { checkData, type EventData, type EventType } from './event.ts';
 import { b64, id, iso } from './group.ts';
 import type { GroupId, LogId } from './ids.ts';
 import { isIso, toIso, type UtcMs } from './time.ts';
@@ -59,12 +59,11 @@ export interface MadeLeaf {
  * @throws TilsynError `event.invalid` (message names the field, never its value), `event.too-large`
  */
 export function makeLeaf<T extends EventType>(input: LeafInput<T>): MadeLeaf {
-  const checked = eventDefinition(input.type)?.data.safeParse(input.data);
-  if (checked === undefined || !checked.success) {
-    const where = checked?.error?.issues[0]?.path.join('.') ?? 'type';
+  const checked = checkData(input.type, input.data);
+  if ('wrong' in checked) {
     throw new TilsynError(
       'event.invalid',
-      `making a ${input.type} event: field ${where} is not as its schema says`,
+      `making a ${input.type} event: field ${checked.wrong} is not as its schema says`,
     );
   }
   const text = canonical({

@@ -1,4 +1,4 @@
-/** M1–M3 over any input. */
+/** X7–X9 over any input. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -16,7 +16,7 @@ describe.each([
   ['agent', readAgentFrame, Object.keys(agentFrames)],
   ['collector', readCollectorFrame, Object.keys(collectorFrames)],
 ] as const)('reading a frame of the %s', (_side, read, kinds) => {
-  it('M3 never throws, and says which close code fits', () => {
+  it('X9 never throws, and says which close code fits', () => {
     const withT = fc
       .tuple(fc.constantFrom(...kinds, 'later'), fc.dictionary(fc.string(), json))
       .map(([t, rest]) => JSON.stringify({ ...rest, t }));
@@ -46,7 +46,7 @@ describe('beat', () => {
     backlog: fc.nat(),
   });
 
-  it('M1 any further fields are ignored', () => {
+  it('X7 any further fields are ignored', () => {
     fc.assert(
       fc.property(beat, fc.dictionary(fc.string(), json), (frame, more) => {
         expect(readAgentFrame(JSON.stringify({ ...more, ...frame }))).toEqual({ ok: true, frame });
@@ -54,7 +54,7 @@ describe('beat', () => {
     );
   });
 
-  it('M2 a text cut anywhere is refused', () => {
+  it('X8 a text cut anywhere is refused', () => {
     fc.assert(
       fc.property(beat, fc.nat(), (frame, at) => {
         const text = frameText(frame);

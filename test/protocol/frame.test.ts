@@ -1,4 +1,4 @@
-/** M1–M3: frames and close codes. */
+/** X7–X9: frames and close codes. */
 import { describe, expect, it } from 'vitest';
 import { CLOSE, closeName } from '../../protocol/close-code.ts';
 import {
@@ -103,16 +103,16 @@ const sides = [
 describe.each(sides)('frames of the %s', (_side, frames, read) => {
   const all = Object.entries(frames) as [string, Record<string, unknown>][];
 
-  it.each(all)('M1 %s survives a round trip', (_t, frame) => {
+  it.each(all)('X7 %s survives a round trip', (_t, frame) => {
     expect(read(frameText(frame as never))).toEqual({ ok: true, frame });
   });
 
-  it.each(all)('M1 %s: an unknown field is ignored', (_t, frame) => {
+  it.each(all)('X7 %s: an unknown field is ignored', (_t, frame) => {
     expect(read(JSON.stringify({ ...frame, later: { a: [1] } }))).toEqual({ ok: true, frame });
   });
 
   it.each(all)(
-    'M2 %s: each required field missing, null where not allowed, or of a wrong type closes badFrame',
+    'X8 %s: each required field missing, null where not allowed, or of a wrong type closes badFrame',
     (t, frame) => {
       const optional = t === 'proof' ? ['offer'] : t === 'ack' ? ['receipt'] : [];
       for (const field of Object.keys(frame).filter((f) => f !== 't')) {
@@ -147,12 +147,12 @@ describe.each(sides)('frames of the %s', (_side, frames, read) => {
     ['a number', '7'],
     ['no t', '{}'],
     ['t is a number', '{"t":1}'],
-  ])('M2 %s: badFrame', (_name, text) => {
+  ])('X8 %s: badFrame', (_name, text) => {
     expect(read(text)).toEqual({ ok: false, close: 'badFrame' });
   });
 
   it.each(['later', '', '__proto__', 'constructor', 'toString', 'hasOwnProperty'])(
-    'M3 unknown t %j: unknownFrame',
+    'X9 unknown t %j: unknownFrame',
     (t) => {
       expect(read(`{"t":${JSON.stringify(t)}}`)).toEqual({ ok: false, close: 'unknownFrame' });
     },
@@ -160,7 +160,7 @@ describe.each(sides)('frames of the %s', (_side, frames, read) => {
 });
 
 describe('frames', () => {
-  it('M3 a frame of the other side is unknown', () => {
+  it('X9 a frame of the other side is unknown', () => {
     expect(readAgentFrame(frameText(fromCollector.welcome))).toEqual({ ok: false, close: 'unknownFrame' });
     expect(readCollectorFrame(frameText(fromAgent.hello))).toEqual({ ok: false, close: 'unknownFrame' });
   });
@@ -171,14 +171,14 @@ describe('frames', () => {
     expect(read.ok && read.frame.t === 'batch' && read.frame.events[0]).toBe(text);
   });
 
-  it('M2 more than a batch holds is refused', () => {
+  it('X8 more than a batch holds is refused', () => {
     const many = (n: number) => JSON.stringify({ ...fromAgent.batch, events: Array(n).fill('x') });
     expect(readAgentFrame(many(BATCH_EVENTS)).ok).toBe(true);
     expect(readAgentFrame(many(BATCH_EVENTS + 1)).ok).toBe(false);
     expect(readAgentFrame(many(0)).ok).toBe(false);
   });
 
-  it('M2 the numbers that protocol.md gives', () => {
+  it('X8 the numbers that protocol.md gives', () => {
     expect({ BATCH_EVENTS, BATCH_BYTES, MAX_FRAME_BYTES, FIRST_CREDITS }).toEqual({
       BATCH_EVENTS: 500,
       BATCH_BYTES: 262_144,
@@ -189,7 +189,7 @@ describe('frames', () => {
 });
 
 describe('close codes', () => {
-  it('M3 are all different; ours lie in 4000–4999; each has a name', () => {
+  it('X9 are all different; ours lie in 4000–4999; each has a name', () => {
     const codes = Object.values(CLOSE);
     expect(new Set(codes).size).toBe(codes.length);
     for (const [name, code] of Object.entries(CLOSE)) {
