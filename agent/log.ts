@@ -50,10 +50,12 @@ export interface LogOptions {
   level?: Level;
   /** stderr unless given. */
   to?: DestinationStream;
+  /** A file to append to, made with mode 0600. */
+  file?: string;
 }
 
 export function openLog(o: LogOptions): AgentLog {
-  const sink = o.to ?? destination({ dest: STDERR, sync: true });
+  const sink = o.to ?? destination({ dest: o.file ?? STDERR, sync: true, mode: 0o600 });
   const logger = pino({ level: o.level ?? 'info', base: { role: 'agent' }, messageKey: 'code' }, sink);
   return new PinoLog(logger, o.clock);
 }

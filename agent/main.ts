@@ -35,6 +35,8 @@ export interface RunOptions {
   random?: Random;
   faults?: FaultSeam;
   log?: AgentLog;
+  /** The diary goes to this file, mode 0600, instead of standard error. */
+  logFile?: string;
 }
 
 export interface Handle {
@@ -51,7 +53,8 @@ export interface Handle {
  */
 export async function run(options: RunOptions): Promise<Handle> {
   const { state, clock = systemClock, random = randomBytes, faults = {} } = options;
-  const log = options.log ?? openLog({ clock });
+  const log =
+    options.log ?? openLog({ clock, ...(options.logFile === undefined ? {} : { file: options.logFile }) });
   const config = options.config === undefined ? defaultConfig : readConfig(options.config);
   const agent = await RunningAgent.start({
     state,

@@ -5,7 +5,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Handle as AgentHandle } from '../agent/main.ts';
 import type { Handle as CollectorHandle } from '../collector/main.ts';
 import { TilsynError } from '../protocol/errors.ts';
@@ -49,7 +49,7 @@ function placeOf(root: string): Place {
 /** Runs until SIGINT or SIGTERM; the exit code is 0 then. */
 export async function quickstart(options: { dir?: string }, io: Io): Promise<number> {
   const place = placeOf(resolve(options.dir ?? join('.tilsyn', 'quickstart')));
-  mkdirSync(place.sample, { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(place.sampleFile), { recursive: true, mode: 0o700 });
   const stop = stopSignal(io);
   const second = existsSync(join(place.collector, 'quickstart.json'));
   const begun = await begin(place, io);
@@ -76,7 +76,7 @@ async function begin(place: Place, io: Io): Promise<Begun> {
   const { init, run } = await import('../collector/main.ts');
   const agent = await import('../agent/main.ts');
   const url = await collectorUrl(place, init);
-  const collector = await run({ state: place.collector, listen: url.host, signals: false });
+  const collector = await run({ state: place.collector, listen: url.host, ...quietly(place, 'collector') });
   const begun: Begun = { collector, agents: [], stopWriter: () => {} };
   try {
     const client = clientOf(place, io);
@@ -84,14 +84,25 @@ async function begin(place: Place, io: Io): Promise<Begun> {
     await enrolOnce(machine, 'This machine', client, agent.enrol);
     await enrolOnce(place.sample, 'Sample site', client, agent.enrol);
     writeSampleConfig(place);
-    begun.agents.push(await agent.run({ state: machine, signals: false }));
-    begun.agents.push(await agent.run({ state: place.sample, config: place.sampleConfig, signals: false }));
+    begun.agents.push(await agent.run({ state: machine, ...quietly(place, 'agent-this-machine') }));
+    begun.agents.push(
+      await agent.run({
+        state: place.sample,
+        config: place.sampleConfig,
+        ...quietly(place, 'agent-sample-site'),
+      }),
+    );
     begun.stopWriter = startSampleWriter(place.sampleFile, io.clock);
     return begun;
   } catch (error) {
     await end(begun);
     throw error;
   }
+}
+
+/** Logs go to files, so that the terminal shows sessions; this command alone listens to signals. */
+function quietly(place: Place, name: string): { signals: false; logFile: string } {
+  return { signals: false, logFile: join(place.root, `${name}.log`) };
 }
 
 async function end({ collector, agents, stopWriter }: Begun): Promise<void> {
@@ -117,7 +128,13 @@ async function collectorUrl(place: Place, init: Init): Promise<URL> {
     );
   }
   const url = `wss://127.0.0.1:${await freePort()}`;
-  await init({ state: place.collector, policy: 'none', name: 'tilsyn-quickstart', url });
+  await init({
+    state: place.collector,
+    policy: 'none',
+    name: 'tilsyn-quickstart',
+    url,
+    ...quietly(place, 'collector'),
+  });
   // The commit point: a start that finds this file finds a whole collector.
   writeFileSync(memo, `${JSON.stringify({ url })}\n`, { mode: 0o600 });
   return new URL(url);
