@@ -61,7 +61,7 @@ export interface State {
   gaps: GapRow[];
   /** Newest `host.named` leaf. */
   named: Map<AgentId, Pos>;
-  /** Facts of sessions whose start has not come (X4). */
+  /** Facts of sessions whose start has not come (Y4). */
   waiting: Map<SessionId, Fact[]>;
   changedSessions: Set<SessionId>;
   changedSources: Set<SourceId>;

@@ -2,10 +2,10 @@
  * Projections: what leaves mean for sessions, sources, gaps and host names. The reducer is pure; this file loads
  * what a batch touches once, and writes it once.
  *
- * X1  Projections depend on leaves and registry only, in the order of `pos`: rebuilt, they are the same.
- * X2  A leaf whose type or fields this version does not know changes nothing; a rebuild after an upgrade does.
- * X3  An agent's leaf touches its own sessions and sources only, whatever ids it names.
- * X4  What comes before its session's start waits, and takes effect with the start.
+ * Y1  Projections depend on leaves and registry only, in the order of `pos`: rebuilt, they are the same.
+ * Y2  A leaf whose type or fields this version does not know changes nothing; a rebuild after an upgrade does.
+ * Y3  An agent's leaf touches its own sessions and sources only, whatever ids it names.
+ * Y4  What comes before its session's start waits, and takes effect with the start.
  */
 import { isRecognised } from '../protocol/event.ts';
 import type { AgentId, AgreementId, LogId, SessionId, SiteId, SourceId } from '../protocol/ids.ts';
@@ -48,7 +48,7 @@ export async function rebuild(tx: Tx): Promise<void> {
   }
 }
 
-/** The leaves that mean something here; the rest is `unrecognised` or of no projection (X2). */
+/** The leaves that mean something here; the rest is `unrecognised` or of no projection (Y2). */
 async function factsOf(reader: Reader, leaves: readonly Stored[]): Promise<Fact[]> {
   const relevant = leaves.filter(({ type }) => PROJECTED.has(type));
   if (relevant.length === 0) return [];
@@ -102,7 +102,7 @@ async function load(tx: Tx, facts: readonly Fact[]): Promise<State> {
   return state;
 }
 
-/** Loads what waits for the starts of this batch (X4). */
+/** Loads what waits for the starts of this batch (Y4). */
 async function wake(tx: Tx, state: State, starting: readonly SessionId[]): Promise<void> {
   const rows = starting.length === 0 ? [] : await tx.waiting(starting);
   if (rows.length === 0) return;

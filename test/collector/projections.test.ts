@@ -226,7 +226,7 @@ describe('projections', () => {
     expect(puts).toEqual([2]);
   });
 
-  it('X4 keep what comes before its start, from a successor log, until the start comes', async () => {
+  it('Y4 keep what comes before its start, from a successor log, until the start comes', async () => {
     const { house, store, one, two } = await world();
     const id = newHex<SessionId>();
     const other = newHex<SessionId>();
@@ -241,7 +241,7 @@ describe('projections', () => {
     await expectSameAfterRebuild(house);
   });
 
-  it('X4 do the same within one batch', async () => {
+  it('Y4 do the same within one batch', async () => {
     const { store, one } = await world();
     const id = newHex<SessionId>();
     await store.write((tx) => one.write(tx, ended(id), started(id)));
@@ -266,7 +266,7 @@ describe('projections', () => {
     await expectSameAfterRebuild(house);
   });
 
-  it('X3 let no agent touch sessions or sources of another', async () => {
+  it('Y3 let no agent touch sessions or sources of another', async () => {
     const { house, store, one } = await world();
     const stranger = await logOf(store, await registered(store));
     const id = newHex<SessionId>();
@@ -296,7 +296,7 @@ describe('projections', () => {
     await expectSameAfterRebuild(house);
   });
 
-  it('X2 leave unknown types and unknown fields alone', async () => {
+  it('Y2 leave unknown types and unknown fields alone', async () => {
     const { house, store, one } = await world();
     const id = newHex<SessionId>();
     await store.write((tx) =>
@@ -381,7 +381,7 @@ describe('projections', () => {
     });
   });
 
-  it('X1 are the same after a rebuild, whatever came in whatever order and batches', async () => {
+  it('Y1 are the same after a rebuild, whatever came in whatever order and batches', async () => {
     const { house, store, one, two } = await world();
     const stranger = await logOf(store, await registered(store));
     const ids = Array.from({ length: 4 }, () => newHex<SessionId>());
