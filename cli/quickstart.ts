@@ -3,7 +3,7 @@
  * small sample site whose writer plays TeamViewer, so that a newcomer sees sessions arrive at once. Everything
  * lies in one folder; a second start goes on with it.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import type { Handle as AgentHandle } from '../agent/main.ts';
@@ -12,7 +12,7 @@ import { TilsynError } from '../protocol/errors.ts';
 import { SECOND_MS } from '../protocol/time.ts';
 import { type Client, makeClient, readTailLine } from './client.ts';
 import type { Io } from './io.ts';
-import { startSampleWriter } from './sample-writer.ts';
+import { startSampleWriter, writeQuickstartFile } from './sample-writer.ts';
 import { clean } from './text.ts';
 
 const FIRST_PORT = 8443;
@@ -136,7 +136,7 @@ async function collectorUrl(place: Place, init: Init): Promise<URL> {
     ...quietly(place, 'collector'),
   });
   // The commit point: a start that finds this file finds a whole collector.
-  writeFileSync(memo, `${JSON.stringify({ url })}\n`, { mode: 0o600 });
+  writeQuickstartFile(memo, `${JSON.stringify({ url })}\n`);
   return new URL(url);
 }
 
@@ -182,7 +182,7 @@ function writeSampleConfig(place: Place): void {
   if (existsSync(place.sampleConfig)) return;
   const file = JSON.stringify(place.sampleFile);
   const text = `# The sample site of \`npm start\`.\nsources:\n  - type: teamviewer\n    connectionsIncoming: ${file}\n`;
-  writeFileSync(place.sampleConfig, text, { mode: 0o600 });
+  writeQuickstartFile(place.sampleConfig, text);
 }
 
 interface SessionItem {

@@ -4,7 +4,7 @@
  * at the end. Everyone in it is made up.
  */
 import { randomInt, randomUUID } from 'node:crypto';
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Clock, SECOND_MS, toIso, type UtcMs, utcMs } from '../protocol/time.ts';
 
@@ -40,4 +40,9 @@ export function startSampleWriter(file: string, clock: Clock, everyMs = 4 * SECO
   };
   cancel = clock.after(SECOND_MS, write);
   return () => cancel();
+}
+
+/** Writes one of quickstart's own small files, for this user only. */
+export function writeQuickstartFile(path: string, text: string): void {
+  writeFileSync(path, text, { mode: 0o600 });
 }
