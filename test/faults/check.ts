@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import Sqlite from 'better-sqlite3';
+import { check } from '../../agent/main.ts';
 import { type Chain, type ChainReport, compareChains, verifyChains } from '../support/verify-chains.ts';
 import type { World } from '../support/world.ts';
 import type { WrittenRow } from '../support/writer.ts';
@@ -71,10 +72,8 @@ function acked(world: World): boolean {
 export async function checkWorld(world: World): Promise<Verdict> {
   const problems: string[] = [];
   if (!(await drain(world))) problems.push('the agent did not drain');
-  const findings = await world.cli<{ findings: { code: string }[] }>([
-    ...['agent', 'check', '--state', world.agentState],
-  ]);
-  for (const { code } of findings.findings) problems.push(`agent check: ${code}`);
+  const { findings } = await check({ state: world.agentState });
+  for (const { code, count } of findings) problems.push(`agent check: ${count} × ${code}`);
   const sessions = await listSessions(world);
   for (const child of [world.agent, world.collector]) {
     const { code, signal } = await child.stop();
@@ -93,10 +92,9 @@ export async function checkWorld(world: World): Promise<Verdict> {
 async function listSessions(world: World): Promise<Session[]> {
   const all: Session[] = [];
   for (let after: string | null = null; ; ) {
-    const page: { items: Session[]; next: string | null } = await world.cli([
-      ...['session', 'list', '--limit', '10000', '--since', '2000-01-01T00:00:00.000Z'],
-      ...(after === null ? [] : ['--after', after]),
-    ]);
+    const query = new URLSearchParams({ limit: '10000', since: '2000-01-01T00:00:00.000Z' });
+    if (after !== null) query.set('after', after);
+    const page: { items: Session[]; next: string | null } = await world.api('GET', `/v1/sessions?${query}`);
     all.push(...page.items);
     if (page.next === null) return all;
     after = page.next;

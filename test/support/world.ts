@@ -1,16 +1,28 @@
 /**
  * A small world under test: a collector, a bad line, one enrolled agent, a TeamViewer that writes and rotates.
- * Made through the command line as an operator would; the two processes run the product's own `run()` with a
- * fault seam (`agent-child.ts`, `collector-child.ts`).
+ * Made by the product's own `init`, token and `enrol`; the two processes run its own `run()` with a fault seam
+ * (`agent-child.ts`, `collector-child.ts`).
  */
-import { execFile } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { promisify } from 'node:util';
 import Sqlite from 'better-sqlite3';
-import { EXIT } from '../../protocol/errors.ts';
+import { pino } from 'pino';
+import { enrol } from '../../agent/main.ts';
+import type { InitResult } from '../../collector/init.ts';
+import { init } from '../../collector/main.ts';
 import { Child } from '../faults/child.ts';
 import { FakeClock } from '../faults/clock.ts';
 import { SmallDisk } from '../faults/disk.ts';
@@ -19,11 +31,8 @@ import { Arm, type ArmedAct, type Flags, type Point, readFlags, resetFlags } fro
 import { LinkProxy } from './link-proxy.ts';
 import { RowWriter } from './writer.ts';
 
-const run = promisify(execFile);
-const CLI = new URL('../../cli/main.ts', import.meta.url).pathname;
 const AGENT = new URL('./agent-child.ts', import.meta.url);
 const COLLECTOR = new URL('./collector-child.ts', import.meta.url);
-const ANSWER_BYTES = 256 * 1024 * 1024;
 
 export interface WorldOptions {
   dice: Dice;
@@ -37,12 +46,6 @@ export interface WorldOptions {
   agentDisk?: number;
   /** False: the agent lives by the machine's own clock. */
   fakeClock: boolean;
-}
-
-interface Init {
-  identity: string;
-  caFile: string;
-  adminTokenFile: string;
 }
 
 export class World {
@@ -66,7 +69,7 @@ export class World {
   readonly #port: number;
   readonly #agentArm: Arm;
   readonly #collectorArm: Arm;
-  #init: Init | null = null;
+  #init!: InitResult;
 
   private constructor(options: WorldOptions, dir: string, port: number, proxy: LinkProxy) {
     this.#options = options;
@@ -105,22 +108,18 @@ export class World {
   }
 
   async #found(): Promise<void> {
-    const url = `wss://127.0.0.1:${this.proxy.port}`;
-    this.#init = await this.cli<Init>(
-      [
-        ...['collector', 'init', '--state', this.collectorState, '--keys2', this.keys2],
-        ...['--policy', 'none', '--url', url],
-      ],
-      {},
-    );
+    this.#init = await init({
+      ...{ state: this.collectorState, keys2: this.keys2, policy: 'none' },
+      url: `wss://127.0.0.1:${this.proxy.port}`,
+      log: pino({ level: 'silent' }),
+    });
     this.startCollector();
     await this.#mustBeReady(this.collector, 'the collector');
-    const { token } = await this.cli<{ token: string }>([
-      ...['token', 'create', '--customer', 'Acme', '--site', 'Albertslund'],
-    ]);
-    const tokenFile = join(this.dir, 'token');
-    writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
-    await this.cli(['agent', 'enrol', '--state', this.agentState, '--token-file', tokenFile]);
+    const { token } = await this.api<{ token: string }>('POST', '/v1/tokens', {
+      customer: 'Acme',
+      site: 'Albertslund',
+    });
+    await enrol({ state: this.agentState, token });
     const config = {
       sources: [{ type: 'teamviewer', connectionsIncoming: this.#source, startFrom: 'beginning' }],
     };
@@ -257,25 +256,26 @@ export class World {
     this.clock.set(0);
   }
 
-  /** Runs `tilsyn … -o json` as the admin and returns what it printed. */
-  async cli<T>(args: string[], env: Record<string, string> = this.#remote()): Promise<T> {
-    const options = { maxBuffer: ANSWER_BYTES, env: { ...process.env, ...env } };
-    const { stdout } = await run(process.execPath, [CLI, ...args, '-o', 'json'], options).catch(
-      (error: { code: unknown; stdout: string; stderr: string }) => {
-        if (error.code === EXIT.findings) return error;
-        throw new Error(`tilsyn ${args.join(' ')}: exit ${error.code}\n${error.stderr}`);
+  /** The collector's API, past the bad line, as the admin. */
+  async api<T>(method: 'GET' | 'POST', path: string, body?: object): Promise<T> {
+    const { caFile, adminTokenFile } = this.#init;
+    const text = body === undefined ? '' : JSON.stringify(body);
+    const asking = request({
+      ...{ host: '127.0.0.1', port: this.#port, method, path, agent: false },
+      ca: readFileSync(caFile ?? ''),
+      headers: {
+        authorization: `Bearer ${readFileSync(adminTokenFile, 'utf8').trim()}`,
+        ...(text === ''
+          ? {}
+          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
       },
-    );
-    return JSON.parse(stdout) as T;
-  }
-
-  #remote(): Record<string, string> {
-    if (this.#init === null) return {};
-    return {
-      TILSYN_SERVER: `https://127.0.0.1:${this.#port}`,
-      TILSYN_TOKEN_FILE: this.#init.adminTokenFile,
-      TILSYN_CA: this.#init.caFile,
-    };
+    });
+    asking.end(text);
+    const [answer] = (await once(asking, 'response')) as [IncomingMessage];
+    const chunks: Buffer[] = await answer.toArray();
+    const said = Buffer.concat(chunks).toString('utf8');
+    if (answer.statusCode !== 200) throw new Error(`${method} ${path}: ${answer.statusCode} ${said}`);
+    return JSON.parse(said) as T;
   }
 
   /** Ends everything; the folder stays where `keep` says so. */
