@@ -257,7 +257,7 @@ export class AgentDouble {
     const link = await this.open();
     const hello = this.hello(change);
     link.send(hello);
-    const challenge = await link.next('challenge', 'refuse', 'closed');
+    const challenge = await link.peek('challenge', 'refuse', 'closed');
     if (challenge.t !== 'challenge') return link;
     const sig = makeProof(this.key, hello, challenge, link.channel);
     link.send({ t: 'proof', sig, ...(offer === undefined ? {} : { offer }) });
@@ -350,11 +350,11 @@ export class DoubleLink {
     this.ws.send(text);
   }
 
-  /** The next frame of one of these types (`closed` for the end); others that come before are passed over. */
-  async next<T extends Came['t']>(...types: T[]): Promise<Extract<Came, { t: T }>> {
+  /** Waits for a frame of one of these types (`closed` for the end) and leaves it where it is. */
+  async peek<T extends Came['t']>(...types: T[]): Promise<Extract<Came, { t: T }>> {
     for (;;) {
-      const at = this.#came.findIndex((one) => (types as string[]).includes(one.t));
-      if (at >= 0) return this.#came.splice(0, at + 1)[at] as Extract<Came, { t: T }>;
+      const found = this.#came.find((one) => (types as string[]).includes(one.t));
+      if (found !== undefined) return found as Extract<Came, { t: T }>;
       const end = this.#came.find((one) => one.t === 'closed');
       if (end !== undefined)
         throw new Error(`closed while waiting for ${types.join()}: ${JSON.stringify(end)}`);
@@ -362,6 +362,13 @@ export class DoubleLink {
         this.#wake = resolve;
       });
     }
+  }
+
+  /** The next frame of one of these types; others that come before are passed over. */
+  async next<T extends Came['t']>(...types: T[]): Promise<Extract<Came, { t: T }>> {
+    const found = await this.peek(...types);
+    this.#came.splice(0, this.#came.indexOf(found) + 1);
+    return found;
   }
 
   /** The close code, after everything else. */
