@@ -48,6 +48,7 @@ export const REASONS = [
   'signal',
   'requested',
   'crash',
+  'tick',
   // Why a log or a state is what it is.
   'enrolled',
   'reinstalled',

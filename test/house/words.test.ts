@@ -7,7 +7,7 @@ import { codeOnly, filesIn, type SourceFile } from './tree.ts';
 
 const known = new Set<string>([...REASONS, ...BIRTH_REASONS, ...GAP_REASONS, 'completed', 'tool-stopped']);
 const SAID =
-  /\b(?:reason: |method: |notice\(\w+, '[a-z-]+', |#say\('agent\.[a-z]+', |#?stop\()'([A-Za-z-]+)'/g;
+  /\b(?:reason: |method: |notice\(\w+, '[a-z-]+', |#say\('agent\.[a-z]+', |#?stop\()'([a-z-]+)'/g;
 
 function unlisted(files: readonly SourceFile[]): string[] {
   return files.flatMap((file) =>
