@@ -160,10 +160,13 @@ export class LogBook {
     return this.#hash.get(row.id, seq) !== undefined;
   }
 
-  /** Oldest first, without closed logs that have nothing left to send; the open one is always among them. */
+  /**
+   * Oldest first; the open one is always among them. Closed logs are named while their end is kept, acked or
+   * not: a restored collector may have lost them, and nobody else can give them back.
+   */
   summaries(): LogSummary[] {
     return this.rows()
-      .filter((row) => row.open || row.acked < endOf(row))
+      .filter((row) => row.open || row.acked < endOf(row) || (endOf(row) > 0 && this.kept(row, endOf(row))))
       .slice(-MAX_LOGS)
       .map((row) => ({
         log: row.log,

@@ -86,7 +86,7 @@ export interface Journal {
   cursor(source: SourceId): string | null;
   /** A stable random id for a source; `label` is kept only as a keyed digest. */
   sourceId(label: string): SourceId;
-  /** Oldest first; closed logs that are drained are left out. At most 64. */
+  /** Oldest first; closed logs of which nothing is kept any more are left out. At most 64. */
   logs(): LogSummary[];
   /** Leaf hash at `seq` of a log (of the birth at 0); null where it is not kept. */
   hashAt(log: LogId, seq: number): Buffer | null;

@@ -4,6 +4,7 @@
  * U13  A log goes on only where both sides have the same leaf at the collector's cursor.
  * U14  A log that was rolled back, cloned or refused is never continued: its successor names where it ended (B1).
  * U15  What the collector is missing is sent again while it is kept; what is not kept becomes a gap by name.
+ * U16  A closed log that the collector has whole is left as it is, whatever state it is in there.
  */
 import type { BirthReason } from '../../protocol/birth.ts';
 import type { CollectorFrame, FrameOf } from '../../protocol/frame.ts';
@@ -37,6 +38,7 @@ export type LogPlan =
 /** @param cursor what the collector says of this log; undefined: it has never seen it */
 export function reconcile(view: LogView, cursor: Cursor | undefined): LogPlan {
   if (cursor === undefined) return unlisted(view);
+  if (!view.open && cursor.through >= view.next - 1) return resume(view, view.next - 1);
   const predecessor = { size: cursor.through, head: cursor.head };
   if (cursor.state === 'frozen' || cursor.state === 'quarantined') {
     return finish(view, 'quarantined', predecessor);

@@ -163,6 +163,12 @@ describe('reconcile', () => {
       { do: 'resume', through: 8, rewind: false },
     ],
     [
+      'U16 a closed log that the collector has whole is left alone',
+      view({ open: false }),
+      cursor(12, { head: 'x', state: 'closed' }),
+      { do: 'resume', through: 10, rewind: false },
+    ],
+    [
       'a closed log that was frozen is given up, not continued',
       view({ open: false }),
       cursor(8, { state: 'frozen' }),
