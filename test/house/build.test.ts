@@ -1,4 +1,4 @@
-/** O4: the built tree is the source without its types. */
+/** Z4: the built tree is the source without its types. */
 import { execFileSync } from 'node:child_process';
 import {
   existsSync,
@@ -28,7 +28,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the build', () => {
-  it('O4 has one .js for each .ts, every schema, and no TypeScript', () => {
+  it('Z4 has one .js for each .ts, every schema, and no TypeScript', () => {
     const built = readdirSync(out, { recursive: true, encoding: 'utf8' });
     for (const { path } of filesIn(PRODUCT))
       expect(existsSync(join(out, path.replace(/\.ts$/, '.js'))), path).toBe(true);
@@ -37,7 +37,7 @@ describe('the build', () => {
     expect(built.filter((path) => path.endsWith('.ts'))).toEqual([]);
   });
 
-  it('O4 leaves no import of a .ts file behind, and every line on its line', () => {
+  it('Z4 leaves no import of a .ts file behind, and every line on its line', () => {
     for (const { path, text } of filesIn(PRODUCT)) {
       const js = readFileSync(join(out, path.replace(/\.ts$/, '.js')), 'utf8');
       expect(js, path).not.toMatch(/(?:from|import)\s*\(?\s*['"]\.[^'"]*\.ts['"]/);
@@ -45,14 +45,14 @@ describe('the build', () => {
     }
   });
 
-  it('O4 runs: `tilsyn version` of the build says what the source says', () => {
+  it('Z4 runs: `tilsyn version` of the build says what the source says', () => {
     const run = (args: string[]) => execFileSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
     const built = run([join(out, 'cli/main.js'), 'version']);
     expect(built).toMatch(/\d+\.\d+\.\d+/);
     expect(built).toBe(run([join(ROOT, 'cli/main.ts'), 'version']));
   });
 
-  it('O4 empties nothing but an earlier build', () => {
+  it('Z4 empties nothing but an earlier build', () => {
     const other = join(folder, 'other');
     mkdirSync(other);
     writeFileSync(join(other, 'letter.txt'), 'keep me');
@@ -61,7 +61,7 @@ describe('the build', () => {
     expect(build(out)).toBeGreaterThan(0);
   });
 
-  it('O4 rewrites own imports only', () => {
+  it('Z4 rewrites own imports only', () => {
     expect(
       rewriteImports("import a from './a.ts';\nexport { b } from \"../b.ts\";\nawait import('./c.ts');"),
     ).toBe("import a from './a.js';\nexport { b } from \"../b.js\";\nawait import('./c.js');");

@@ -1,16 +1,16 @@
-/** O1: one door per danger. */
+/** Z1: one door per danger, applied to the tree. */
 import { describe, expect, it } from 'vitest';
 import { DOORS, offences } from './doors.ts';
 import { codeOnly, filesIn, PRODUCT } from './tree.ts';
 
 const product = filesIn(PRODUCT);
 
-describe.each(DOORS)('O1 $name', (door) => {
-  it('O1 holds in the tree', () => {
+describe.each(DOORS)('Z1 $name', (door) => {
+  it('Z1 holds in the tree', () => {
     expect(offences(door, product)).toEqual([]);
   });
 
-  it('O1 is seen to be broken by a bad file, and not by the same words in a comment', () => {
+  it('Z1 is seen to be broken by a bad file, and not by the same words in a comment', () => {
     const bad = { path: 'agent/bad.ts', text: `${door.bad}\n` };
     expect(offences(door, [bad]).length).toBeGreaterThan(0);
     const quoted = {
@@ -26,7 +26,7 @@ describe.each(DOORS)('O1 $name', (door) => {
 });
 
 describe('the reader of code', () => {
-  it('O1 takes out comments and quoted text, and nothing else', () => {
+  it('Z1 takes out comments and quoted text, and nothing else', () => {
     const text = [
       "const a = 'Date.now() // no'; // Date.now()",
       `const b = \`\${process.env.X} // kept\`; /* process.exit */ const c = 1;`,
@@ -44,7 +44,7 @@ describe('the reader of code', () => {
     expect(codeOnly(text)).toContain("'Date.now() // no'");
   });
 
-  it('O1 sees the whole product', () => {
+  it('Z1 sees the whole product', () => {
     expect(product.length).toBeGreaterThan(60);
     for (const room of PRODUCT) expect(product.some((file) => file.path.startsWith(`${room}/`))).toBe(true);
     expect(product.map((f) => f.path)).toContain('protocol/seal.ts');

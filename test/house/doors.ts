@@ -1,4 +1,9 @@
-/** One door per danger: what may be done where. `doors.test.ts` applies the table and proves that it can fail. */
+/**
+ * What may be done where. `doors.test.ts` applies the table and proves that it can fail.
+ *
+ * Z1  One door per danger: removing, encrypting, signing, reading the clock, the process, a private half, each
+ *     in the file that is named for it and nowhere else.
+ */
 import { codeOnly, importsOf, placesOf, type SourceFile } from './tree.ts';
 
 export interface Door {

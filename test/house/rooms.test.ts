@@ -1,4 +1,4 @@
-/** O2: protocol ← agent, protocol ← collector, cli on top; no circles. O3: files stay small. */
+/** Z2: protocol ← agent, protocol ← collector, cli on top; no circles. Z3: files stay small. */
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { codeOnly, EVERYTHING, filesIn, importsOf, PRODUCT, placesOf, ROOT } fro
 const all = filesIn(EVERYTHING);
 
 describe('rooms', () => {
-  it('O2 every import goes the way it may', () => {
+  it('Z2 every import goes the way it may', () => {
     expect(roomOffences(all)).toEqual([]);
   });
 
@@ -29,7 +29,7 @@ describe('rooms', () => {
     ['cli/x.ts', "import { a } from '../test/support/world.ts';"],
     ['agent/x.ts', "import '../bench/run.ts';"],
     ['collector/x.ts', "import {\n  a,\n  b,\n} from '../installers/build.ts';"],
-  ])('O2 %s may not say %j', (path, text) => {
+  ])('Z2 %s may not say %j', (path, text) => {
     expect(roomOffences([{ path, text }])).toHaveLength(1);
   });
 
@@ -39,11 +39,11 @@ describe('rooms', () => {
     ['cli/x.ts', "import type { Options } from '../collector/main.ts';"],
     ['test/x.ts', "import { a } from '../agent/journal.ts';"],
     ['agent/x.ts', "// import { a } from '../collector/types.ts';"],
-  ])('O2 %s may say %j', (path, text) => {
+  ])('Z2 %s may say %j', (path, text) => {
     expect(roomOffences([{ path, text }])).toEqual([]);
   });
 
-  it('O2 every import of an own file names a file that exists', () => {
+  it('Z2 every import of an own file names a file that exists', () => {
     // Not in this folder, whose texts quote imports.
     const missing = all
       .filter((file) => !file.path.startsWith('test/house/'))
@@ -55,7 +55,7 @@ describe('rooms', () => {
     expect(missing).toEqual([]);
   });
 
-  it('O2 nothing imports itself in a circle', () => {
+  it('Z2 nothing imports itself in a circle', () => {
     expect(cycles(all)).toEqual([]);
     const bad = [
       { path: 'agent/a.ts', text: "import { b } from './b.ts';" },
@@ -75,7 +75,7 @@ describe('files', () => {
       .filter(({ lines }) => lines > 400)
       .map(({ path, lines }) => `${path}: ${lines} lines`);
 
-  it('O3 none of the product is over 400 lines', () => {
+  it('Z3 none of the product is over 400 lines', () => {
     expect(tooLong(filesIn(PRODUCT))).toEqual([]);
     expect(tooLong([{ path: 'x.ts', text: 'x\n'.repeat(401) }])).toHaveLength(1);
   });
@@ -84,7 +84,7 @@ describe('files', () => {
   const left = new RegExp(`\\b(?:${['TO', 'DO|FIX', 'ME|XX', 'X'].join('')})\\b`);
   const unrun = /\b(?:it|test|describe)(?:\.\w+)*\.(?:skip|only|todo|fails)\b|\bxit\b|\bfit\b/;
 
-  it('O3 nothing is left behind: no notes to self, no test that does not run', () => {
+  it('Z3 nothing is left behind: no notes to self, no test that does not run', () => {
     const found = (files: { path: string; text: string }[]) =>
       files.flatMap((f) => [
         ...placesOf(f, f.text, left),

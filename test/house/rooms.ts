@@ -1,4 +1,10 @@
-/** Who may import whom, and whether anything imports itself in a circle. */
+/**
+ * Who may import whom.
+ *
+ * Z2  protocol ← agent, protocol ← collector, cli on top through the main files; no circles, nothing imports
+ *     tests.
+ * Z3  No file of the product is over 400 lines; nothing is left unfinished, no test is skipped.
+ */
 import { EVERYTHING, type Import, importsOf, type SourceFile } from './tree.ts';
 
 const MAINS = ['agent/main.ts', 'collector/main.ts'];

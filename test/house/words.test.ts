@@ -6,8 +6,7 @@ import { REASONS } from '../../protocol/words.ts';
 import { codeOnly, filesIn, type SourceFile } from './tree.ts';
 
 const known = new Set<string>([...REASONS, ...BIRTH_REASONS, ...GAP_REASONS, 'completed', 'tool-stopped']);
-const SAID =
-  /\b(?:reason: |method: |notice\(\w+, '[a-z-]+', |#say\('agent\.[a-z]+', |#?stop\()'([a-z-]+)'/g;
+const SAID = /\b(?:reason: |method: |notice\(\w+, '[a-z-]+', |#say\('agent\.[a-z]+', |#?stop\()'([a-z-]+)'/g;
 
 function unlisted(files: readonly SourceFile[]): string[] {
   return files.flatMap((file) =>
