@@ -34,6 +34,8 @@ export interface JournalOptions {
   faults?: FaultSeam;
   /** Told of each log that is born, once it is durable. */
   onBorn?: (log: LogId) => void;
+  /** A write found the database damaged: only a restart sets it aside and goes on. */
+  onDamaged?: () => void;
   keepAckedMs?: number;
 }
 
@@ -88,7 +90,7 @@ export class JournalCore {
    * @param need bytes that it adds, about; 0: next to nothing
    */
   write<T>(act: () => T, need = 0): T {
-    const { logs, groups, space, sealer } = this;
+    const { logs, space, sealer } = this;
     sealer.begin();
     try {
       const transaction = this.o.db.transaction(act);
@@ -101,11 +103,17 @@ export class JournalCore {
       return result;
     } catch (error) {
       sealer.rollback();
-      // The cache may have run ahead of what was rolled back: the disk is right.
-      logs.reload();
-      groups.reload();
-      throw journalError(error);
+      const meant = journalError(error);
+      if (meant.code === 'database.corrupt') this.o.onDamaged?.();
+      else this.#reload();
+      throw meant;
     }
+  }
+
+  /** The cache may have run ahead of what was rolled back: the disk is right. */
+  #reload(): void {
+    this.logs.reload();
+    this.groups.reload();
   }
 
   /** Stores drafts, positions and what goes with them in the open log. Inside `write`. */

@@ -48,6 +48,8 @@ export interface OpenOptions {
   scrub?: Scrub;
   ballastBytes?: number;
   keepAckedMs?: number;
+  /** A write found the database damaged: only a restart sets it aside and goes on. */
+  onDamaged?: () => void;
 }
 
 export interface OpenedJournal {

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import packageJson from '../package.json' with { type: 'json' };
-import { codeOf, hasCode, TilsynError } from '../protocol/errors.ts';
+import { codeOf, EXIT, hasCode, TilsynError } from '../protocol/errors.ts';
 import type { Random } from '../protocol/ids.ts';
 import { type Clock, systemClock } from '../protocol/time.ts';
 import { type CheckReport, checkState } from './check.ts';
@@ -68,6 +68,7 @@ export async function run(options: RunOptions): Promise<Handle> {
     platform: `${process.platform}-${process.arch}`,
     node: process.versions.node,
     detect: detectInput(),
+    damaged: () => leaveDamaged(log, options.signals !== false),
     check: () => checkState(state),
   });
   if (options.signals !== false) {
@@ -75,6 +76,12 @@ export async function run(options: RunOptions): Promise<Handle> {
     agent.stopped.then(release);
   }
   return { stop: () => agent.stop(), status: () => agent.status(), stopped: agent.stopped };
+}
+
+/** Nothing more can be stored; the service manager starts the agent again, and that start mends it. */
+function leaveDamaged(log: AgentLog, ownProcess: boolean): void {
+  log.error('database.corrupt');
+  if (ownProcess) process.exit(EXIT.integrity);
 }
 
 function readConfig(path: string) {

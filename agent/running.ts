@@ -41,6 +41,8 @@ export interface RunningOptions {
   node: string;
   /** Where tools are looked for. */
   detect: DetectInput;
+  /** The database is damaged: the process has to start anew, which sets it aside. */
+  damaged(): void;
   /** Looks at the state of a database and its files. */
   check(): Promise<Record<string, unknown>>;
 }
@@ -101,6 +103,7 @@ export class RunningAgent {
       random,
       version,
       faults,
+      onDamaged: () => this.#o.damaged(),
     });
     if (quarantined !== null) log.error('database.quarantined', { number: quarantined });
     // Those of the enrolment, for the time until the collector speaks; known and dead ones change nothing.

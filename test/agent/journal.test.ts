@@ -308,3 +308,26 @@ it('onAppend calls back after the commit, until it is stopped', () => {
   w.journal.append([beat]);
   expect(seen).toEqual([1]);
 });
+
+it('a damaged database found by a write is told at once, and nothing is stored', () => {
+  let told = 0;
+  let damaged = false;
+  const w = world({
+    onDamaged: () => {
+      told += 1;
+    },
+    faults: {
+      hit: (point) => {
+        if (damaged && point === 'agent.append.before-commit') throw sqliteError('SQLITE_CORRUPT');
+      },
+    },
+  });
+  w.journal.append([beat]);
+  damaged = true;
+  expect(() => w.journal.append([beat])).toThrow(expect.objectContaining({ code: 'database.corrupt' }));
+  expect(told).toBe(1);
+  damaged = false;
+  expect(w.journal.append([beat])).toEqual({ firstSeq: 2, lastSeq: 2 });
+});
+
+const sqliteError = (code: string) => Object.assign(new Error('injected'), { code });
