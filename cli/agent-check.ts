@@ -1,0 +1,21 @@
+/** `tilsyn agent check`. Findings exit 6, a broken chain 8. */
+import { EXIT } from '../protocol/errors.ts';
+import { format, stateDir } from './args.ts';
+import type { Input } from './io.ts';
+import { jsonText, tableText } from './text.ts';
+
+export async function agentCheck(input: Input): Promise<number> {
+  const state = stateDir(input);
+  const kind = format(input, 'table', 'json');
+  const { check } = await import('../agent/main.ts');
+  const report = await check({ state });
+  if (kind === 'json') input.io.out(jsonText(report));
+  else {
+    const rows = report.findings.map(({ check: what, code, count }) => [what, code, count]);
+    const found = report.ok ? 'nothing found' : `${rows.length} findings`;
+    input.io.out(rows.length === 0 ? '' : tableText(['check', 'finding', 'count'], rows));
+    input.io.out(`agent check: ${found}; the agent ${report.running ? 'runs' : 'does not run'}\n`);
+  }
+  if (report.ok) return EXIT.done;
+  return report.findings.some((finding) => finding.check === 'chain') ? EXIT.integrity : EXIT.findings;
+}

@@ -1,0 +1,30 @@
+/** `tilsyn event list`. */
+import { flag, list, range, text } from './args.ts';
+import type { Input } from './io.ts';
+import { fetchList } from './lists.ts';
+import { type Column, field, printList, time } from './print.ts';
+
+export async function eventList(input: Input): Promise<number> {
+  const answer = await fetchList(input, '/v1/events', {
+    ...range(input),
+    type: list(input, 'type'),
+    host: text(input, 'host'),
+    customer: text(input, 'customer'),
+    personal: flag(input, 'personal') ? '1' : undefined,
+  });
+  const names = new Map(answer.coverage.hosts.map(({ hostId, host }) => [hostId, host]));
+  const columns: Column[] = [
+    field('pos', 'pos'),
+    time('at', 'at'),
+    ['type', ({ type, recognised }) => (recognised ? type : `${type} (unrecognised)`)],
+    ['host', ({ hostId }) => (hostId === null ? 'collector' : (names.get(hostId) ?? hostId))],
+    ['data', ({ data }) => JSON.stringify(data)],
+  ];
+  if (flag(input, 'personal')) {
+    columns.push([
+      'personal',
+      ({ personal, opened }) => (opened === null ? personal : JSON.stringify(opened)),
+    ]);
+  }
+  return printList(input, answer, { columns, what: 'events' });
+}

@@ -1,0 +1,112 @@
+/** The command line as a whole: the table becomes commander's commands; errors become messages and exit codes. */
+import { Command, CommanderError } from 'commander';
+import { codeOf, EXIT, TilsynError } from '../protocol/errors.ts';
+import type { Input, Io } from './io.ts';
+import { type Entry, TABLE } from './table.ts';
+import { version } from './version.ts';
+
+/** Runs one command line; returns the exit code. Never throws. */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  let code: number = EXIT.done;
+  try {
+    const program = build(io, (result) => {
+      code = result;
+    });
+    await program.parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (error) {
+    return report(error, argv, io);
+  }
+}
+
+const GROUPS: Readonly<Record<string, string>> = {
+  collector: 'The central store',
+  token: 'Enrolment tokens for agents',
+  agent: 'The agent on a managed machine',
+  source: 'What an agent reads',
+  person: 'People who may sign in',
+  host: 'Enrolled machines',
+  agreement: 'Contracts that managed data hangs on',
+  session: 'Remote sessions that the machines had',
+  event: 'The log itself',
+};
+
+function build(io: Io, done: (code: number) => void): Command {
+  const program = new Command('tilsyn')
+    .description('Who was on the machine, what was erased, and proof of both.')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text.trimEnd()), outputError: () => {} })
+    .configureHelp({ showGlobalOptions: true })
+    .option('-o, --output <format>', 'table, json or csv; tails: table or jsonl')
+    .option('--tz <zone>', 'time zone of tables and of times without an offset (default: the terminal’s)')
+    .option('--timeout <duration>', 'give up on a collector after this long (default: 60s)')
+    .addHelpText('after', '\nExample:\n  tilsyn session list --since 24h -o json');
+  program.version(version(), '-V, --version');
+  const groups = new Map<string, Command>();
+  for (const entry of TABLE) {
+    const [first = '', second] = entry.path.split(' ');
+    if (second === undefined) add(program, first, entry, io, done);
+    else {
+      const group = groups.get(first) ?? program.command(first).description(GROUPS[first] ?? '');
+      groups.set(first, group);
+      add(group, second, entry, io, done);
+    }
+  }
+  return program;
+}
+
+function add(parent: Command, name: string, entry: Entry, io: Io, done: (code: number) => void): void {
+  const command = parent.command([name, ...(entry.args ?? [])].join(' ')).description(entry.about);
+  if (entry.alias !== undefined) command.alias(entry.alias);
+  for (const [flags, about] of entry.options ?? []) command.option(flags, about);
+  command.addHelpText('after', `\nExample:\n  ${entry.example}`);
+  command.action(async () => {
+    const input: Input = { args: command.args, options: command.optsWithGlobals(), io };
+    done(await (await entry.load())(input));
+  });
+}
+
+function report(thrown: unknown, argv: readonly string[], io: Io): number {
+  if (thrown instanceof CommanderError && thrown.exitCode === 0) return EXIT.done; // --help, --version
+  const error = asTilsynError(thrown);
+  if (error.exit === 'interrupted' || io.signal.aborted) return EXIT.interrupted;
+  if (wantsJson(argv)) io.err(JSON.stringify(error));
+  else {
+    io.err(`error: ${error.message}`);
+    if (error.hint !== null) io.err(`hint: ${error.hint}`);
+  }
+  return EXIT[error.exit];
+}
+
+function asTilsynError(thrown: unknown): TilsynError {
+  if (thrown instanceof TilsynError) return thrown;
+  if (thrown instanceof CommanderError) return usageError(thrown);
+  return new TilsynError('cli.failed', `running the command: it failed (${codeOf(thrown)})`, {
+    hint: 'If it happens again, report it with the output of `tilsyn version`.',
+    cause: thrown,
+  });
+}
+
+/** Commander's own words, with its suggestion of the nearest command or option as the hint. */
+function usageError(thrown: CommanderError): TilsynError {
+  if (thrown.code === 'commander.help') {
+    return new TilsynError('cli.usage', 'reading the command: it is not complete', {
+      hint: 'Add --help to see what can follow.',
+      exit: 'usage',
+    });
+  }
+  const [first = '', ...rest] = thrown.message.replace(/^error: /, '').split('\n');
+  const near = /Did you mean (?:one of )?(.+?)\?/.exec(rest.join(' '))?.[1];
+  return new TilsynError('cli.usage', `reading the command: ${first}`, {
+    hint: near === undefined ? 'Add --help to see what there is.' : `Did you mean ${near}?`,
+    exit: 'usage',
+  });
+}
+
+/** Also where the command line could not be parsed. */
+function wantsJson(argv: readonly string[]): boolean {
+  return argv.some((arg, i) => {
+    if (/^(-o|--output=)json/.test(arg)) return true;
+    return (arg === '-o' || arg === '--output') && /^jsonl?$/.test(argv[i + 1] ?? '');
+  });
+}

@@ -1,0 +1,52 @@
+/** What a table says of a session. */
+import { type Column, field, type Item, time } from './print.ts';
+import { showIso, showSeconds } from './times.ts';
+
+/** Who it was, or why that is not shown. */
+export function peerText({ peer, personal }: Item): string | null {
+  if (peer === null) return personal === 'open' || personal === 'none' ? null : `(${personal})`;
+  return [peer.id, ...(peer.names as string[])].filter((one) => one !== null).join(' ');
+}
+
+export const SESSION_ROW: readonly Column[] = [
+  time('started', 'startedAt'),
+  ['duration', ({ durationSeconds }) => showSeconds(durationSeconds)],
+  field('state', 'state'),
+  field('host', 'host'),
+  field('customer', 'customer'),
+  field('tool', 'tool'),
+  field('kind', 'kind'),
+  ['peer', peerText],
+  ['address', ({ peer }) => (peer?.ips as Item[] | undefined)?.map(({ ip }) => ip).join(', ')],
+  field('id', 'id'),
+];
+
+export const SESSION_CARD: readonly Column[] = [
+  ...SESSION_ROW,
+  field('site', 'site'),
+  field('direction', 'direction'),
+  field('mode', 'mode'),
+  time('ended', 'endedAt'),
+  field('end reason', 'endReason'),
+  field('start known by', 'startBasis'),
+  field('end known by', 'endBasis'),
+  field('technician', 'technician'),
+  field('local user', 'localUser'),
+  field('tool session', 'toolSessionId'),
+  field('auth', 'auth'),
+  field('failed attempts', 'failedAttempts'),
+  field('files', 'files'),
+  field('confirmed by', 'confirmedBy'),
+  field('personal data', 'personal'),
+  time('erased', 'erasedAt'),
+  ['log', ({ log, seq }) => `${log} ${seq[0]}–${seq[1]}`],
+];
+
+/** One line of `session tail`. */
+export function sessionLine(item: Item, tz: string): string {
+  const { startedAt, host, tool, kind, state, durationSeconds } = item;
+  const lasted = showSeconds(durationSeconds);
+  return [showIso(startedAt, tz), host, tool, kind, state, lasted, peerText(item)]
+    .filter((one) => one !== null)
+    .join('  ');
+}

@@ -1,0 +1,28 @@
+/** `tilsyn session list`. */
+import { flag, range, text } from './args.ts';
+import type { Input } from './io.ts';
+import { fetchList } from './lists.ts';
+import { printList } from './print.ts';
+import { SESSION_ROW } from './session-columns.ts';
+import { valueFrom } from './settings.ts';
+
+export async function sessionList(input: Input): Promise<number> {
+  const answer = await fetchList(input, '/v1/sessions', {
+    ...range(input),
+    overlaps: flag(input, 'overlaps') ? '1' : undefined,
+    host: text(input, 'host'),
+    customer: text(input, 'customer'),
+    site: text(input, 'site'),
+    tool: text(input, 'tool'),
+    state: text(input, 'state'),
+    peer: personal(input, 'peer'),
+    ip: personal(input, 'ip'),
+    technician: personal(input, 'technician'),
+  });
+  return printList(input, answer, { columns: SESSION_ROW, what: 'sessions' });
+}
+
+function personal(input: Input, name: string): string | undefined {
+  const value = text(input, name);
+  return value === undefined ? undefined : valueFrom(value);
+}

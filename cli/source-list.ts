@@ -1,0 +1,82 @@
+/** `tilsyn source list`: what the agent reads (asked of the agent where one runs), and what it could read. */
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { EXIT } from '../protocol/errors.ts';
+import { toIso } from '../protocol/time.ts';
+import { format, stateDir, text } from './args.ts';
+import type { Input } from './io.ts';
+import { type Cell, csvText, jsonText, tableText } from './text.ts';
+
+interface Shown {
+  type: string;
+  file: string | null;
+  /** `detected`: it is there and nobody reads it. */
+  state: string;
+  problem: string | null;
+  configured: boolean;
+}
+
+export async function sourceList(input: Input): Promise<number> {
+  const { io } = input;
+  const kind = format(input, 'table', 'json', 'csv');
+  const agent = await import('../agent/main.ts');
+  const status = await agent.status({ state: stateDir(input) });
+  const known = status.running
+    ? status.sources.map((source) => ({ ...source, configured: true }))
+    : fromConfig(input, agent.parseConfig);
+  const { found } = await agent.detectSources();
+  const items: Shown[] = [...known];
+  for (const { tool, connectionsIncoming: file } of found) {
+    if (file !== null && !known.some((one) => isSame(one.file, file))) {
+      items.push({
+        type: tool,
+        file,
+        state: status.running ? 'detected' : 'not-running',
+        problem: null,
+        configured: false,
+      });
+    }
+  }
+  const headings = ['type', 'file', 'state', 'problem'];
+  const rows: Cell[][] = items.map((one) => [one.type, one.file, one.state, one.problem]);
+  if (kind === 'json') {
+    const coverage = { from: null, to: toIso(io.clock.now()), hosts: [] };
+    io.out(jsonText({ schema: 1, items, running: status.running, coverage, next: null }));
+  } else if (kind === 'csv') io.out(csvText(headings, rows));
+  else {
+    io.out(
+      items.length === 0 ? 'no source: none is configured and none was found\n' : tableText(headings, rows),
+    );
+    if (!status.running) io.out('the agent does not run: nothing is read now\n');
+  }
+  return EXIT.done;
+}
+
+type Parse = typeof import('../agent/main.ts')['parseConfig'];
+
+function fromConfig(input: Input, parse: Parse): Shown[] {
+  const path = text(input, 'config');
+  if (path === undefined) return [];
+  const { sources, notBuilt } = parse(readFileSync(path, 'utf8'), path);
+  return [
+    ...(sources ?? []).map((one) => ({
+      type: one.type,
+      file: one.connectionsIncoming ?? null,
+      state: 'not-running',
+      problem: null,
+      configured: true,
+    })),
+    ...notBuilt.map((one) => ({
+      type: one.type,
+      file: null,
+      state: 'not-built',
+      problem: 'not read by this version',
+      configured: true,
+    })),
+  ];
+}
+
+/** The agent shows a path below a home by its last name only. */
+function isSame(shown: string | null, path: string): boolean {
+  return shown === path || shown === `…/${basename(path)}`;
+}
