@@ -150,7 +150,7 @@ async function noteUse(ctx: Context, caller: Caller): Promise<void> {
     const signin = await tx.signins.get(caller.signin.signin);
     if (signin === null || signin.state === 'revoked') return;
     if (!sameUnit(signin.lastUsedAt, now, DAY_MS)) {
-      await ctx.own.append(tx, [signinEvent('signin.ok', caller.person, 'token', caller.address)]);
+      await ctx.own.append(tx, [signinEvent('signin.ok', caller.person, 'ok', caller.address)]);
     }
     await tx.signins.put([{ ...signin, lastUsedAt: now }]);
   });

@@ -134,11 +134,16 @@ function gapsOf(host: WatchedHost, from: UtcMs, to: UtcMs): CoverageGap[] {
   return [...new Map(shown.map((gap) => [`${gap.from} ${gap.to} ${gap.reason}`, gap])).values()];
 }
 
-/** The end of the span that no evidence reaches. Without any evidence it is the whole span, however short. */
+/**
+ * The end of the span that no evidence reaches. A host that was let in and has connected has as long for its first
+ * evidence as for any other. From one that waits, was revoked or never connected none will come: no slack there.
+ */
 function tailGap(agent: AgentRow, from: UtcMs, to: UtcMs): Span | null {
-  if (agent.readThrough === null) return { from, to, reason: silence(agent) };
-  if (to - agent.readThrough <= COVERAGE_SLACK_MS) return null;
-  return { from: utcMs(Math.max(from, agent.readThrough)), to, reason: silence(agent) };
+  const connected = agent.state === 'approved' && agent.firstSeenAt !== null;
+  const through = agent.readThrough ?? (connected ? agent.enrolledAt : null);
+  if (through === null) return { from, to, reason: silence(agent) };
+  if (to - through <= (agent.state === 'approved' ? COVERAGE_SLACK_MS : 0)) return null;
+  return { from: utcMs(Math.max(from, through)), to, reason: silence(agent) };
 }
 
 function silence(agent: AgentRow): string {

@@ -89,7 +89,7 @@ async function openHostNames(
   agents: readonly AgentRow[],
 ): Promise<Map<AgentId, string>> {
   const named = agents.flatMap(({ agent, namePos }) => (namePos === null ? [] : [{ agent, namePos }]));
-  await recordReading(ctx, caller, 'host.find', named.length);
+  await recordReading(ctx, caller, 'host.list', named.length);
   const opened = await ctx.opener.open(
     ctx.store.read,
     named.map(({ namePos }) => namePos),
@@ -112,7 +112,7 @@ export async function customerIfKnown(
 ): Promise<CustomerRow | null> {
   if (isId(text)) return ctx.store.read.customers.get(text);
   const all = await ctx.store.read.customers.list();
-  await recordReading(ctx, caller, 'customer.find', all.length);
+  await recordReading(ctx, caller, 'customer.list', all.length);
   return findCustomer(ctx, text);
 }
 
@@ -127,7 +127,7 @@ async function atSite(ctx: Context, caller: Caller, agents: AgentRow[], text: st
   if (isId(text)) return agents.filter((agent) => agent.site === text);
   const ids = new Set(agents.map((agent) => agent.site));
   const sites = (await ctx.store.read.sites.list()).filter((site) => ids.has(site.site));
-  await recordReading(ctx, caller, 'site.find', sites.length);
+  await recordReading(ctx, caller, 'site.list', sites.length);
   const positions = sites.flatMap((site) => (site.namePos === null ? [] : [site.namePos]));
   const opened = await ctx.opener.open(ctx.store.read, positions);
   const wanted = new Set(

@@ -114,6 +114,20 @@ const CASES: Case[] = [
     found: [['06:00:00', '12:00:00', 'not-read-yet']],
   },
   {
+    name: 'connected a moment ago: its first evidence may be as late as any other',
+    agent: { enrolledAt: at('11:59:00'), firstSeenAt: at('11:59:01'), readThrough: null },
+    ask: asked(null, null),
+    span: ['11:59:00', '12:00:00'],
+    found: [],
+  },
+  {
+    name: 'revoked before anything was read, a moment ago',
+    agent: { enrolledAt: at('11:59:00'), firstSeenAt: at('11:59:01'), readThrough: null, state: 'revoked' },
+    ask: asked(null, null),
+    span: ['11:59:00', '12:00:00'],
+    found: [['11:59:00', '12:00:00', 'revoked']],
+  },
+  {
     name: 'waiting for approval',
     agent: { state: 'waiting', readThrough: null },
     ask: asked(null, null),
@@ -126,6 +140,13 @@ const CASES: Case[] = [
     ask: asked(null, null),
     span: ['06:00:00', '12:00:00'],
     found: [['08:00:00', '12:00:00', 'revoked']],
+  },
+  {
+    name: 'revoked a second ago: nothing more will come, so there is no slack',
+    agent: { state: 'revoked', revokedAt: at('11:59:59'), readThrough: at('11:59:59') },
+    ask: asked(null, null),
+    span: ['06:00:00', '12:00:00'],
+    found: [['11:59:59', '12:00:00', 'revoked']],
   },
   {
     name: 'no source at all',
