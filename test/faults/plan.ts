@@ -18,6 +18,8 @@ export type Kill =
 export type Trouble = 'cut' | 'half-open' | 'delay' | 'throttle' | 'refuse' | 'swallow';
 
 export interface Plan {
+  /** The round's clock starts once both processes are ready; otherwise with their start, which is hit too then. */
+  settled: boolean;
   victims: Victims;
   kill: Kill;
   line: { trouble: Trouble; atMs: number } | null;
@@ -40,9 +42,7 @@ export interface PlanFacts {
 }
 
 /** The longest that a round goes on before its kill. */
-export const ROUND_MS = 2_600;
-/** Processes need about this long before they are of use; points of a live link are armed after it. */
-const START_MS = 900;
+export const ROUND_MS = 2_200;
 
 const AGENT_POINTS = {
   'agent.append.before-commit': 4,
@@ -68,6 +68,7 @@ export function drawPlan(dice: Dice, facts: PlanFacts): Plan {
   const victims = dice.weighted({ agent: 5, collector: 3, both: 2 });
   const kill = drawKill(dice, victims, facts);
   return {
+    settled: !(kill.how === 'aimed' && kill.afterMs === 0) && dice.chance(0.75),
     victims,
     kill,
     line: dice.chance(0.4) ? drawTrouble(dice) : null,
@@ -85,7 +86,7 @@ export function drawPlan(dice: Dice, facts: PlanFacts): Plan {
 function drawKill(dice: Dice, victims: Victims, facts: PlanFacts): Kill {
   if (dice.chance(0.5)) return { how: 'random', afterMs: dice.int(0, ROUND_MS) };
   if (victims !== 'collector' && dice.chance(0.25)) {
-    return { how: 'rotation', renameMs: dice.int(START_MS, ROUND_MS - 300), afterMs: dice.int(0, 300) };
+    return { how: 'rotation', renameMs: dice.int(0, ROUND_MS - 300), afterMs: dice.int(0, 300) };
   }
   const agentFirst = victims === 'agent' || (victims === 'both' && dice.chance(0.5));
   if (!agentFirst) return aimed(dice, dice.weighted(COLLECTOR_POINTS), facts.collectorStarts);
@@ -97,8 +98,8 @@ function drawKill(dice: Dice, victims: Victims, facts: PlanFacts): Kill {
 
 function aimed(dice: Dice, point: Point, starts: boolean): Kill {
   // Now and then from the first breath: start-up writes too.
-  const afterMs = starts && dice.chance(0.3) ? 0 : dice.int(START_MS, ROUND_MS - 400);
-  return { how: 'aimed', point, nth: dice.int(1, 4), afterMs };
+  const afterMs = starts && dice.chance(0.25) ? 0 : dice.int(1, ROUND_MS - 400);
+  return { how: 'aimed', point, nth: dice.int(1, 3), afterMs };
 }
 
 function drawTrouble(dice: Dice): { trouble: Trouble; atMs: number } {

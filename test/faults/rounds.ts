@@ -9,7 +9,7 @@ import type { Dice } from './random.ts';
 import { type Tally, unacked } from './tally.ts';
 
 /** How much longer than the round an aimed kill is waited for, before it becomes one at this moment. */
-const AIM_MS = 900;
+const AIM_MS = 1_200;
 const REFILL_MS = 40;
 /** The agent's clock stays this near to the truth: a certificate has a beginning and an end. */
 const CLOCK_REACH_S = 8 * 3_600;
@@ -36,6 +36,7 @@ export class Rounds {
     this.#armAtStart(plan);
     world.resend = plan.resend;
     world.startDead();
+    if (plan.settled) await Promise.all([world.agent.ready, world.collector.ready]);
     const weather = this.#weather(plan);
     await this.#kill(plan);
     await this.#lookAtTheDead(plan);
