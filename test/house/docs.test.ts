@@ -16,7 +16,7 @@ import {
   readPage,
   withMarked,
 } from './laws.ts';
-import { filesIn, PRODUCT, ROOT, readText } from './tree.ts';
+import { codeOnly, filesIn, PRODUCT, ROOT, readText } from './tree.ts';
 import { adviceOn, pageWith, withoutAdvice } from './troubleshooting.ts';
 
 const BY = 'out of date: node test/house/write-docs.ts brings it up to date';
@@ -164,6 +164,34 @@ describe('docs/guide/troubleshooting.md', () => {
     ]);
     expect(codesOn('see `a.b`, not a.c')).toEqual(new Set(['a.b']));
     expect(headingsOn('### opening `x`: no\ntext')).toEqual(new Set(['opening x: no']));
+  });
+});
+
+describe('docs/design/secret-files.md', () => {
+  const named = (page: string) =>
+    [...page.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell]) =>
+      [...(cell ?? '').matchAll(/`([^`]+)`/g)].map(([, name]) => name ?? ''),
+    );
+  const files = named(readPage('design/secret-files.md')).filter((name) => /^[a-z]/.test(name));
+
+  it('Z5 every file that it names is one that the product makes, and README.md names it too', () => {
+    const code = filesIn(PRODUCT).map((file) => codeOnly(file.text));
+    expect(files.filter((name) => !code.some((text) => text.includes(`'${name}'`)))).toEqual([]);
+    expect(files.length).toBeGreaterThan(15);
+    const readme = readText('README.md');
+    const short = ['enrol.json'];
+    expect(files.filter((name) => !short.includes(name) && !readme.includes(`\`${name}\``))).toEqual([]);
+  });
+
+  it('Z5 every file name in the state of a role is on it', () => {
+    const made = filesIn(['agent', 'collector']).flatMap((file) => [
+      ...codeOnly(file.text).matchAll(/(?:_FILE|_NAME) = '([a-z-]+(?:\.[a-z]+)?)'|: at\('([a-z.]+)'\)/g),
+    ]);
+    const names = made
+      .map(([, constant, at]) => constant ?? at ?? '')
+      .filter((name) => !name.endsWith('.pem'));
+    expect(names.filter((name) => !files.includes(name))).toEqual([]);
+    expect(names.length).toBeGreaterThan(8);
   });
 });
 
