@@ -55,5 +55,5 @@ function show(input: Input, result: Result): void {
     io.out(`\n${tableText(['started', 'ended', 'kind', 'peer', 'name', 'local user'], rows)}`);
   }
   if (result.lastRecordUnterminated)
-    io.out('the last record has no newline yet: it is read when the next one begins or it stays as it is\n');
+    io.out('the last row has no newline, as TeamViewer leaves it; it is read all the same\n');
 }

@@ -140,7 +140,7 @@ function newSession(
     auth: null,
     failedAttempts: null,
     files: null,
-    confirmedBy: [],
+    confirmedBy: data.confirmedBy ?? [],
     log,
     firstSeq: seq,
     lastSeq: seq,

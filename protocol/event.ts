@@ -76,6 +76,8 @@ const sessionStart = {
   startBasis: z.enum(TIME_BASES),
   /** How many equal rows stood before this one in the same file; part of the natural key. */
   occurrence: count,
+  /** Which files of the tool say so. */
+  confirmedBy: z.array(word).max(8).optional(),
 };
 const sessionPersonal = z.strictObject({
   peerId: text(64).optional(),

@@ -41,6 +41,7 @@ export function sessionDrafts(row: ConnectionRow, place: RowPlace): { drafts: Dr
       startedAt: toIso(row.startedAt),
       startBasis: 'file-utc',
       occurrence,
+      confirmedBy: ['connections'],
     },
     personal,
     groupAt: row.startedAt,
