@@ -8,8 +8,7 @@
  * M4  The same session id again is no second session.
  */
 import type { EventData } from '../../protocol/event.ts';
-import { isRecognised } from '../../protocol/event.ts';
-import type { GroupId, SessionId } from '../../protocol/ids.ts';
+import { type GroupId, isId, type SessionId } from '../../protocol/ids.ts';
 import { naturalKeyOf, originOf } from '../origin.ts';
 import type { OriginRow, SessionRow, Tx } from '../store/types.ts';
 import type { Context } from '../types.ts';
@@ -24,13 +23,18 @@ export interface Merge {
 export function originFor(ctx: Context, { leaf, under, opened, outcome }: PlannedPart): OriginRow | null {
   const { type, data } = leaf.leaf;
   if (type !== 'session.started' || outcome !== 'store' || opened === null) return null;
-  const kind = ctx.groups.byId(under)?.kind;
-  if (kind !== 'span' || !isRecognised(type, data)) return null;
+  if (ctx.groups.byId(under)?.kind !== 'span' || !isStart(data)) return null;
   const key = ctx.opener.originKey(under);
   if (key === null) return null;
-  const started = data as EventData<'session.started'>;
-  const origin = originOf(key, started.tool, naturalKeyOf(started, opened.p));
-  return { group: under, origin, session: started.session as SessionId };
+  const origin = originOf(key, data.tool, naturalKeyOf(data, opened.p));
+  return { group: under, origin, session: data.session as SessionId };
+}
+
+/** By hand, for what the natural key needs: projections hold it to the whole schema, on the same leaf. */
+function isStart(data: Record<string, unknown>): data is EventData<'session.started'> {
+  const { session, tool, direction, kind, startedAt, occurrence } = data;
+  const words = [tool, direction, kind, startedAt].every((word) => typeof word === 'string');
+  return isId(session) && words && Number.isSafeInteger(occurrence);
 }
 
 /** Puts new origins; returns the pairs of sessions that share one (M1, M4). */

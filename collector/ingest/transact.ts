@@ -3,7 +3,7 @@
  * events about them, or none of it.
  */
 import type { LogId, SessionId } from '../../protocol/ids.ts';
-import { fromIso, type UtcMs, utcMs } from '../../protocol/time.ts';
+import { type UtcMs, utcMs } from '../../protocol/time.ts';
 import { applyLeaves, type Stored } from '../projections.ts';
 import type { NewLeaf, OriginRow, PartRow, Pos, Tx, WrapRow } from '../store/types.ts';
 import type { Context, OwnDraft } from '../types.ts';
@@ -105,7 +105,8 @@ async function knownLeaves(
 
 function newLeaf({ text, leaf, hash }: IncomingLeaf, receivedAt: UtcMs): NewLeaf {
   const { log, seq, type } = leaf;
-  const at = fromIso(leaf.at) ?? receivedAt;
+  // `readLeaf` has checked that it names a real instant.
+  const at = utcMs(Date.parse(leaf.at));
   return { log, seq, bytes: text, hash, type, at, receivedAt };
 }
 
@@ -227,10 +228,12 @@ async function recordOffence(
 }
 
 async function mergeSessions(ctx: Context, tx: Tx, work: Work): Promise<void> {
+  // A session that has an origin is told apart by that alone.
+  const told = new Set(work.origins.map(({ session }) => session));
   const ended = work.stored
     .filter(({ type }) => type === 'session.ended')
-    .map(({ leaf }) => leaf?.data.session)
-    .filter((session): session is SessionId => typeof session === 'string');
+    .map(({ leaf }) => leaf?.data.session as SessionId)
+    .filter((session) => typeof session === 'string' && !told.has(session));
   const pairs = [
     ...(work.origins.length > 0 ? await matchOrigins(tx, work.origins) : []),
     ...(ended.length > 0 ? await matchTwins(ctx, tx, [...new Set(ended)]) : []),
