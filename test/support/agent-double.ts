@@ -16,7 +16,7 @@ import { type AgentFrame, type CollectorFrame, type FrameOf, SUBPROTOCOL } from 
 import type { SignedGroup } from '../../protocol/group.ts';
 import { EXPORTER_BYTES, EXPORTER_LABEL, makeProof } from '../../protocol/handshake.ts';
 import { type AgentId, type GroupId, type LogId, newId, toB64 } from '../../protocol/ids.ts';
-import { type Leaf, makeLeaf } from '../../protocol/leaf.ts';
+import { makeLeaf } from '../../protocol/leaf.ts';
 import { makeWrap, type Personal, sealPart } from '../../protocol/seal.ts';
 import { newSigningKey, publicText } from '../../protocol/sign.ts';
 import { toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
@@ -105,7 +105,7 @@ export class Chain {
   }
 
   /** A leaf with any fields, chained or not; moves nothing on. */
-  raw(fields: Partial<Record<keyof Leaf, unknown>> = {}): string {
+  raw(fields: Record<string, unknown> = {}): string {
     return canonical({
       v: 1,
       log: this.log,

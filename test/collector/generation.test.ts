@@ -1,0 +1,118 @@
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { isAhead } from '../../collector/ingest/generation.ts';
+import { CLOSE } from '../../protocol/close-code.ts';
+import { newId } from '../../protocol/ids.ts';
+import { type AgentDouble, DoubleSealer, random } from '../support/agent-double.ts';
+import { ownEvents, startWorld, type World } from './running.ts';
+
+/** Stops, lets `fn` work on the files, and starts again. */
+async function whileStopped(world: World, fn: () => void): Promise<void> {
+  await world.handle.stop();
+  fn();
+  await world.restart();
+}
+
+async function send(one: AgentDouble, count: number): Promise<void> {
+  const link = await one.connect();
+  link.send(one.batch(one.chain.heartbeats(count)));
+  await link.ackThrough(one.chain.next - 1);
+  one.acked.set(one.chain.log, one.chain.next - 1);
+  await link.close();
+}
+
+describe('the generation', () => {
+  it('E1: an acked leaf that this state does not know proves that it was rolled back', async () => {
+    const world = await startWorld();
+    const [one, two] = [await world.agent(), await world.agent()];
+    await send(one, 5);
+    const database = join(world.dir, 'collector.db');
+    await whileStopped(world, () => copyFileSync(database, `${database}.copy`));
+    for (const double of [one, two]) Object.assign(double, { address: world.handle.address });
+    await send(one, 5);
+    await whileStopped(world, () => copyFileSync(`${database}.copy`, database));
+    for (const double of [one, two]) Object.assign(double, { address: world.handle.address });
+    const old = world.handle.ctx.generation();
+    const [before] = (await world.handle.ctx.store.read.logsOf(null)).slice(-1);
+    const bystander = await two.connect();
+    expect(await (await one.knock()).refused()).toEqual({ refusal: null, close: CLOSE.generationChanged });
+    expect(await bystander.closed()).toBe(CLOSE.generationChanged);
+    const generation = world.handle.ctx.generation();
+    expect(generation).not.toBe(old);
+    expect(await ownEvents(world, 'collector.restored')).toEqual([{ generation, reason: 'rolled-back' }]);
+    const [after] = (await world.handle.ctx.store.read.logsOf(null)).slice(-1);
+    expect(after?.birth).toMatchObject({ reason: 'restored', predecessor: { log: before?.log } });
+    // The agent is shown the new one and fills up what is missing.
+    const link = await one.connect();
+    expect(link.welcome?.cursors[0]?.through).toBe(5);
+    link.send(one.batch([...one.chain.texts.values()].slice(5)));
+    await link.ackThrough(10);
+    await link.close();
+    // It stays after a restart.
+    await world.restart();
+    expect(world.handle.ctx.generation()).toBe(generation);
+  });
+
+  it('E2: a claim against a generation that this process made moves nobody', async () => {
+    const world = await startWorld();
+    const one = await world.agent();
+    one.acked.set(one.chain.log, 99);
+    expect((await (await one.knock()).refused()).close).toBe(CLOSE.generationChanged);
+    one.applied.generation = world.handle.ctx.generation();
+    expect(await (await one.knock()).refused()).toEqual({ refusal: 'agent.ahead', close: CLOSE.tryLater });
+    expect((await ownEvents(world, 'collector.restored')).length).toBe(1);
+  });
+
+  it('E1: only what is claimed in the present generation counts', () => {
+    const [generation, log] = [newId(random), newId(random)];
+    const hello = (of: string | null, n: number, acked: number) =>
+      ({ applied: { generation: of, n }, logs: [{ birth: { log }, acked }] }) as never;
+    const known = { generation, through: new Map([[log as string, 5]]), issued: 2 };
+    expect(isAhead(hello(generation, 2, 5), known)).toBe(false);
+    expect(isAhead(hello(generation, 3, 5), known)).toBe(true);
+    expect(isAhead(hello(generation, 0, 6), known)).toBe(true);
+    expect(isAhead(hello(newId(random), 3, 6), known)).toBe(false);
+    expect(isAhead(hello(null, 0, 6), known)).toBe(false);
+  });
+
+  it('a group that the database has lost and whose key lives is taken back before the agent is let in', async () => {
+    const world = await startWorld();
+    const database = join(world.dir, 'collector.db');
+    // A copy that knows the agent, and not yet the groups of a later agreement.
+    const one = await world.agent();
+    await send(one, 1);
+    await whileStopped(world, () => copyFileSync(database, `${database}.copy`));
+    one.instance = newId(random);
+    Object.assign(one, { address: world.handle.address });
+    world.clock.advance(40 * 86_400_000);
+    const link = await one.connect();
+    const group = one.group('span', 'session', world.clock.now());
+    const sealer = new DoubleSealer(group, one.chain.log);
+    const seq = one.chain.next;
+    const sealed = sealer.seal(one.chain.log, seq, { name: 'srv-01' });
+    await link.close();
+    await whileStopped(world, () => copyFileSync(`${database}.copy`, database));
+    Object.assign(one, { address: world.handle.address });
+    const { groups } = world.handle.ctx;
+    expect(groups.byId(group.group as never)).toBeNull();
+    one.applied.generation = null;
+    const again = await one.connect({}, [group]);
+    expect(groups.byId(group.group as never)?.state).toBe('live');
+    const { text } = one.chain.add(
+      'session.updated',
+      {
+        session: newId(random),
+        auth: null,
+        failedAttempts: null,
+        files: null,
+        confirmedBy: [],
+      },
+      [{ group: group.group as never, c: sealed.c }],
+    );
+    again.send(one.batch([text], [sealed]));
+    await again.ackThrough(seq);
+    expect(await ownEvents(world, 'sealed.dropped')).toEqual([]);
+    await again.close();
+  });
+});
