@@ -1,6 +1,6 @@
 /** One act on one thing: shown first, confirmed where it takes something away, then done. */
 import { EXIT } from '../protocol/errors.ts';
-import { argument, client, flag, text } from './args.ts';
+import { argument, checkOutput, client, flag, text } from './args.ts';
 import { confirm, requireConsent } from './confirm.ts';
 import type { Input } from './io.ts';
 import { type Column, type Item, printItem } from './print.ts';
@@ -15,6 +15,7 @@ interface Act {
 
 export async function act(input: Input, { path, columns, ask }: Act): Promise<number> {
   const where = path(encodeURIComponent(argument(input)));
+  checkOutput(input);
   if (ask !== undefined) requireConsent(input);
   const collector = client(input);
   const dryRun = flag(input, 'dryRun');

@@ -1,13 +1,14 @@
 /** `tilsyn agreement create`. */
 import { EXIT } from '../protocol/errors.ts';
 import { toIso } from '../protocol/time.ts';
-import { client, flag, required, text, zone } from './args.ts';
+import { checkOutput, client, flag, required, text, zone } from './args.ts';
 import type { Input } from './io.ts';
 import { field, type Item, printItem, time } from './print.ts';
 import { readTime } from './times.ts';
 
 export async function agreementCreate(input: Input): Promise<number> {
   const { io } = input;
+  checkOutput(input);
   const typed = text(input, 'starts');
   const starts =
     typed === undefined ? null : readTime(typed, '--starts', { now: io.clock.now(), zone: zone(input) });

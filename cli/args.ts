@@ -69,6 +69,12 @@ export function zone(input: Input): string {
   return named;
 }
 
+/** Refuses an output or a zone that there is not, before anything is asked or done. */
+export function checkOutput(input: Input): void {
+  format(input, 'table', 'json', 'csv');
+  zone(input);
+}
+
 /** `--since` and `--until` as the API takes them; how a local time was understood is told on stderr. */
 export function range(input: Input): { since?: string; until?: string } {
   const since = oneTime(input, 'since');

@@ -1,6 +1,6 @@
 /** `tilsyn coverage [HOST]`: every gap is an item; a gap exits 6. */
 import { EXIT } from '../protocol/errors.ts';
-import { client, range, text } from './args.ts';
+import { checkOutput, client, range, text } from './args.ts';
 import type { Input } from './io.ts';
 import { type Column, field, gapCount, type ListAnswer, printList, time } from './print.ts';
 import { cellText, tableText } from './text.ts';
@@ -13,6 +13,7 @@ const GAPS: readonly Column[] = [
 ];
 
 export async function coverage(input: Input): Promise<number> {
+  checkOutput(input);
   const answer = await client(input).get<ListAnswer>('/v1/coverage', {
     ...range(input),
     host: input.args[0],

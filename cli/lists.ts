@@ -1,5 +1,5 @@
 /** Asking for a list: pages are fetched until the limit is reached or nothing is left. */
-import { client, text, wholeNumber } from './args.ts';
+import { checkOutput, client, text, wholeNumber } from './args.ts';
 import type { Query } from './client.ts';
 import type { Input } from './io.ts';
 import type { ListAnswer } from './print.ts';
@@ -10,6 +10,7 @@ export const DEFAULT_LIMIT = 1000;
 const PAGE = 10_000;
 
 export async function fetchList(input: Input, path: string, query: Query): Promise<ListAnswer> {
+  checkOutput(input);
   const limit = wholeNumber(input, 'limit', '--limit') ?? DEFAULT_LIMIT;
   const collector = client(input);
   const page = (after: string | undefined, rows: number) =>

@@ -1,6 +1,6 @@
 /** `tilsyn person add`: the sign-in token alone on stdout, everything else on stderr. */
 import { EXIT } from '../protocol/errors.ts';
-import { client, duration, flag, format, list, required, text, usage, zone } from './args.ts';
+import { checkOutput, client, duration, flag, format, list, required, text, usage, zone } from './args.ts';
 import type { Input } from './io.ts';
 import { readTextFile } from './settings.ts';
 import { jsonText } from './text.ts';
@@ -16,6 +16,7 @@ interface Added {
 }
 
 export async function personAdd(input: Input): Promise<number> {
+  checkOutput(input);
   const kind = format(input, 'table', 'json');
   const added = await client(input).post<Added>('/v1/people', {
     role: required(input, 'role', '--role'),

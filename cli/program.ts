@@ -35,7 +35,11 @@ function build(io: Io, done: (code: number) => void): Command {
   const program = new Command('tilsyn')
     .description('Who was on the machine, what was erased, and proof of both.')
     .exitOverride()
-    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text.trimEnd()), outputError: () => {} })
+    .configureOutput({
+      writeOut: (text) => io.out(text),
+      writeErr: (text) => io.err(text.trimEnd()),
+      outputError: () => {},
+    })
     .configureHelp({ showGlobalOptions: true })
     .option('-o, --output <format>', 'table, json or csv; tails: table or jsonl')
     .option('--tz <zone>', 'time zone of tables and of times without an offset (default: the terminal’s)')

@@ -1,10 +1,10 @@
 /** `tilsyn source list`: what the agent reads (asked of the agent where one runs), and what it could read. */
-import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { EXIT } from '../protocol/errors.ts';
 import { toIso } from '../protocol/time.ts';
 import { format, stateDir, text } from './args.ts';
 import type { Input } from './io.ts';
+import { readTextFile } from './settings.ts';
 import { type Cell, csvText, jsonText, tableText } from './text.ts';
 
 interface Shown {
@@ -57,7 +57,7 @@ type Parse = typeof import('../agent/main.ts')['parseConfig'];
 function fromConfig(input: Input, parse: Parse): Shown[] {
   const path = text(input, 'config');
   if (path === undefined) return [];
-  const { sources, notBuilt } = parse(readFileSync(path, 'utf8'), path);
+  const { sources, notBuilt } = parse(readTextFile(path, 'the configuration'), path);
   return [
     ...(sources ?? []).map((one) => ({
       type: one.type,

@@ -1,6 +1,17 @@
 /** `tilsyn token create`: the token alone on stdout, everything else on stderr. */
 import { EXIT } from '../protocol/errors.ts';
-import { client, duration, flag, format, required, text, usage, wholeNumber, zone } from './args.ts';
+import {
+  checkOutput,
+  client,
+  duration,
+  flag,
+  format,
+  required,
+  text,
+  usage,
+  wholeNumber,
+  zone,
+} from './args.ts';
 import type { Input } from './io.ts';
 import { jsonText } from './text.ts';
 import { showIso } from './times.ts';
@@ -17,6 +28,7 @@ interface Made {
 }
 
 export async function tokenCreate(input: Input): Promise<number> {
+  checkOutput(input);
   const kind = format(input, 'table', 'json');
   const mode = text(input, 'mode');
   if (mode !== undefined && mode !== 'managed' && mode !== 'one-off') {

@@ -1,10 +1,11 @@
 /** `tilsyn whoami`. */
 import { EXIT } from '../protocol/errors.ts';
-import { client } from './args.ts';
+import { checkOutput, client } from './args.ts';
 import type { Input } from './io.ts';
 import { field, type Item, printItem, time } from './print.ts';
 
 export async function whoami(input: Input): Promise<number> {
+  checkOutput(input);
   const me = await client(input).get<Item>('/v1/whoami');
   printItem(input, me, [
     field('id', 'id'),

@@ -63,10 +63,12 @@ export function makeTails(ctx: Context, auth: Auth): Tails {
       const start = after ?? (await ctx.store.read.lastPos());
       const tail = new Tail(ctx, auth, caller, reply);
       open.add(tail);
-      request.raw.socket.once('close', () => tail.stop());
+      const onClose = () => tail.stop();
+      request.raw.socket.once('close', onClose);
       try {
         await tail.run(start, step);
       } finally {
+        request.raw.socket.off('close', onClose);
         open.delete(tail);
       }
     },

@@ -1,0 +1,135 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { promisify } from 'node:util';
+import { afterAll, describe, expect, it } from 'vitest';
+import { TABLE } from '../../cli/table.ts';
+import { CliWorld } from './cli-world.ts';
+
+const MAIN = new URL('../../cli/main.ts', import.meta.url);
+const cli = new CliWorld();
+afterAll(() => cli.close());
+
+describe('the command line', () => {
+  it.each(TABLE.map((entry) => [entry.path, entry] as const))(
+    '%s --help has an example of itself',
+    async (path, entry) => {
+      const { code, out } = await cli.run([...path.split(' '), '--help']);
+      expect(code).toBe(0);
+      expect(out).toContain(`Example:\n  ${entry.example}`);
+      expect(entry.example.startsWith(`tilsyn ${path}`)).toBe(true);
+    },
+  );
+
+  it.each([
+    ['sesion list', 'session'],
+    ['session lst', 'list'],
+    ['session list --sinse 24h', '--since'],
+    ['host aprove x', 'approve'],
+  ])('%s: exit 2 and the nearest word', async (line, near) => {
+    const { code, out, err } = await cli.run(line.split(' '));
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(/^error: reading the command: /);
+    expect(err).toContain(`hint: Did you mean ${near}?`);
+  });
+
+  it.each([[[]], [['session']], [['session', 'show']], [['session', 'list', 'extra']]])(
+    '%j is not complete or too much: exit 2',
+    async (argv) => {
+      const { code, out } = await cli.run(argv as string[]);
+      expect([code, out]).toEqual([2, '']);
+    },
+  );
+
+  it('with -o json an error is one JSON object on stderr, also where nothing could be parsed', async () => {
+    for (const argv of [
+      ['sesion', '-o', 'json'],
+      ['-o', 'json', 'session', 'list'],
+      ['whoami', '--output=json'],
+    ]) {
+      const { out, err } = await cli.run(argv);
+      expect(out).toBe('');
+      const { error } = JSON.parse(err);
+      expect(Object.keys(error)).toEqual(['code', 'message', 'hint']);
+    }
+  });
+
+  it('enroll is enrol', async () => {
+    expect((await cli.run(['agent', 'enroll', '--help'])).out).toContain('enrol this machine');
+  });
+
+  it('an output that the command does not have is refused', async () => {
+    const { code, err } = await cli.run(['agent', 'check', '--state', cli.dir, '-o', 'csv']);
+    expect(code).toBe(2);
+    expect(err).toContain('-o table, -o json');
+  });
+
+  it('nobody is signed in: exit 4, and how to', async () => {
+    const { code, err } = await cli.run(['session', 'list']);
+    expect(code).toBe(4);
+    expect(err).toContain('tilsyn login');
+  });
+
+  it.each([
+    ['session list --limit 0', 'cli.usage'],
+    ['session list --since soon', 'cli.time'],
+    ['session list --since 2026-11-22 --until 2026-11-21', 'cli.usage'],
+    ['session list --tz Mars', 'cli.zone'],
+    ['token create --customer A --site B --ttl never', 'cli.duration'],
+    ['token create --customer A --site B --mode half', 'cli.usage'],
+    ['token create --customer A', 'cli.usage'],
+    ['host revoke x', 'cli.usage'],
+    ['host revoke x --yes', 'cli.usage'],
+    ['source test x', 'cli.usage'],
+    ['collector init', 'cli.usage'],
+    ['collector init --state x', 'cli.usage'],
+    ['agent run', 'cli.usage'],
+  ])('%s: exit 2 before anything is asked', async (line, code) => {
+    const env = { TILSYN_SERVER: 'https://127.0.0.1:1', TILSYN_TOKEN_FILE: cli.file('t', 'x'), TZ: 'UTC' };
+    const ran = await cli.run([...line.split(' '), '-o', 'json'], { env });
+    expect(ran.code).toBe(2);
+    expect(JSON.parse(ran.err.split('\n').find((l) => l.startsWith('{')) ?? '{}').error.code).toBe(code);
+  });
+
+  it('a token as an argument is refused, and not repeated', async () => {
+    const { code, err } = await cli.run(['agent', 'enrol', '--state', cli.dir, '--token', 'tilsyn1.secret']);
+    expect(code).toBe(2);
+    expect(err).not.toContain('secret');
+  });
+});
+
+describe('the process', () => {
+  it('version loads almost nothing', async () => {
+    const probe = `
+      import { registerHooks } from 'node:module';
+      const seen = [];
+      registerHooks({ resolve(name, context, next) { const found = next(name, context); seen.push(found.url); return found; } });
+      process.argv = ['node', 'tilsyn', 'version'];
+      await import(${JSON.stringify(MAIN.href)});
+      console.log(JSON.stringify(seen));`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', probe]);
+    const [version, list] = stdout.trim().split('\n');
+    expect(version).toMatch(/^tilsyn \d+\.\d+\.\d+$/);
+    const seen = [...new Set<string>(JSON.parse(list ?? '[]'))];
+    expect(
+      seen.filter((url) => /zod|sqlite|fastify|pino|\/ws\/|yaml|x509|\/agent\/|\/collector\//.test(url)),
+    ).toEqual([]);
+    const packages = new Set(
+      seen.flatMap((url) => /node_modules\/(@[^/]+\/[^/]+|[^/]+)/.exec(url)?.[1] ?? []),
+    );
+    expect([...packages]).toEqual(['commander']);
+    expect(
+      seen.filter((url) => url.startsWith('file:') && !url.includes('node_modules')).length,
+    ).toBeLessThan(10);
+  });
+
+  it('a reader that goes away early is no error', async () => {
+    const child = spawn(process.execPath, [MAIN.pathname, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    let err = '';
+    child.stderr.on('data', (chunk) => {
+      err += chunk;
+    });
+    const [code] = await once(child, 'close');
+    expect([code, err]).toEqual([0, '']);
+  });
+});
