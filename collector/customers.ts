@@ -108,14 +108,14 @@ export interface CustomerSite {
 }
 
 /** Finds a customer and one of its sites by name (or id), or makes what is missing, with its event. */
-export function findOrCreateCustomerSite(
+export async function findOrCreateCustomerSite(
   ctx: Context,
   customerName: string,
   siteName: string,
 ): Promise<CustomerSite> {
   const names = { customer: tidy(customerName, 'customer'), site: tidy(siteName, 'site') };
   // One at a time: two requests with one new name must not make two customers (C1).
-  return turnsOf(ctx, 'customers').run(async () => {
+  return await turnsOf(ctx, 'customers').run(async () => {
     const customer = await findCustomer(ctx, customerName);
     const site = customer === null ? null : await findSite(ctx, customer.customer, siteName);
     if (customer !== null && site !== null) {

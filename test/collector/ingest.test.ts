@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { revokeAgent } from '../../collector/agents.ts';
+import type { LinkRegistry } from '../../collector/ingest/links.ts';
 import { CLOSE } from '../../protocol/close-code.ts';
 import type { EventData } from '../../protocol/event.ts';
 import type { GroupId, LogId } from '../../protocol/ids.ts';
@@ -44,6 +46,16 @@ function sealedStart(
   const sealed = sealer.seal(one.chain.log, one.chain.next, { ...personal });
   const pii = [{ group: sealer.group.group as GroupId, c: sealed.c }];
   return { text: one.chain.add('session.started', data, pii).text, sealed, session: data.session };
+}
+
+/** Marks a group as erased, as the end of an erasure does. */
+async function kill(world: World, group: GroupId): Promise<void> {
+  const { store, groups } = world.handle.ctx;
+  const row = groups.byId(group);
+  if (row === null) throw new Error('no such group');
+  const dead = { ...row, state: 'erased' as const, erasedAt: utcMs(1), erasedBy: 'test' };
+  await store.write((tx) => tx.groups.put([dead]));
+  groups.committed([dead]);
 }
 
 const logRow = async (world: World, log: LogId) => (await world.handle.ctx.store.read.logs([log]))[0];
@@ -366,6 +378,52 @@ describe('sealed parts', () => {
     await link.close();
   });
 
+  it('P3: late parts whose span is dead are dropped and counted, also when they are sent again', async () => {
+    const world = await startWorld();
+    const one = await world.agent();
+    const link = await one.connect();
+    const late = new DoubleSealer(one.group('late'), one.chain.log);
+    const { ctx } = world.handle;
+    await kill(world, one.group('span').group as GroupId);
+    const { text, sealed, session } = sealedStart(one, late, { peerId: '1' });
+    for (let i = 0; i < 2; i += 1) {
+      link.send(one.batch([text], [sealed]));
+      await link.ackThrough(1);
+    }
+    const [leaf] = await storedOf(world, one.chain.log);
+    expect(await ctx.store.read.parts([leaf?.pos ?? 0])).toEqual([]);
+    expect(await ownEvents(world, 'sealed.dropped')).toEqual([
+      { log: one.chain.log, seq: 1, from: late.group.group, to: null },
+    ]);
+    // The session itself stays.
+    expect((await ctx.store.read.sessionsById([session as never])).length).toBe(1);
+    await link.close();
+  });
+
+  it('P1: parts of an erased group never come back; agents are told that it is dead', async () => {
+    const world = await startWorld();
+    const one = await world.agent();
+    const link = await one.connect();
+    const sealer = new DoubleSealer(one.group('span'), one.chain.log);
+    const { text, sealed } = sealedStart(one, sealer, { peerId: '1' });
+    link.send(one.batch([text], [sealed]));
+    await link.ackThrough(1);
+    const { store, groups, links } = world.handle.ctx;
+    const [leaf] = await storedOf(world, one.chain.log);
+    await kill(world, sealer.group.group as GroupId);
+    await store.write((tx) => tx.dropGroups([sealer.group.group as GroupId]));
+    (links as LinkRegistry).refreshAll();
+    expect((await link.next('groups')).dead).toEqual([sealer.group.group]);
+    link.send(one.batch([text], [sealed]));
+    await link.ackThrough(1);
+    expect(await store.read.parts([leaf?.pos ?? 0])).toEqual([]);
+    expect(groups.byId(sealer.group.group as GroupId)?.state).toBe('erased');
+    await link.close();
+    const again = await one.knock({ groups: [sealer.group.group] });
+    expect((await again.next('groups')).dead).toEqual([sealer.group.group]);
+    await again.close();
+  });
+
   it('P3: without a start to go by, or with one that cannot be, a part stays under late', async () => {
     const world = await startWorld();
     const one = await world.agent();
@@ -496,6 +554,28 @@ describe('failures', () => {
     const { read } = world.handle.ctx.store;
     expect((await read.leaves({ logs: [one.chain.log], limit: 100 })).length).toBe(4);
     await link.close();
+  });
+
+  it('G3: what a revoked agent sent and was not stored yet is not stored', async () => {
+    const world = await startWorld();
+    const one = await world.agent();
+    const link = await one.connect();
+    const { ctx } = world.handle;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const held = ctx.store.write(() => promise);
+    const revoked = revokeAgent(ctx, one.agent, null);
+    link.send(one.batch(one.chain.heartbeats(3)));
+    resolve();
+    await Promise.all([held, revoked]);
+    expect((await link.refused()).close).toBe(CLOSE.revoked);
+    const through = (await logRow(world, one.chain.log))?.through ?? -1;
+    const other = await world.agent();
+    const calm = await other.connect();
+    calm.send(other.batch(other.chain.heartbeats(1)));
+    await calm.ackThrough(1);
+    // All of it or nothing: it may have been first, and nothing came after the revocation.
+    expect((await logRow(world, one.chain.log))?.through).toBe(through);
+    await calm.close();
   });
 
   it('N3: stopping stores what was taken', async () => {
