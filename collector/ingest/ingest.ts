@@ -61,9 +61,7 @@ export class Ingest {
 
   submit(batch: Batch): void {
     this.#queue.push(batch);
-    this.#running ??= this.#run().finally(() => {
-      this.#running = null;
-    });
+    this.#running ??= this.#run();
   }
 
   /** Resolves when everything that was submitted is stored or refused; then nothing is held in memory. */
@@ -78,6 +76,8 @@ export class Ingest {
       await new Promise<void>((resolve) => setImmediate(resolve));
       await this.#turn(this.#take());
     }
+    // In the same breath as the last look at the queue: a batch that comes later starts a run of its own.
+    this.#running = null;
   }
 
   #take(): Batch[] {
