@@ -71,13 +71,16 @@ export class Ingest {
   }
 
   async #run(): Promise<void> {
-    while (this.#queue.length > 0) {
-      // Sockets are read in between, so that one fsync serves what came meanwhile.
-      await new Promise<void>((resolve) => setImmediate(resolve));
-      await this.#turn(this.#take());
+    try {
+      while (this.#queue.length > 0) {
+        // Sockets are read in between, so that one fsync serves what came meanwhile.
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        await this.#turn(this.#take());
+      }
+    } finally {
+      // In the same breath as the last look at the queue: a batch that comes later starts a run of its own.
+      this.#running = null;
     }
-    // In the same breath as the last look at the queue: a batch that comes later starts a run of its own.
-    this.#running = null;
   }
 
   #take(): Batch[] {
