@@ -130,7 +130,23 @@ export class Follower {
 
   /** The step was not stored: the next one gives the same lines again. */
   reject(): void {
+    if (this.#pending !== null) this.#learn(this.#pending.draft);
     this.#pending = null;
+  }
+
+  /**
+   * What was seen outlives a step that was not stored (a full disk): open handles, so that a file which is deleted
+   * before there is room is still read to its end (F2), and sizes, so that one which is emptied meanwhile is lost
+   * with its whole range (F9).
+   */
+  #learn({ state, handles }: Draft): void {
+    for (const known of this.#accepted.state.files) {
+      const seen = state.files.find((file) => file.file === known.file);
+      const handle = handles.get(known.file);
+      if (seen === undefined || handle === undefined || seen.ino !== known.ino) continue;
+      known.size = Math.max(known.size, seen.size);
+      if (!this.#accepted.handles.has(known.file)) this.#accepted.handles.set(known.file, handle);
+    }
   }
 
   /** Closes every handle. The follower is of no use afterwards. */
