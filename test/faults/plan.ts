@@ -27,6 +27,8 @@ export interface Plan {
   rotation: { kind: 'rename' | 'copytruncate'; atMs: number } | null;
   /** The agent's disk is full for so long; it may last into the next round. */
   full: { atMs: number; forMs: number } | null;
+  /** Before the rest: the file is rotated away and gone while the agent's disk is full. */
+  loss: 'truncate' | 'rename-and-delete' | null;
   /** The agent's wall clock jumps. */
   step: { bySeconds: number; atMs: number } | null;
   /** An agent that starts now sends the last hundred leaves again: duplicates that `welcome` would hide. */
@@ -77,6 +79,7 @@ export function drawPlan(dice: Dice, facts: PlanFacts): Plan {
         ? { kind: dice.chance(0.6) ? 'rename' : 'copytruncate', atMs: dice.int(0, ROUND_MS) }
         : null,
     full: dice.chance(0.15) ? { atMs: dice.int(0, ROUND_MS), forMs: dice.int(300, 3_000) } : null,
+    loss: dice.chance(0.05) ? dice.pick(['truncate', 'rename-and-delete'] as const) : null,
     step: dice.chance(0.3) ? { bySeconds: drawStep(dice), atMs: dice.int(0, ROUND_MS) } : null,
     resend: dice.chance(0.5),
     downMs: dice.chance(0.5) ? 0 : dice.int(0, 400),

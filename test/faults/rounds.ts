@@ -4,13 +4,13 @@ import type { Flags } from '../support/flags.ts';
 import type { World } from '../support/world.ts';
 import type { Child } from './child.ts';
 import { FakeClock } from './clock.ts';
+import { keepFull, loseRows } from './loss.ts';
 import { drawPlan, type Plan, ROUND_MS, type Trouble } from './plan.ts';
 import type { Dice } from './random.ts';
 import { type Tally, unacked } from './tally.ts';
 
 /** How much longer than the round an aimed kill is waited for, before it becomes one at this moment. */
 const AIM_MS = 1_200;
-const REFILL_MS = 40;
 /** The agent's clock stays this near to the truth: a certificate has a beginning and an end. */
 const CLOCK_REACH_S = 8 * 3_600;
 
@@ -37,6 +37,7 @@ export class Rounds {
     world.resend = plan.resend;
     world.startDead();
     if (plan.settled) await Promise.all([world.agent.ready, world.collector.ready]);
+    if (plan.loss !== null && plan.settled) await loseRows(world, plan.loss, this.#tally);
     const weather = this.#weather(plan);
     await this.#kill(plan);
     await this.#lookAtTheDead(plan);
@@ -97,16 +98,8 @@ export class Rounds {
   /** Full, and full again whenever the agent gives something back (its ballast, old leaves). */
   async #full({ atMs, forMs }: { atMs: number; forMs: number }): Promise<void> {
     await sleep(atMs);
-    const { disk } = this.#world;
-    if (disk === null) return;
     this.#tally.fulls += 1;
-    this.#world.diskFull = true;
-    for (const end = performance.now() + forMs; performance.now() < end; ) {
-      disk.fill();
-      await sleep(REFILL_MS);
-    }
-    disk.free();
-    this.#world.diskFull = false;
+    await keepFull(this.#world, forMs);
   }
 
   async #kill(plan: Plan): Promise<void> {

@@ -15,6 +15,8 @@ export interface Tally {
   troubles: Record<string, number>;
   rotations: number;
   fulls: number;
+  /** Full disks during which the source was rotated away for good. */
+  losses: number;
   steps: number;
   rows: number;
   /** Rows that were rotated away while the disk was full and lie in a gap. */
@@ -35,6 +37,7 @@ export function newTally(): Tally {
     troubles: {},
     rotations: 0,
     fulls: 0,
+    losses: 0,
     steps: 0,
     rows: 0,
     inGaps: 0,
@@ -78,7 +81,8 @@ export function summary(tally: Tally): { lines: string[]; short: string[] } {
     ...(Object.keys(SHARES) as (keyof typeof SHARES)[]).map((key) =>
       row(`at a kill, ${SHARES[key]}`, `${tally[key]} (${of(tally[key])})`),
     ),
-    row('rotations · full disks · clock steps', `${tally.rotations} · ${tally.fulls} · ${tally.steps}`),
+    row('rotations · clock steps', `${tally.rotations} · ${tally.steps}`),
+    row('full disks', `${tally.fulls}, in ${tally.losses} of them the file was rotated away for good`),
     row(
       'line',
       Object.entries(tally.troubles)

@@ -234,6 +234,15 @@ export class World {
     }
   }
 
+  /** Start of the last session that the running agent has committed; 0 where its database cannot be read now. */
+  lastStartLive(): number {
+    try {
+      return lastStart(this.agentDatabase, true);
+    } catch {
+      return 0;
+    }
+  }
+
   get agentDatabase(): string {
     return join(this.agentState, 'agent.db');
   }
@@ -291,9 +300,9 @@ export class World {
 }
 
 /** Start of the last session that this database holds, UTC ms; 0: none. */
-function lastStart(path: string): number {
+function lastStart(path: string, readonly = false): number {
   if (!existsSync(path)) return 0;
-  const db = new Sqlite(path);
+  const db = new Sqlite(path, { readonly });
   try {
     const rows = db
       .prepare<[], { bytes: string }>('SELECT bytes FROM leaves ORDER BY pos DESC LIMIT 64')
