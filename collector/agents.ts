@@ -6,6 +6,7 @@
  */
 import { TilsynError } from '../protocol/errors.ts';
 import type { AgentId, CustomerId, PersonId } from '../protocol/ids.ts';
+import { MINUTE_MS } from '../protocol/time.ts';
 import type { AgentRow } from './store/types.ts';
 import type { Context, OwnDraft, Refusal } from './types.ts';
 
@@ -20,7 +21,8 @@ export const CONFLICT: Refusal = {
   code: 'agent.identity-conflict',
   message: 'letting the agent in: two running agents have this identity',
   hint: 'Stop one of them (a cloned machine is enrolled anew), then run `tilsyn host resolve`.',
-  retryAfter: null,
+  // Both may ask again soon: the honest one is back within a minute after a person resolved it.
+  retryAfter: MINUTE_MS / 2,
 };
 
 /** Agents of these customers; null: of all. In the order of enrolment. */
