@@ -91,6 +91,7 @@ async function start(settings: RunSettings, around: Surroundings, undo: Undo): P
   await recoverState(rooms, keyring);
   await say(rooms, 'collector.started', settings.version);
   const gate = gateOf(rooms);
+  keyring.onErase((group) => gate.ingest.forget(group));
   undo.add(() => gate.ingest.close());
   undo.add(() => gate.presence.close());
   const tls = await serverPair(dir, config, around);

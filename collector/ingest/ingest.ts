@@ -9,7 +9,7 @@
 import type { CloseName } from '../../protocol/close-code.ts';
 import { codeOf } from '../../protocol/errors.ts';
 import type { AgentFrame, FrameOf } from '../../protocol/frame.ts';
-import type { AgentId, AgreementId, LogId } from '../../protocol/ids.ts';
+import type { AgentId, AgreementId, GroupId, LogId } from '../../protocol/ids.ts';
 import { SECOND_MS } from '../../protocol/time.ts';
 import type { Context, Refusal } from '../types.ts';
 import { type IncomingLeaf, type Offence, readIncoming } from './decide.ts';
@@ -62,6 +62,11 @@ export class Ingest {
   submit(batch: Batch): void {
     this.#queue.push(batch);
     this.#running ??= this.#run();
+  }
+
+  /** A group is being erased: what this room holds of its keys is zeroed. */
+  forget(group: GroupId): void {
+    this.#resealer.forget(group);
   }
 
   /** Resolves when everything that was submitted is stored or refused; then nothing is held in memory. */
