@@ -17,6 +17,8 @@ export interface Verdict {
 
 /** Without a new event at the collector for so long, nothing more will come. */
 const SILENCE_MS = 25_000;
+/** The same where all that must come is here, and only rows that may be lost are not. */
+const SHORT_SILENCE_MS = 6_000;
 const LOOK_MS = 250;
 
 /** As `session list -o json` prints it; only what is compared here. */
@@ -28,17 +30,20 @@ interface Session {
   state: string;
 }
 
-/** Waits until everything has arrived, or until nothing moves any more. False: nothing moved. */
+/** Waits until everything has arrived, or until nothing moves any more. False: something was not acked. */
 export async function drain(world: World): Promise<boolean> {
-  const wanted = world.writer.rows.filter((row) => !row.torn).length;
+  const rows = world.writer.rows.filter((row) => !row.torn);
+  const least = rows.filter((row) => !mayBeLost(world, row)).length;
   let last = -1;
   let since = performance.now();
   for (;;) {
     const { sessions, leaves } = counts(world.collectorDatabase);
-    if (sessions >= wanted && acked(world)) return true;
     if (leaves !== last) since = performance.now();
     last = leaves;
-    if (performance.now() - since > SILENCE_MS) return sessions >= wanted;
+    const done = acked(world);
+    const silent = performance.now() - since;
+    if (done && (sessions >= rows.length || (sessions >= least && silent > SHORT_SILENCE_MS))) return true;
+    if (silent > SILENCE_MS) return done;
     await sleep(LOOK_MS);
   }
 }
@@ -177,8 +182,11 @@ function rowProblems(row: WrittenRow, session: Session): string[] {
   return problems;
 }
 
-/** Rotated away while the disk was full, and the old content is nowhere any more. */
+/**
+ * Rotated away while the disk was full, and the old content is nowhere any more. A file that was only deleted is
+ * somewhere: in the hands of the agent, which has it open.
+ */
 function mayBeLost(world: World, row: WrittenRow): boolean {
-  const rotation = world.writer.rotations.find(({ generation }) => generation === row.generation);
-  return rotation !== undefined && rotation.old === null && rotation.whileFull;
+  const rotation = world.writer.rotations[row.generation - 1];
+  return rotation !== undefined && rotation.kind === 'truncate' && rotation.whileFull;
 }
