@@ -59,11 +59,7 @@ async function changeAgent(
 }
 
 /** Lets a waiting agent in; it asks again by itself. @throws TilsynError `agent.unknown`, `agent.revoked` */
-export async function approveAgent(
-  ctx: Context,
-  agent: AgentId,
-  _person: PersonId | null,
-): Promise<AgentRow> {
+export async function approveAgent(ctx: Context, agent: AgentId, person: PersonId | null): Promise<AgentRow> {
   return await changeAgent(ctx, agent, 'approving a host', (row) => {
     if (row.state === 'approved') return null;
     if (row.state === 'revoked') {
@@ -72,16 +68,16 @@ export async function approveAgent(
         exit: 'conflict',
       });
     }
-    const data = { agent, token: row.token, reason: 'approved' };
+    const data = { agent, token: row.token, person, reason: 'approved' };
     return { row: { ...row, state: 'approved' }, events: [{ type: 'agent.approved', data }] };
   });
 }
 
 /** Refuses the agent from now on and closes its socket (A2). @throws TilsynError `agent.unknown` */
-export async function revokeAgent(ctx: Context, agent: AgentId, _person: PersonId | null): Promise<AgentRow> {
+export async function revokeAgent(ctx: Context, agent: AgentId, person: PersonId | null): Promise<AgentRow> {
   const row = await changeAgent(ctx, agent, 'revoking a host', (found) => {
     if (found.state === 'revoked') return null;
-    const data = { agent, token: found.token, reason: 'revoked' };
+    const data = { agent, token: found.token, person, reason: 'revoked' };
     return {
       row: { ...found, state: 'revoked', revokedAt: ctx.clock.now() },
       events: [{ type: 'agent.revoked', data }],
@@ -93,14 +89,10 @@ export async function revokeAgent(ctx: Context, agent: AgentId, _person: PersonI
 }
 
 /** Ends an identity conflict: the next one that proves itself is let in. @throws TilsynError `agent.unknown` */
-export async function resolveAgent(
-  ctx: Context,
-  agent: AgentId,
-  _person: PersonId | null,
-): Promise<AgentRow> {
+export async function resolveAgent(ctx: Context, agent: AgentId, person: PersonId | null): Promise<AgentRow> {
   return await changeAgent(ctx, agent, 'resolving an identity conflict', (row) => {
     if (row.conflictAt === null) return null;
-    const data = { agent, token: null, reason: 'resolved' };
+    const data = { agent, token: null, person, reason: 'resolved' };
     return { row: { ...row, conflictAt: null }, events: [{ type: 'agent.resolved', data }] };
   });
 }

@@ -105,7 +105,13 @@ const sourceData = z.strictObject({
   reason: word.nullable(),
 });
 const agentData = z.strictObject({ version, reason: word });
-const agentAtCollector = z.strictObject({ agent: id, token: id.nullable(), reason: word });
+const agentAtCollector = z.strictObject({
+  agent: id,
+  token: id.nullable(),
+  /** Who did it; absent or null: nobody, the collector saw it. */
+  person: id.nullable().optional(),
+  reason: word,
+});
 const address = z.strictObject({ address: text(64).optional() });
 const tokenData = z.strictObject({ token: id, person: id.nullable() });
 const signin = z.strictObject({

@@ -366,7 +366,7 @@ export class TestHost {
           agent: this.row.agent,
           agreement: this.row.agreement,
           barred: false,
-          acked: () => void setImmediate(resolve),
+          acked: () => resolve(),
           end: (name, refusal) => reject(new Error(`the batch was refused: ${name} ${refusal?.code}`)),
         },
         frame: {
