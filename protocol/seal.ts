@@ -16,7 +16,7 @@ import {
   type KeyObject,
   timingSafeEqual,
 } from 'node:crypto';
-import { canonical } from './canonical.ts';
+import { canonical, canonicalParsed } from './canonical.ts';
 import { TilsynError } from './errors.ts';
 import { fromB64, type GroupId, type Id, idBytes, type LogId, type Random, toB64 } from './ids.ts';
 import { publicKey, publicText } from './sign.ts';
@@ -130,7 +130,7 @@ export function openPart(
   clear.fill(0);
   if (opened === null) return null;
   try {
-    const actual = commitmentOf(opened.r, place, canonical(opened.p));
+    const actual = commitmentOf(opened.r, place, canonicalParsed(opened.p));
     return timingSafeEqual(actual, expected) ? opened : null;
   } catch {
     // A lone surrogate in P: no canonical form, so no commitment can be its.
