@@ -71,7 +71,9 @@ export async function matchTwins(
   ended: readonly SessionId[],
 ): Promise<[SessionId, SessionId][]> {
   const pairs: [SessionId, SessionId][] = [];
-  for (const row of await tx.sessionsById(ended)) {
+  const twinned = await tx.twinned(ended);
+  if (twinned.length === 0) return pairs;
+  for (const row of await tx.sessionsById(twinned)) {
     if (row.mergedInto !== null || !hasNoOrigin(ctx, row)) continue;
     for (const twin of await tx.twins(row)) {
       if (hasNoOrigin(ctx, twin)) pairs.push([row.session, twin.session]);

@@ -1,4 +1,5 @@
 /** Projections: sessions, gaps, and the leaves that wait for a session's start. Rebuilt from leaves at any time. */
+import type { SessionId } from '../../protocol/ids.ts';
 import { type Columns, type Sql, sqliteTable } from './table.ts';
 import type { GapRow, Reader, SessionQuery, SessionRow, Tx, WaitingRow } from './types.ts';
 
@@ -44,7 +45,7 @@ const gapColumns: Columns<GapRow> = {
 
 type Reads = Pick<
   Reader,
-  'sessionsById' | 'sessions' | 'twins' | 'mergedInto' | 'gaps' | 'waiting' | 'counts'
+  'sessionsById' | 'sessions' | 'twins' | 'twinned' | 'mergedInto' | 'gaps' | 'waiting' | 'counts'
 >;
 type Writes = Pick<Tx, 'putSessions' | 'putGaps' | 'putWaiting' | 'dropWaiting' | 'clearProjections'>;
 
@@ -70,6 +71,14 @@ export function readSessions(sql: Sql): Reads {
           AND session <> ? AND merged_into IS NULL ORDER BY started_pos`,
         [agent, startedAt, tool, kind, endedAt, occurrence, session],
       );
+    },
+    async twinned(ids) {
+      const rows = sql(`SELECT DISTINCT s.session FROM json_each(?) AS given
+        JOIN sessions AS s ON s.session = given.value AND s.merged_into IS NULL
+        JOIN sessions AS t ON t.agent = s.agent AND t.started_at = s.started_at AND t.tool = s.tool
+          AND t.kind = s.kind AND t.ended_at IS s.ended_at AND t.occurrence = s.occurrence
+          AND t.session <> s.session AND t.merged_into IS NULL`).all(JSON.stringify(ids));
+      return (rows as { session: SessionId }[]).map(({ session }) => session);
     },
     async mergedInto(ids) {
       return table.select(`WHERE merged_into ${IN_LIST} ORDER BY started_at, session`, [JSON.stringify(ids)]);

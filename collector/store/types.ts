@@ -323,6 +323,8 @@ export interface Reader {
   sessions(query: SessionQuery): Promise<SessionRow[]>;
   /** Unmerged sessions of this agent with equal tool, kind, start, end and occurrence, other than `session`. */
   twins(row: SessionRow): Promise<SessionRow[]>;
+  /** Of these, the unmerged ones for which `twins` would find any; one look for many. */
+  twinned(ids: readonly SessionId[]): Promise<SessionId[]>;
   /** Sessions that were merged into these. */
   mergedInto(ids: readonly SessionId[]): Promise<SessionRow[]>;
   /** Gaps that touch [from, to). */
