@@ -5,6 +5,7 @@
  * C1  A name is looked up before it is made: one name, one customer; inside a customer, one name, one site.
  */
 import { TilsynError } from '../protocol/errors.ts';
+import type { EventData } from '../protocol/event.ts';
 import { type CustomerId, isId, newId, type SiteId } from '../protocol/ids.ts';
 import type { CustomerRow, Pos, SiteRow, Tx } from './store/types.ts';
 import { turnsOf } from './turns.ts';
@@ -127,28 +128,47 @@ export async function findOrCreateCustomerSite(
   });
 }
 
+/** Finds a customer by name or id, or makes it, with its event. */
+export async function findOrCreateCustomer(ctx: Context, customerName: string): Promise<CustomerRow> {
+  const name = tidy(customerName, 'customer');
+  return await turnsOf(ctx, 'customers').run(async () => {
+    const known = await findCustomer(ctx, customerName);
+    if (known !== null) return known;
+    const made = await ctx.store.write((tx) => makeCustomer(ctx, tx, name));
+    ctx.notify(await ctx.store.read.lastPos());
+    return made;
+  });
+}
+
 async function make(
   ctx: Context,
   tx: Tx,
   known: CustomerRow | null,
   names: { customer: string; site: string },
 ): Promise<{ customer: CustomerRow; site: SiteRow }> {
-  const createdAt = ctx.clock.now();
-  const customer = known ?? { customer: newId<'customer'>(ctx.random), namePos: null, createdAt };
-  const site: SiteRow = {
-    site: newId<'site'>(ctx.random),
-    customer: customer.customer,
-    namePos: null,
-    createdAt,
-  };
-  const named = async (of: SiteRow['site'] | null, name: string) => {
-    const data = { customer: customer.customer, site: of };
-    const [pos] = await ctx.own.append(tx, [{ type: 'customer.named', data, personal: { name } }]);
-    return pos ?? null;
-  };
-  const stored = known ?? { ...customer, namePos: await named(null, names.customer) };
-  if (known === null) await tx.customers.put([stored]);
-  const storedSite = { ...site, namePos: await named(site.site, names.site) };
-  await tx.sites.put([storedSite]);
-  return { customer: stored, site: storedSite };
+  const customer = known ?? (await makeCustomer(ctx, tx, names.customer));
+  const id = newId<'site'>(ctx.random);
+  const namePos = await saidName(ctx, tx, { customer: customer.customer, site: id }, names.site);
+  const site: SiteRow = { site: id, customer: customer.customer, namePos, createdAt: ctx.clock.now() };
+  await tx.sites.put([site]);
+  return { customer, site };
+}
+
+async function makeCustomer(ctx: Context, tx: Tx, name: string): Promise<CustomerRow> {
+  const customer = newId<'customer'>(ctx.random);
+  const namePos = await saidName(ctx, tx, { customer, site: null }, name);
+  const row: CustomerRow = { customer, namePos, createdAt: ctx.clock.now() };
+  await tx.customers.put([row]);
+  return row;
+}
+
+/** The name goes into a sealed part; the row keeps the position of its leaf. */
+async function saidName(
+  ctx: Context,
+  tx: Tx,
+  data: EventData<'customer.named'>,
+  name: string,
+): Promise<number | null> {
+  const [pos] = await ctx.own.append(tx, [{ type: 'customer.named', data, personal: { name } }]);
+  return pos ?? null;
 }

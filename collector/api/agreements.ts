@@ -4,13 +4,13 @@ import { MODES } from '../../protocol/event.ts';
 import { fromIso, toIso } from '../../protocol/time.ts';
 import { createAgreement, listAgreements } from '../agreements.ts';
 import type { Caller } from '../auth.ts';
-import { customerNames } from '../customers.ts';
+import { customerNames, findOrCreateCustomer } from '../customers.ts';
 import type { AgreementRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { recordReading } from './reading.ts';
 import { registryAnswer } from './registry.ts';
 import { field, type Room, route } from './room.ts';
-import { customerNamed } from './scope.ts';
+import { customerOrNew } from './scope.ts';
 
 const create = z.strictObject({
   customer: field.text,
@@ -67,19 +67,20 @@ async function itemsOf(ctx: Context, rows: readonly AgreementRow[]) {
 }
 
 async function make(ctx: Context, caller: Caller, input: z.infer<typeof create>) {
-  const { customer } = await customerNamed(ctx, caller, input.customer);
+  const known = await customerOrNew(ctx, caller, input.customer);
   const startsAt = input.startsAt === undefined ? null : fromIso(input.startsAt);
   if (input.dryRun) {
     const shown = startsAt ?? ctx.clock.now();
     return {
       id: null,
-      customerId: customer,
+      customerId: known?.customer ?? null,
       mode: input.mode,
       state: 'open',
       startsAt: toIso(shown),
       dryRun: true,
     };
   }
+  const { customer } = known ?? (await findOrCreateCustomer(ctx, input.customer));
   await recordReading(ctx, caller, 'agreement.create', 1, { customer });
   const row = await createAgreement(ctx, {
     customer,

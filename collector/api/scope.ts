@@ -105,18 +105,14 @@ export async function customerNamed(ctx: Context, caller: Caller, text: string):
 }
 
 /** Null where there is none at all. */
-export async function customerIfKnown(
-  ctx: Context,
-  caller: Caller,
-  text: string,
-): Promise<CustomerRow | null> {
+async function customerIfKnown(ctx: Context, caller: Caller, text: string): Promise<CustomerRow | null> {
   if (isId(text)) return ctx.store.read.customers.get(text);
   const all = await ctx.store.read.customers.list();
   await recordReading(ctx, caller, 'customer.list', all.length);
   return findCustomer(ctx, text);
 }
 
-export function unknownCustomer(): TilsynError {
+function unknownCustomer(): TilsynError {
   return new TilsynError('customer.unknown', 'looking up a customer: there is none with this id or name', {
     hint: '`tilsyn agreement list` and `tilsyn host list` show the customers.',
     exit: 'notFound',
@@ -141,4 +137,20 @@ async function atSite(ctx: Context, caller: Caller, agents: AgentRow[], text: st
 /** Customers to bind a query to: null where the person sees all. */
 export function customersOf(caller: Caller): readonly CustomerId[] | null {
   return caller.person.customers;
+}
+
+/**
+ * The customer that a person names in order to add something to it; null: a new name, which they may make.
+ * @throws TilsynError `customer.unknown`
+ */
+export async function customerOrNew(
+  ctx: Context,
+  caller: Caller,
+  nameOrId: string,
+): Promise<CustomerRow | null> {
+  const known = await customerIfKnown(ctx, caller, nameOrId);
+  // Who is bound to customers makes no new one, and does not learn that another's exists (Q4).
+  const theirs = known === null ? caller.person.customers === null : sees(caller, known.customer);
+  if (!theirs || (known === null && isId(nameOrId))) throw unknownCustomer();
+  return known;
 }

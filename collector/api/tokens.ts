@@ -13,7 +13,7 @@ import type { Context } from '../types.ts';
 import { recordReading } from './reading.ts';
 import { registryAnswer } from './registry.ts';
 import { field, type Room, route } from './room.ts';
-import { customerIfKnown, unknownCustomer } from './scope.ts';
+import { customerOrNew } from './scope.ts';
 
 const create = z.strictObject({
   customer: field.text,
@@ -117,10 +117,7 @@ function tokenItem(
 }
 
 async function make(ctx: Context, caller: Caller, input: Create) {
-  const known = await customerIfKnown(ctx, caller, input.customer);
-  // Who is bound to customers makes no new one, and does not learn that another's exists (Q4).
-  const theirs = known === null ? caller.person.customers === null : sees(caller, known.customer);
-  if (!theirs || (known === null && isId(input.customer))) throw unknownCustomer();
+  const known = await customerOrNew(ctx, caller, input.customer);
   if (input.dryRun) return plan(ctx, known, input);
   const { customer, site, agreement, mode, ttlMs, uses, cidr, requireApproval } = input;
   const { row, text, agreementMade } = await createToken(ctx, {

@@ -119,12 +119,14 @@ describe('tokens and agreements', () => {
     expect(wrong.status).toBe(400);
   });
 
-  it('agreements: made for a known customer only', async () => {
+  it('agreements: made for a known customer, or for a new one by name, never by an unknown id', async () => {
     const { body } = await world.post('/v1/agreements', admin, { customer: 'Acme', mode: 'one-off' });
     expect(body).toMatchObject({ customer: 'Acme', mode: 'one-off', state: 'open', isDefault: false });
     const { items } = (await world.get('/v1/agreements', admin)).body;
     expect(items.map((a: { id: string }) => a.id)).toContain(body.id);
-    expect((await world.post('/v1/agreements', admin, { customer: 'Nobody' })).status).toBe(404);
+    expect((await world.post('/v1/agreements', admin, { customer: 'f'.repeat(32) })).status).toBe(404);
+    const fresh = await world.post('/v1/agreements', admin, { customer: 'Brand new' });
+    expect(fresh.body).toMatchObject({ customer: 'Brand new', mode: 'managed', dryRun: false });
     const dry = await world.post('/v1/agreements', admin, { customer: 'Acme', dryRun: true });
     expect(dry.body).toMatchObject({ id: null, dryRun: true });
   });
