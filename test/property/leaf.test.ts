@@ -144,6 +144,47 @@ describe('readLeaf and leafSchema', () => {
     );
   });
 
+  it('X1 whether a text is canonical is the same question as whether it is what `canonical` writes', () => {
+    // Any text of a value: keys in any order, lone surrogates, numbers as keys, deep nesting.
+    const unit = fc.oneof(
+      fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+      fc.constantFrom('\ud800', '\udfff', '\\', '0', '1'),
+    );
+    const key = fc.oneof(
+      fc.string({ unit, maxLength: 3 }),
+      fc.constantFrom('2', '10', '1', '__proto__', 'toJSON', 'a', 'B'),
+    );
+    const value = fc.letrec((tie) => ({
+      any: fc.oneof(
+        { depthSize: 'medium' },
+        fc.string({ unit, maxLength: 4 }),
+        fc.double({ noNaN: true, noDefaultInfinity: true }),
+        fc.constantFrom(null, true, -0, 1e21),
+        fc.array(tie('any'), { maxLength: 3 }),
+        fc.dictionary(key, tie('any'), { maxKeys: 4 }),
+      ),
+    })).any;
+    const deep = fc.nat({ max: 40 }).map((n) => JSON.parse(`${'['.repeat(n)}{"b":1,"a":2}${']'.repeat(n)}`));
+    let yes = 0;
+    fc.assert(
+      fc.property(fc.oneof(value, deep), fc.boolean(), (item, tidy) => {
+        const written = JSON.stringify(item);
+        const text = tidy ? canonical(wellFormed(JSON.parse(written))) : written;
+        const parsed = JSON.parse(text);
+        let expected = false;
+        try {
+          expected = canonical(parsed) === text;
+        } catch {
+          // A lone surrogate: no canonical form, so no text is one.
+        }
+        expect(isCanonical(text, parsed), text).toBe(expected);
+        if (expected) yes += 1;
+      }),
+      { numRuns: 1500 },
+    );
+    expect(yes).toBeGreaterThan(500);
+  });
+
   it('X1 canonical text does not depend on the order in which keys were written', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), json), (value) => {
