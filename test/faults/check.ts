@@ -135,6 +135,8 @@ function lifeProblems(agent: ChainReport, collector: ChainReport): string[] {
 interface Gap {
   from: number;
   to: number;
+  /** The rows of a file were found in it. */
+  used: boolean;
 }
 
 /** Source gaps that the collector knows: byte ranges. */
@@ -142,12 +144,11 @@ function gapsOf({ chains }: ChainReport): Gap[] {
   const leaves = [...chains.values()].flatMap((chain: Chain) => chain.leaves);
   return leaves
     .filter(({ leaf }) => leaf.type === 'journal.gap' && leaf.data.source !== null)
-    .map(({ leaf }) => ({ from: Number(leaf.data.from), to: Number(leaf.data.to) }));
+    .map(({ leaf }) => ({ from: Number(leaf.data.from), to: Number(leaf.data.to), used: false }));
 }
 
 function compareRows(world: World, sessions: Session[], gaps: Gap[]): Verdict {
   const problems: string[] = [];
-  let inGaps = 0;
   const byStart = new Map<number, Session[]>();
   for (const session of sessions) {
     const at = Date.parse(session.startedAt);
@@ -162,14 +163,34 @@ function compareRows(world: World, sessions: Session[], gaps: Gap[]): Verdict {
     else if (found.length > 1) problems.push(`row ${row.index} is ${found.length} sessions`);
     else problems.push(...rowProblems(row, found[0] as Session));
   }
+  const named = lossesInGaps(world, missing, gaps);
+  const inGaps = named.size;
   for (const row of missing) {
-    if (mayBeLost(world, row) && gaps.some((gap) => gap.from <= row.from && row.to <= gap.to)) inGaps += 1;
-    else
-      problems.push(`row ${row.index} (file ${row.generation}, bytes ${row.from}–${row.to}) is no session`);
+    if (named.has(row)) continue;
+    problems.push(`row ${row.index} (file ${row.generation}, bytes ${row.from}–${row.to}) is no session`);
   }
+  if (gaps.some((gap) => !gap.used)) problems.push('a gap names bytes of which nothing was lost');
   const extra = [...byStart.values()].flat();
   for (const session of extra) problems.push(`session ${session.id} is no row that was written`);
   return { problems, inGaps };
+}
+
+/** The rows of one emptied file must lie in one gap, and a gap speaks of one file only. */
+function lossesInGaps(world: World, missing: WrittenRow[], gaps: Gap[]): Set<WrittenRow> {
+  const named = new Set<WrittenRow>();
+  const generations = new Map<number, WrittenRow[]>();
+  for (const row of missing.filter((one) => mayBeLost(world, one))) {
+    generations.set(row.generation, [...(generations.get(row.generation) ?? []), row]);
+  }
+  for (const rows of generations.values()) {
+    const from = Math.min(...rows.map((row) => row.from));
+    const to = Math.max(...rows.map((row) => row.to));
+    const gap = gaps.find((one) => !one.used && one.from <= from && to <= one.to);
+    if (gap === undefined) continue;
+    gap.used = true;
+    for (const row of rows) named.add(row);
+  }
+  return named;
 }
 
 function rowProblems(row: WrittenRow, session: Session): string[] {

@@ -2,7 +2,7 @@
  * One world in a process of its own, so that the stalls of one (reading a whole database) are not felt in the
  * other: `node test/faults/one-world.ts '{"seed":1,"rounds":50,"broken":[]}'`. Answers over IPC.
  */
-import { World } from '../support/world.ts';
+import { closeWorlds, World } from '../support/world.ts';
 import { checkWorld } from './check.ts';
 import { killAll } from './child.ts';
 import { unmountAll } from './disk.ts';
@@ -65,6 +65,7 @@ export async function runWorld(task: WorldTask): Promise<WorldResult> {
 }
 
 async function leave(code: number): Promise<never> {
+  await closeWorlds().catch((error: unknown) => console.error(String(error)));
   await killAll();
   unmountAll();
   process.exit(code);

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { killAll } from '../faults/child.ts';
+import { closeWorlds } from '../support/world.ts';
 import { type CutResult, PowerCuts, type Side } from './cut.ts';
 import { missingForImages, unmountEverything } from './image.ts';
 
@@ -22,6 +23,7 @@ let passed = 0;
 let failed = 0;
 
 async function cleanUp(): Promise<void> {
+  await closeWorlds().catch((error: unknown) => console.error(String(error)));
   await killAll();
   unmountEverything();
   rmSync(dir, { recursive: true, force: true });

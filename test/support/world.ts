@@ -48,6 +48,13 @@ export interface WorldOptions {
   fakeClock: boolean;
 }
 
+/** Worlds of this process that are not closed yet: for the way out after a signal. */
+const open = new Set<World>();
+
+export async function closeWorlds(): Promise<void> {
+  await Promise.all([...open].map((world) => world.close(false)));
+}
+
 export class World {
   readonly dir: string;
   readonly writer: RowWriter;
@@ -98,6 +105,7 @@ export class World {
     const dir = mkdtempSync(join(tmpdir(), 'tilsyn-world-'));
     const port = await freePort();
     const world = new World(options, dir, port, await LinkProxy.start(port));
+    open.add(world);
     await world.#found();
     world.writer.start();
     return world;
@@ -289,6 +297,7 @@ export class World {
 
   /** Ends everything; the folder stays where `keep` says so. */
   async close(keep: boolean): Promise<void> {
+    if (!open.delete(this)) return;
     this.writer.stop();
     await Promise.all([this.agent?.kill(), this.collector?.kill()]);
     for (const child of [this.agent, this.collector]) if (child) FakeClock.sweep(child.pid);
