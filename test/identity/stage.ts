@@ -351,8 +351,9 @@ export class Agent {
     writeFileSync(this.config, JSON.stringify({ sources: [source] }));
   }
 
-  async start(): Promise<void> {
-    const args = [CLI, 'agent', 'run', '--state', this.state, '--config', this.config];
+  /** `cli`: another build of the command line. */
+  async start(cli = CLI): Promise<void> {
+    const args = [cli, 'agent', 'run', '--state', this.state, '--config', this.config];
     this.proc = this.stage.start('agent', `agent-${this.name}`, args);
     await this.stage.until(`agent ${this.name} runs`, async () => {
       if (!this.proc?.alive)

@@ -1,0 +1,61 @@
+/**
+ * `npm run bench [-- --quick] [--strict]`
+ *
+ * Measures what the product promises and prints it beside the promise. Without `--quick` it takes what
+ * `bench/README.md` records; a promise that is missed ends with exit 1 only under `--strict`.
+ */
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { endAll } from '../test/identity/stage.ts';
+import { agentBench } from './agent.ts';
+import { drainBench } from './drain.ts';
+import { parseBench } from './parse.ts';
+import type { BenchResult } from './result.ts';
+import { table, verdictOf } from './table.ts';
+
+const { values: args } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    strict: { type: 'boolean', default: false },
+    only: { type: 'string' },
+  },
+});
+
+const plan = args.quick
+  ? { without: 80_000, withParts: 60_000, rows: 50_000, idleSeconds: 15 }
+  : { without: 300_000, withParts: 200_000, rows: 500_000, idleSeconds: 60 };
+
+const PARTS: readonly { name: string; measure(): Promise<BenchResult[]> }[] = [
+  { name: 'parse', measure: () => parseBench() },
+  { name: 'drain', measure: () => drainBench(plan) },
+  { name: 'agent', measure: () => agentBench(plan) },
+];
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void endAll().then(() => process.exit(130)));
+}
+
+const began = performance.now();
+console.log(
+  `${new Date().toISOString().slice(0, 10)}, ${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}`,
+);
+const results: BenchResult[] = [];
+let broken = false;
+for (const { name, measure } of PARTS) {
+  if (args.only !== undefined && args.only !== name) continue;
+  try {
+    const measured = await measure();
+    results.push(...measured);
+    console.log(table(measured));
+  } catch (error) {
+    broken = true;
+    console.log(`${name}: broke: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+await endAll();
+const missed = results.filter((result) => verdictOf(result) === 'MISS').length;
+const promised = results.filter((result) => verdictOf(result) !== '').length;
+console.log(
+  `bench: ${promised - missed} of ${promised} targets met, ${((performance.now() - began) / 1000).toFixed(0)} s`,
+);
+process.exit(broken || (args.strict && missed > 0) ? 1 : 0);
