@@ -80,8 +80,10 @@ export class Follower {
   readonly #block: Buffer;
   /** Size and monotonic time of the last growth seen. An observation, so it outlives a rejected step. */
   readonly #growth = new WeakMap<FileHandle, { size: number; at: number }>();
+  /** What every step begins with: the last one that was stored, and what was looked at since. */
   #accepted: Draft;
-  #pending: { step: FollowStep; draft: Draft } | null = null;
+  /** `looked` is the draft before anything was read of it. */
+  #pending: { step: FollowStep; draft: Draft; looked: Draft } | null = null;
   #running: Promise<unknown> = Promise.resolve();
   #rotating: boolean;
 
@@ -128,25 +130,20 @@ export class Follower {
     this.#keep(draft);
   }
 
-  /** The step was not stored: the next one gives the same lines again. */
-  reject(): void {
-    if (this.#pending !== null) this.#learn(this.#pending.draft);
-    this.#pending = null;
-  }
-
   /**
-   * What was seen outlives a step that was not stored (a full disk): open handles, so that a file which is deleted
-   * before there is room is still read to its end (F2), and sizes, so that one which is emptied meanwhile is lost
-   * with its whole range (F9).
+   * The step was not stored: the next one gives the same lines and notices again. What the look at the folder found
+   * out stays known meanwhile, files, sizes and open handles: one that is deleted before there is room is still
+   * read to its end (F2), and one that is emptied is lost with its whole range (F9).
    */
-  #learn({ state, handles }: Draft): void {
-    for (const known of this.#accepted.state.files) {
-      const seen = state.files.find((file) => file.file === known.file);
-      const handle = handles.get(known.file);
-      if (seen === undefined || handle === undefined || seen.ino !== known.ino) continue;
-      known.size = Math.max(known.size, seen.size);
-      if (!this.#accepted.handles.has(known.file)) this.#accepted.handles.set(known.file, handle);
+  reject(): void {
+    if (this.#pending === null) return;
+    const { looked, draft } = this.#pending;
+    for (const file of looked.state.files) {
+      const read = draft.state.files.find((one) => one.file === file.file);
+      file.size = Math.max(file.size, read?.size ?? 0);
     }
+    this.#accepted = looked;
+    this.#pending = null;
   }
 
   /** Closes every handle. The follower is of no use afterwards. */
@@ -166,13 +163,14 @@ export class Follower {
     await this.#disk.closeExcept(this.#accepted.handles.values());
     const { draft, failure } = await this.#resolved();
     this.#rotating = draft.rotating;
+    const looked = copyDraft(draft);
     const read = await this.#readAll(draft, maxLines);
     this.#closeFinished(draft, read.ended);
     this.#sayReadable(draft, failure ?? read.failure);
     const { state, notices } = draft;
     const behindBytes = state.files.reduce((sum, file) => sum + Math.max(0, file.size - file.offset), 0);
     const step = { lines: read.lines, notices, state, behindBytes, more: read.more };
-    this.#pending = { step, draft };
+    this.#pending = { step, draft, looked };
     // Nothing to store: handles, sizes and longer fingerprints are kept without being asked (F8 holds, as
     // they are found again by any restart).
     if (isEmpty(step)) this.#keep(draft);

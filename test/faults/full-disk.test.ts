@@ -63,3 +63,16 @@ test('F2: a file that is deleted while nothing can be stored is read to its end 
   expect(step.lines.map(({ text }) => text)).toEqual(['one', 'two', 'x']);
   expect(step.notices.filter(({ kind }) => kind === 'lost')).toEqual([]);
 });
+
+test('F9: the same of a file that was never stored at all, its notices included', async () => {
+  const follower = newFollower(null);
+  appendFileSync(path, 'one\ntwo\n');
+  expect((await follower.step(10)).notices.map(({ kind }) => kind)).toEqual(['opened']);
+  follower.reject();
+  truncateSync(path);
+  appendFileSync(path, 'x\n');
+  const step = await follower.step(10);
+  expect(step.notices.map(({ kind }) => kind)).toEqual(['opened', 'truncated', 'lost']);
+  expect(step.notices).toContainEqual({ kind: 'lost', reason: 'truncated', offset: 0, length: 8 });
+  expect(step.lines.map(({ text }) => text)).toEqual(['x']);
+});
