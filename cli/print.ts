@@ -107,9 +107,11 @@ export function coverageLines({ coverage }: ListAnswer, tz: string): string[] {
   if (gaps.length > SHOWN_GAPS) lines.push(`gap: and ${gaps.length - SHOWN_GAPS} more`);
   const hosts = coverage.hosts.length === 1 ? '1 host' : `${coverage.hosts.length} hosts`;
   const count = gaps.length === 0 ? 'no gap' : gaps.length === 1 ? '1 gap' : `${gaps.length} gaps`;
+  // From when the first of them was watched: the time asked for may lie long before any enrolment.
+  const from = coverage.hosts.map((host) => host.from).sort()[0] ?? coverage.from;
   return [
     ...lines,
-    `coverage: ${hosts}, ${showIso(coverage.from, tz) ?? '-'} to ${showIso(coverage.to, tz)}, ${count}`,
+    `coverage: ${hosts}, ${showIso(from, tz) ?? '-'} to ${showIso(coverage.to, tz)}, ${count}`,
   ];
 }
 

@@ -182,8 +182,21 @@ it('a read-only state directory is named as such, with a hint', (context) => {
 it('a state directory of someone else is named as such, with a hint', () => {
   const w = world();
   w.journal.close();
+  if (process.getuid?.() !== 0) {
+    // Nobody but root can become someone else; what a person may not enter looks the same.
+    chmodSync(w.dir, 0);
+    const denied = expect.objectContaining({
+      code: 'state.denied',
+      hint: expect.stringMatching(/^Run the agent as the user/),
+    });
+    expect(() => openDatabase(join(w.dir, 'agent.db'))).toThrow(denied);
+    chmodSync(w.dir, 0o700);
+    return;
+  }
   const script = `
     import { openDatabase } from ${JSON.stringify(new URL('../../agent/db.ts', import.meta.url).href)};
+    // The driver is loaded first: the other user may not be allowed to enter this checkout.
+    openDatabase(${JSON.stringify(join(w.dir, 'other.db'))}).close();
     process.setegid(65534); process.seteuid(65534);
     try { openDatabase(${JSON.stringify(join(w.dir, 'agent.db'))}); }
     catch (error) { process.stdout.write(error.code + ' ' + error.hint); }`;
