@@ -6,7 +6,7 @@
  * O2  Absent and unknown are the same: every field of the natural key is there, null where nothing is known.
  */
 import { createHmac } from 'node:crypto';
-import { canonical, wellFormed } from '../protocol/canonical.ts';
+import { canonicalParsed, wellFormed } from '../protocol/canonical.ts';
 import type { EventData, EventPersonal } from '../protocol/event.ts';
 
 export interface NaturalKey {
@@ -41,6 +41,6 @@ export function naturalKeyOf(
 /** HMAC-SHA-256(origin key, tool ‖ 0 ‖ JCS(natural key)): 32 bytes. */
 export function originOf(originKey: Buffer, tool: string, naturalKey: object): Buffer {
   return createHmac('sha256', originKey)
-    .update(`${tool}\0${canonical(wellFormed(naturalKey))}`)
+    .update(`${tool}\0${canonicalParsed(wellFormed(naturalKey))}`)
     .digest();
 }

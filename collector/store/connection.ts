@@ -7,8 +7,8 @@ import { corrupt, storeError } from './errors.ts';
 /** Nothing else writes; a backup tool that locks the file for a moment is waited for this long. */
 const BUSY_MS = 5_000;
 /** WAL pages (4 KiB) after which a commit moves them into the database; the file stays about this large. */
-const WAL_PAGES = 1_000;
-const WAL_KEEP_BYTES = 8 * 1024 * 1024;
+const WAL_PAGES = 4_000;
+const WAL_KEEP_BYTES = 16 * 1024 * 1024;
 const CACHE_KIB = 32 * 1024;
 /** Up to here the whole file is checked at start (about 1 s); beyond, damage is found where a page is read. */
 const CHECK_WHOLE_PAGES = 65_536;
