@@ -38,6 +38,8 @@ export interface Plan {
 }
 
 export interface PlanFacts {
+  /** Every second round is aimed. */
+  aim: boolean;
   /** The agent is dead now and starts with the round: its first connection can be aimed at. */
   agentStarts: boolean;
   collectorStarts: boolean;
@@ -87,7 +89,7 @@ export function drawPlan(dice: Dice, facts: PlanFacts): Plan {
 }
 
 function drawKill(dice: Dice, victims: Victims, facts: PlanFacts): Kill {
-  if (dice.chance(0.5)) return { how: 'random', afterMs: dice.int(0, ROUND_MS) };
+  if (!facts.aim) return { how: 'random', afterMs: dice.int(0, ROUND_MS) };
   if (victims !== 'collector' && dice.chance(0.25)) {
     return { how: 'rotation', renameMs: dice.int(0, ROUND_MS - 300), afterMs: dice.int(0, 300) };
   }

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Flags } from '../support/flags.ts';
 import type { World } from '../support/world.ts';
 import type { Child } from './child.ts';
-import { FakeClock } from './clock.ts';
 import { keepFull, loseRows } from './loss.ts';
 import { drawPlan, type Plan, ROUND_MS, type Trouble } from './plan.ts';
 import type { Dice } from './random.ts';
@@ -30,7 +29,11 @@ export class Rounds {
   async play(): Promise<void> {
     const began = performance.now();
     const world = this.#world;
-    const facts = { agentStarts: !world.agent.alive, collectorStarts: !world.collector.alive };
+    const facts = {
+      aim: this.#tally.rounds % 2 === 1,
+      agentStarts: !world.agent.alive,
+      collectorStarts: !world.collector.alive,
+    };
     const plan = drawPlan(this.#dice, facts);
     if (this.#dice.chance(0.8)) world.proxy.heal();
     this.#armAtStart(plan);
@@ -114,7 +117,6 @@ export class Rounds {
     }
     this.#world.disarm();
     await Promise.all(victims.map((child) => child.kill()));
-    for (const child of victims) FakeClock.sweep(child.pid);
   }
 
   async #rotateThenWait({ renameMs, afterMs }: { renameMs: number; afterMs: number }): Promise<void> {

@@ -187,6 +187,7 @@ export class World {
   /** Nobody asked it to go: allowed only where the disk is full, and then it is started again. */
   #watch(child: Child): void {
     void child.died.then(({ code, signal }) => {
+      if (this.#options.fakeClock) FakeClock.sweep(child.pid);
       if (signal === 'SIGKILL' || child.stopping) return;
       const name = child === this.agent ? 'agent' : 'collector';
       this.gaveUp.push(
@@ -300,7 +301,6 @@ export class World {
     if (!open.delete(this)) return;
     this.writer.stop();
     await Promise.all([this.agent?.kill(), this.collector?.kill()]);
-    for (const child of [this.agent, this.collector]) if (child) FakeClock.sweep(child.pid);
     await this.proxy.close();
     this.disk?.unmount();
     if (!keep) rmSync(this.dir, { recursive: true, force: true });
