@@ -1,18 +1,30 @@
 /** All rows of `key_groups` in memory, by id and by what they are for. */
-import { spanOf } from '../protocol/group.ts';
+import { hasSubject, spanOf } from '../protocol/group.ts';
 import type { GroupId } from '../protocol/ids.ts';
 import type { SpanTable } from '../protocol/packs.ts';
+import type { UtcMs } from '../protocol/time.ts';
 import type { GroupRow } from './store/types.ts';
 import type { GroupWish } from './types.ts';
 
 /** One text per group that ought to exist; late groups of different months share one. */
 export function keyOfWish(wish: GroupWish, spans: SpanTable): string {
-  const spanned = wish.kind === 'span' || wish.kind === 'house';
-  return keyOf(wish, spanned ? spanOf(wish.at, spans[wish.class]).from : null);
+  return keyOf(wish, boundsOf(wish, spans).from);
 }
 
-function keyOf(wish: Pick<GroupWish, 'agreement' | 'class' | 'kind'>, from: number | null): string {
-  return `${wish.agreement ?? '-'} ${wish.class} ${wish.kind} ${from ?? '-'}`;
+function keyOf(
+  { agreement, class: cls, kind, subject }: Pick<GroupWish, 'agreement' | 'class' | 'kind' | 'subject'>,
+  from: number | null,
+): string {
+  return `${agreement ?? '-'} ${cls} ${kind} ${subject ?? '-'} ${from ?? '-'}`;
+}
+
+/** The span that a wish asks for, half open; none where the group lives as long as something else does. */
+export function boundsOf(
+  { kind, class: cls, at }: GroupWish,
+  spans: SpanTable,
+): { from: UtcMs | null; to: UtcMs | null } {
+  const spanned = (kind === 'span' || kind === 'house') && !hasSubject(cls);
+  return spanned ? spanOf(at, spans[cls]) : { from: null, to: null };
 }
 
 export class GroupIndex {

@@ -14,7 +14,6 @@ import {
   type GroupKind,
   type GroupSpec,
   type SignedGroup,
-  type SpanUnit,
   signGroup,
   spanOf,
   verifyGroup,
@@ -23,7 +22,7 @@ import { type AgreementId, type GroupId, newId, type Random } from '../protocol/
 import type { SpanTable } from '../protocol/packs.ts';
 import { publicText } from '../protocol/sign.ts';
 import { type Clock, fromIso, type UtcMs } from '../protocol/time.ts';
-import { GroupIndex, keyOfWish } from './groups-index.ts';
+import { boundsOf, GroupIndex, keyOfWish } from './groups-index.ts';
 import type { Keyring } from './keyring.ts';
 import type { GroupRow, Store } from './store/types.ts';
 import type { Groups, GroupWish, PreparedGroups } from './types.ts';
@@ -179,7 +178,7 @@ class KeyGroups implements Groups {
       key: made.key,
     };
     const record = signGroup(this.#options.identity, spec);
-    return { ...spec, record, slot: made.slot, ...LIVE, createdAt: now };
+    return { ...spec, subject: wish.subject ?? null, record, slot: made.slot, ...LIVE, createdAt: now };
   }
 
   #isOurs(record: SignedGroup): boolean {
@@ -201,6 +200,7 @@ class KeyGroups implements Groups {
       kind: record.kind,
       agreement: record.agreement as AgreementId | null,
       class: record.class as DataClass,
+      subject: null,
       from: record.from === null ? null : fromIso(record.from),
       to: record.to === null ? null : fromIso(record.to),
       key: record.key,
@@ -218,18 +218,9 @@ function isDataClass(text: string): text is DataClass {
   return (DATA_CLASSES as readonly string[]).includes(text);
 }
 
-function boundsOf(wish: GroupWish, spans: SpanTable): { from: UtcMs | null; to: UtcMs | null } {
-  if (wish.kind !== 'span' && wish.kind !== 'house') return { from: null, to: null };
-  return spanOf(wish.at, unitOf(wish.class, spans));
-}
-
-function unitOf(cls: DataClass, spans: SpanTable): SpanUnit {
-  return spans[cls];
-}
-
 /** What an agent of this agreement is given: present and next span, `late`, and the host names' `whole`. */
 export function wishesOf(agreement: AgreementId, at: UtcMs, spans: SpanTable): GroupWish[] {
-  const next = spanOf(at, unitOf('session', spans)).to;
+  const next = spanOf(at, spans.session).to;
   return [
     { agreement, class: 'session', kind: 'span', at },
     { agreement, class: 'session', kind: 'span', at: next },

@@ -5,7 +5,7 @@
  * V16 The own log obeys the same laws as every log: L1–L3, B1.
  * V17 An event is never refused for want of a key group: the house groups of this month and the next are made
  *     ahead, and one that is missing all the same is made on the way, slot first.
- * V18 Where the house group of this month is dead (the clock stands in the past), the event is kept without its
+ * V18 Where the house group of this month, or of this person or customer, is dead, the event is kept without its
  *     personal part.
  */
 import type { KeyObject } from 'node:crypto';
@@ -13,7 +13,7 @@ import { type Birth, type BirthReason, birthHash, signBirth } from '../protocol/
 import { wellFormed } from '../protocol/canonical.ts';
 import { TilsynError } from '../protocol/errors.ts';
 import { eventDefinition } from '../protocol/event.ts';
-import { type DataClass, spanOf } from '../protocol/group.ts';
+import { type DataClass, spanOf, subjectOf } from '../protocol/group.ts';
 import { type AgentId, type Id, type LogId, newId, type Random } from '../protocol/ids.ts';
 import { makeLeaf } from '../protocol/leaf.ts';
 import { type Personal, sealPart } from '../protocol/seal.ts';
@@ -24,8 +24,8 @@ import { applyLeaves } from './projections.ts';
 import type { GroupRow, LogRow, NewLeaf, PartRow, Pos, Store, Tx, WrapRow } from './store/types.ts';
 import type { Groups, GroupWish, OwnDraft, OwnLog } from './types.ts';
 
-/** Classes of the own log's personal parts. */
-const HOUSE_CLASSES = ['audit.event', 'audit.reading', 'person.account'] as const satisfies DataClass[];
+/** Classes of the own log's personal parts that go by the month; the others go by person or customer (G3). */
+const HOUSE_CLASSES = ['audit.event', 'audit.reading'] as const satisfies DataClass[];
 const META_LOG = 'own_log';
 const META_COLLECTOR = 'collector';
 
@@ -168,19 +168,26 @@ class Journal implements CollectorLog {
     throw new TilsynError('journal.absent', 'writing the collector’s own log: it has no row');
   }
 
-  /** The house group of each class that these drafts need, now. */
-  async #houses(tx: Tx, drafts: readonly OwnDraft[]): Promise<Map<DataClass, GroupRow>> {
+  /** The live house group that each of these drafts needs, now. */
+  async #houses(tx: Tx, drafts: readonly OwnDraft[]): Promise<Map<OwnDraft, GroupRow>> {
     const now = this.#options.clock.now();
-    const classes = new Set(drafts.map(classOf).filter((cls) => cls !== null));
-    if (classes.size === 0) return new Map();
+    const sealing = drafts.flatMap((draft) => {
+      const cls = classOf(draft);
+      return cls === null ? [] : [{ draft, wish: house(cls, now, draft.data) }];
+    });
+    if (sealing.length === 0) return new Map();
     // The slot is durable before the row; both cost nothing where `ensureHouse` has been here (V17).
-    const prepared = await this.#options.groups.prepare([...classes].map((cls) => house(cls, now)));
+    const prepared = await this.#options.groups.prepare(sealing.map(({ wish }) => wish));
     await prepared.commit(tx);
-    const live = prepared.groups.filter((group) => group.state === 'live');
-    return new Map(live.map((group) => [group.class, group]));
+    const found = new Map<OwnDraft, GroupRow>();
+    for (const [i, { draft }] of sealing.entries()) {
+      const group = prepared.groups[i];
+      if (group?.state === 'live') found.set(draft, group);
+    }
+    return found;
   }
 
-  #gather(row: LogRow, drafts: readonly OwnDraft[], houses: ReadonlyMap<DataClass, GroupRow>): Gathered {
+  #gather(row: LogRow, drafts: readonly OwnDraft[], houses: ReadonlyMap<OwnDraft, GroupRow>): Gathered {
     const { clock } = this.#options;
     const now = clock.now();
     const up = clock.mono() - this.#startedAt;
@@ -188,8 +195,7 @@ class Journal implements CollectorLog {
     let [seq, prev] = [row.through, row.head];
     for (const draft of drafts) {
       seq += 1;
-      const cls = classOf(draft);
-      const group = cls === null ? undefined : houses.get(cls);
+      const group = houses.get(draft);
       const sealed = group === undefined ? null : this.#seal(row.log, seq, group, draft, gathered);
       const pii = sealed === null ? [] : [{ group: sealed.group, c: sealed.c }];
       const { type, data } = draft;
@@ -213,8 +219,8 @@ class Journal implements CollectorLog {
   }
 }
 
-function house(cls: DataClass, at: UtcMs): GroupWish {
-  return { agreement: null, class: cls, kind: 'house', at };
+function house(cls: DataClass, at: UtcMs, data: Record<string, unknown> = {}): GroupWish {
+  return { agreement: null, class: cls, kind: 'house', at, subject: subjectOf(cls, data) };
 }
 
 /** Class of a draft's personal part; null where it has none. */

@@ -25,7 +25,7 @@ export interface FaultSeam {
 export interface OwnDraft<T extends EventType = EventType> {
   type: T;
   data: EventData<T>;
-  /** Sealed under the house group of the type's data class and the present span. */
+  /** Sealed under the house group of the type's data class, and the present span or the subject in `data`. */
   personal?: EventPersonal<T> | null;
 }
 
@@ -63,6 +63,8 @@ export interface GroupWish {
   class: DataClass;
   kind: GroupKind;
   at: UtcMs;
+  /** The person or customer, for the classes that go by those. */
+  subject?: string | null;
 }
 export interface PreparedGroups {
   /** One per wish, in order; an existing one where there was one. */

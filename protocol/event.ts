@@ -244,7 +244,7 @@ export const EVENTS = {
   'person.revoked': collector(
     z.strictObject({ person: id, by: id.nullable(), reason: word }),
     z.strictObject({ reason: text(512).optional() }),
-    'audit.event',
+    'person.account',
   ),
   'agreement.created': collector(
     z.strictObject({ agreement: id, customer: id, mode: z.enum(MODES), person: id.nullable() }),
@@ -252,7 +252,7 @@ export const EVENTS = {
   'customer.named': collector(
     z.strictObject({ customer: id, site: id.nullable() }),
     z.strictObject({ name: text(256) }),
-    'audit.event',
+    'customer.name',
   ),
   reading: collector(
     z.strictObject({ person: id, verb: verbOfReading, count }),

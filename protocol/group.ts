@@ -17,7 +17,7 @@ export const iso = z.string().refine(isIso, 'not ISO 8601 UTC with milliseconds'
 export const GROUP_KINDS = ['oneoff', 'span', 'whole', 'late', 'single', 'house'] as const;
 export type GroupKind = (typeof GROUP_KINDS)[number];
 
-/** Data classes: what retention policies name. The last four are the collector's own records. */
+/** Data classes: what retention policies name. All after the first two are the collector's own records. */
 export const DATA_CLASSES = [
   'session',
   'host.name',
@@ -25,8 +25,29 @@ export const DATA_CLASSES = [
   'audit.reading',
   'hold.record',
   'person.account',
+  'customer.name',
 ] as const;
 export type DataClass = (typeof DATA_CLASSES)[number];
+
+/**
+ * Classes with a `house` group per person or customer instead of per span, and the field of `data` that names whose
+ * it is. The group lives as long as its subject.
+ *
+ * G3  What is kept of a person's account, or of a customer's name, is erased with that one, alone and whole: never
+ *     with a month, never with another's.
+ */
+const SUBJECTS = { 'person.account': 'person', 'customer.name': 'customer' } as const;
+
+/** The id that events of this class are grouped by; null where the class goes by spans. */
+export function subjectOf(cls: DataClass, data: Record<string, unknown>): string | null {
+  if (!hasSubject(cls)) return null;
+  const subject = data[SUBJECTS[cls]];
+  return typeof subject === 'string' ? subject : null;
+}
+
+export function hasSubject(cls: DataClass): cls is keyof typeof SUBJECTS {
+  return Object.hasOwn(SUBJECTS, cls);
+}
 
 const groupRecord = z.object({
   group: id,

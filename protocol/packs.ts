@@ -7,6 +7,7 @@
 import { TilsynError } from './errors.ts';
 import type { DataClass, SpanUnit } from './group.ts';
 
+/** Not read for classes whose groups have no span. */
 export type SpanTable = Readonly<Record<DataClass, SpanUnit>>;
 
 const MONTHLY: SpanTable = {
@@ -16,6 +17,7 @@ const MONTHLY: SpanTable = {
   'audit.reading': 'month',
   'hold.record': 'month',
   'person.account': 'month',
+  'customer.name': 'month',
 };
 
 /** Every pack of `docs/design/deletion.md`, and `none`. Sessions hang on an agreement's end in all of them. */

@@ -93,6 +93,7 @@ const groups: Columns<GroupRow> = {
   kind: ['kind'],
   agreement: ['agreement'],
   class: ['class'],
+  subject: ['subject'],
   from: ['from_at'],
   to: ['to_at'],
   key: ['key'],

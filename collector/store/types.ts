@@ -111,6 +111,8 @@ export interface GroupRow {
   kind: GroupKind;
   agreement: AgreementId | null;
   class: DataClass;
+  /** The person or customer whose it is; null where the class goes by spans. */
+  subject: string | null;
   from: UtcMs | null;
   to: UtcMs | null;
   key: string | null;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createOwnLog } from '../../collector/journal.ts';
-import type { LeafRow } from '../../collector/store/types.ts';
+import type { GroupRow, LeafRow } from '../../collector/store/types.ts';
 import type { OwnDraft } from '../../collector/types.ts';
 import { birthHash, verifyBirth } from '../../protocol/birth.ts';
 import { isRecognised } from '../../protocol/event.ts';
@@ -112,11 +112,80 @@ describe('the own log', () => {
       ['audit.event', 11],
       ['audit.reading', 10],
       ['audit.reading', 11],
-      ['person.account', 10],
-      ['person.account', 11],
     ]);
     await house.own.ensureHouse(NOW);
-    expect(await house.store.read.groups.list({ kind: 'house' })).toHaveLength(6);
+    expect(await house.store.read.groups.list({ kind: 'house' })).toHaveLength(4);
+  });
+
+  it('G3 each person has a house group of their own, for all that is said of them, without a span', async () => {
+    const house = await newHouse();
+    const [one, two] = [newHex(), newHex()];
+    const added = (who: string, name: string): OwnDraft => ({
+      type: 'person.added',
+      data: { person: who, role: 'auditor' },
+      personal: { name },
+    });
+    const positions = await append(house, added(one, 'One'), added(two, 'Two'));
+    house.clock.wall = Date.UTC(2029, 1, 1);
+    const revoked: OwnDraft = {
+      type: 'person.revoked',
+      data: { person: one, by: null, reason: 'asked' },
+      personal: { reason: 'left' },
+    };
+    positions.push(...(await append(house, revoked)));
+    const parts = await house.store.read.parts(positions);
+    const [ofOne, ofTwo, later] = parts.map(({ group }) => house.groups.byId(group)!);
+    expect(ofOne).toMatchObject({
+      kind: 'house',
+      class: 'person.account',
+      subject: one,
+      from: null,
+      to: null,
+    });
+    expect(ofTwo).toMatchObject({
+      kind: 'house',
+      class: 'person.account',
+      subject: two,
+      from: null,
+      to: null,
+    });
+    expect(later).toEqual(ofOne);
+    expect(ofOne!.record).not.toHaveProperty('subject');
+    await house.keyring.erase([ofOne!]);
+    const dead: GroupRow = { ...ofOne!, state: 'erased' };
+    await house.store.write((tx) => tx.groups.put([dead]));
+    house.groups.committed([dead]);
+    expect([...(await house.opener.open(house.store.read, positions))]).toEqual([
+      [positions[1], { name: 'Two' }],
+    ]);
+    // V18: what is said of them after that is kept without its personal part, and no new group is made.
+    const [after] = await append(house, revoked);
+    expect(await house.store.read.parts([after!])).toEqual([]);
+  });
+
+  it('G3 names of a customer and its sites outlive the month that they were told in', async () => {
+    const house = await newHouse();
+    const [customer, other] = [newHex(), newHex()];
+    const named = (whose: string, site: string | null): OwnDraft => ({
+      type: 'customer.named',
+      data: { customer: whose, site },
+      personal: { name: 'Acme' },
+    });
+    const positions = await append(
+      house,
+      named(customer, null),
+      named(customer, newHex()),
+      named(other, null),
+    );
+    const groups = (await house.store.read.parts(positions)).map(({ group }) => house.groups.byId(group)!);
+    expect(groups[0]).toMatchObject({ class: 'customer.name', subject: customer, from: null, to: null });
+    expect(groups.map(({ subject }) => subject)).toEqual([customer, customer, other]);
+    expect(new Set(groups.map(({ group }) => group)).size).toBe(2);
+    await house.close();
+    const again = await openHouse({ dir: house.dir });
+    const [pos] = await append(again, named(customer, newHex()));
+    expect((await again.store.read.parts([pos!]))[0]?.group).toBe(groups[0]!.group);
+    await again.close();
   });
 
   it('V17 never refuses an event for want of a group, wherever the clock jumps', async () => {

@@ -55,6 +55,7 @@ export function groupRow(id: GroupId): GroupRow {
     kind: 'span',
     agreement: null,
     class: 'session',
+    subject: null,
     from: at(0),
     to: at(9),
     key: 'key',

@@ -97,6 +97,7 @@ CREATE TABLE key_groups (
   kind       TEXT NOT NULL,             -- oneoff | span | whole | late | single | house
   agreement  TEXT,
   class      TEXT NOT NULL,
+  subject    TEXT,                      -- person or customer whose it is, where a class goes by those
   from_at    INTEGER,                   -- span, half open
   to_at      INTEGER,
   key        TEXT,                      -- X25519 public half, base64url
