@@ -21,7 +21,17 @@ import { publicText } from '../protocol/sign.ts';
 import { type Clock, toIso, type UtcMs } from '../protocol/time.ts';
 import { type ContentKey, HouseKeys } from './journal-keys.ts';
 import { applyLeaves } from './projections.ts';
-import type { GroupRow, LogRow, NewLeaf, PartRow, Pos, Store, Tx, WrapRow } from './store/types.ts';
+import type {
+  GroupRow,
+  LogRow,
+  LogStateRow,
+  NewLeaf,
+  PartRow,
+  Pos,
+  Store,
+  Tx,
+  WrapRow,
+} from './store/types.ts';
 import type { Groups, GroupWish, OwnDraft, OwnLog } from './types.ts';
 
 /** Classes of the own log's personal parts that go by the month; the others go by person or customer (G3). */
@@ -151,7 +161,8 @@ class Journal implements CollectorLog {
   }
 
   async succeed(tx: Tx, reason: BirthReason): Promise<LogId> {
-    const old = await this.#row(tx);
+    const [old] = await tx.logs([(await this.#row(tx)).log]);
+    if (old === undefined) throw absent();
     const predecessor = { log: old.log, size: old.through, head: old.head.toString('base64url') };
     await tx.putLogs([{ ...old, state: 'closed' }]);
     const log = await putLog(tx, this.#options, old.birth.agent as AgentId, reason, predecessor);
@@ -161,11 +172,11 @@ class Journal implements CollectorLog {
     return log;
   }
 
-  async #row(tx: Tx): Promise<LogRow> {
+  async #row(tx: Tx): Promise<LogStateRow> {
     const log = (await tx.meta(META_LOG)) as LogId | null;
-    const [row] = log === null ? [] : await tx.logs([log]);
+    const [row] = log === null ? [] : await tx.logStates([log]);
     if (row !== undefined) return row;
-    throw new TilsynError('journal.absent', 'writing the collector’s own log: it has no row');
+    throw absent();
   }
 
   /** The live house group that each of these drafts needs, now. */
@@ -187,7 +198,7 @@ class Journal implements CollectorLog {
     return found;
   }
 
-  #gather(row: LogRow, drafts: readonly OwnDraft[], houses: ReadonlyMap<OwnDraft, GroupRow>): Gathered {
+  #gather(row: LogStateRow, drafts: readonly OwnDraft[], houses: ReadonlyMap<OwnDraft, GroupRow>): Gathered {
     const { clock } = this.#options;
     const now = clock.now();
     const up = clock.mono() - this.#startedAt;
@@ -217,6 +228,10 @@ class Journal implements CollectorLog {
     const { c, body } = sealPart(content.key, { log, seq, group, under: group }, p, this.#options.random);
     return { group, c, part: { group, under: group, wrap: content.wrap.wrap, body } };
   }
+}
+
+function absent(): TilsynError {
+  return new TilsynError('journal.absent', 'writing the collector’s own log: it has no row');
 }
 
 function house(cls: DataClass, at: UtcMs, data: Record<string, unknown> = {}): GroupWish {

@@ -3,6 +3,7 @@
  * owner, agreement or ancestry afterwards.
  *
  * B1  A log is never continued after a loss: a successor is born that names its predecessor.
+ * B2  A birth record is small: one over 4 KiB is no birth, whoever signed it.
  */
 import type { KeyObject } from 'node:crypto';
 import { z } from 'zod';
@@ -18,6 +19,8 @@ export const BIRTH_REASONS = [
   'quarantined',
   'moved',
 ] as const;
+
+export const MAX_BIRTH_BYTES = 4 * 1024;
 
 const birthShape = {
   v: z.literal(1),
@@ -44,9 +47,9 @@ export function signBirth(key: KeyObject, birth: Omit<Birth, 'sig'>): Birth {
   return signRecord('birth', key, birth);
 }
 
-/** True where the birth is signed by the key that it names. */
+/** True where the birth is of the allowed size (B2) and signed by the key that it names. */
 export function verifyBirth(birth: Birth): boolean {
-  return verifyRecord('birth', birth.key, birth);
+  return Buffer.byteLength(canonical(birth)) <= MAX_BIRTH_BYTES && verifyRecord('birth', birth.key, birth);
 }
 
 /** `prev` of seq 1: 32 bytes. */

@@ -94,13 +94,13 @@ async function list(ctx: Context, caller: Caller, input: ListQuery) {
 /** Only the logs of these hosts; the collector's own log is for those who see all (Q4). */
 async function boundTo(read: Reader, scope: Scope): Promise<Pick<LeafQuery, 'logs'>> {
   if (!scope.narrowed) return {};
-  const logs = await Promise.all(scope.agents.map(({ agent }) => read.logsOf(agent)));
-  return { logs: logs.flat().map(({ log }) => log) };
+  const logs = await read.logStatesOf(scope.agents.map(({ agent }) => agent));
+  return { logs: logs.map(({ log }) => log) };
 }
 
 async function hostsOf(read: Reader, leaves: readonly LeafRow[]): Promise<Map<LogId, AgentId | null>> {
   const ids = [...new Set(leaves.map((leaf) => leaf.log))];
-  return new Map((await read.logs(ids)).map(({ log, agent }) => [log, agent]));
+  return new Map((await read.logStates(ids)).map(({ log, agent }) => [log, agent]));
 }
 
 function hasParts(leaf: LeafRow): boolean {

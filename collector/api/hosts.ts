@@ -4,7 +4,7 @@ import { DEAD_MS } from '../../protocol/frame.ts';
 import { MINUTE_MS, toIso, type UtcMs } from '../../protocol/time.ts';
 import { approveAgent, resolveAgent, revokeAgent } from '../agents.ts';
 import type { Caller, Verb } from '../auth.ts';
-import type { AgentRow, LogRow } from '../store/types.ts';
+import type { AgentRow, LogStateRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { recordReading } from './reading.ts';
 import { field, type Room, route } from './room.ts';
@@ -118,7 +118,7 @@ const iso = (at: UtcMs | null) => (at === null ? null : toIso(at));
 /** A host as the API shows it. `name` null: never told, or erased; `host` is then its id. */
 async function hostItem(ctx: Context, agent: AgentRow, view: View) {
   const name = view.host(agent.agent);
-  const logs = await ctx.store.read.logsOf(agent.agent);
+  const logs = await ctx.store.read.logStatesOf([agent.agent]);
   const coverage = view.coverage.hosts.find((host) => host.hostId === agent.agent);
   return {
     id: agent.agent,
@@ -145,6 +145,6 @@ async function hostItem(ctx: Context, agent: AgentRow, view: View) {
   };
 }
 
-function logItem({ log, through, state, createdAt }: LogRow) {
+function logItem({ log, through, state, createdAt }: LogStateRow) {
   return { log, through, state, createdAt: toIso(createdAt) };
 }

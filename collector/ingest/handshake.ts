@@ -28,7 +28,8 @@ export interface Refused {
 }
 export const isRefused = (value: object): value is Refused => 'close' in value && 'refusal' in value;
 
-const MAX_LOGS = 1_000;
+/** Each restored or quarantined state opens one: an honest host has a handful in its life. */
+const MAX_LOGS = 256;
 
 export const NOT_PROVEN: Refused = {
   close: 'notProven',
@@ -72,6 +73,15 @@ const BIRTH: Refused = {
   refusal: {
     code: 'log.not-its-own',
     message: 'letting the agent in: it names a log that is not its own',
+    hint: 'Enrol the host again with an empty state directory.',
+    retryAfter: null,
+  },
+};
+const TOO_MANY: Refused = {
+  close: 'logRefused',
+  refusal: {
+    code: 'log.too-many',
+    message: `letting the agent in: it opened more than ${MAX_LOGS} logs`,
     hint: 'Enrol the host again with an empty state directory.',
     retryAfter: null,
   },
@@ -159,7 +169,7 @@ async function register(
   const ending = await predecessors(ctx.store.read, agent, births);
   if (fresh.length + adopted.length + ending.length === 0) return inOrder(births, rows);
   const refused = await ctx.store.write(async (tx) => {
-    if ((await tx.logsOf(agent.agent)).length + fresh.length > MAX_LOGS) return BIRTH;
+    if ((await tx.countLogs(agent.agent)) + fresh.length > MAX_LOGS) return TOO_MANY;
     await putBirths(ctx, tx, agent, fresh);
     await tx.groups.put(adopted);
     await tx.putLogs((await predecessors(tx, agent, births)).map((row) => ({ ...row, state: 'closed' })));

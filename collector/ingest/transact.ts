@@ -67,7 +67,7 @@ export async function writeBatches(ctx: Context, tx: Tx, batches: readonly Prepa
 
 async function headsOf(tx: Tx, batches: readonly Prepared[]): Promise<Map<LogId, LogHead>> {
   const logs = [...new Set(batches.map(({ of }) => of.log))];
-  const rows = await tx.logs(logs);
+  const rows = await tx.logStates(logs);
   return new Map(rows.map(({ log, through, head, state }) => [log, { log, through, head, state }]));
 }
 

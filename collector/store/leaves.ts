@@ -1,16 +1,18 @@
 /** Logs, their leaves and forks. The hottest path of the collector is `appendLeaves`. */
 import type { Birth } from '../../protocol/birth.ts';
 import { hasCode, TilsynError } from '../../protocol/errors.ts';
-import type { AgentId, LogId } from '../../protocol/ids.ts';
+import type { AgentId, AgreementId, LogId, SiteId } from '../../protocol/ids.ts';
 import { utcMs } from '../../protocol/time.ts';
 import type { Ids } from './ids.ts';
 import type { Sql } from './table.ts';
-import type { ForkRow, LeafQuery, LeafRow, LogRow, NewLeaf, Pos, Reader, Tx } from './types.ts';
+import type { ForkRow, LeafQuery, LeafRow, LogRow, LogStateRow, NewLeaf, Pos, Reader, Tx } from './types.ts';
 
 interface LogCells {
   log: string;
   agent: string | null;
   birth: string;
+  agreement: string | null;
+  site: string | null;
   through: number;
   head: Buffer;
   state: string;
@@ -29,15 +31,14 @@ interface LeafCells {
 interface ForkCells extends Omit<LeafCells, 'pos' | 'type' | 'at'> {}
 
 const LOG = 'SELECT log, agent, birth, through, head, state, created_at FROM logs';
+const LOG_STATE = 'SELECT log, agent, agreement, site, through, head, state, created_at FROM logs';
 const LEAF = 'SELECT pos, log, seq, bytes, hash, type, at, received_at FROM leaves';
 const IN_LIST = '(SELECT value FROM json_each(?))';
 
-function logRow(cells: unknown): LogRow {
-  const c = cells as LogCells;
+function headOf(c: LogCells): Omit<LogRow, 'birth'> {
   return {
     log: c.log as LogId,
     agent: c.agent as AgentId | null,
-    birth: JSON.parse(c.birth) as Birth,
     through: c.through,
     head: c.head,
     state: c.state as LogRow['state'],
@@ -45,8 +46,44 @@ function logRow(cells: unknown): LogRow {
   };
 }
 
-type Reads = Pick<Reader, 'logs' | 'logsOf' | 'leaves' | 'leavesAt' | 'leavesOf' | 'lastPos' | 'forks'>;
+function logRow(cells: unknown): LogRow {
+  const c = cells as LogCells;
+  return { ...headOf(c), birth: JSON.parse(c.birth) as Birth };
+}
+
+function logStateRow(cells: unknown): LogStateRow {
+  const c = cells as LogCells;
+  return { ...headOf(c), agreement: c.agreement as AgreementId | null, site: c.site as SiteId | null };
+}
+
+type LogReads = Pick<Reader, 'logs' | 'logsOf' | 'logStates' | 'logStatesOf' | 'countLogs'>;
+type Reads = LogReads & Pick<Reader, 'leaves' | 'leavesAt' | 'leavesOf' | 'lastPos' | 'forks'>;
 type Writes = Pick<Tx, 'putLogs' | 'setHeads' | 'appendLeaves' | 'addForks'>;
+
+function readLogs(sql: Sql): LogReads {
+  const found = (select: string, wanted: readonly LogId[]) => {
+    const get = sql(`${select} WHERE log = ?`);
+    return wanted.map((log) => get.get(log)).filter((cells) => cells !== undefined);
+  };
+  return {
+    async logs(wanted) {
+      return found(LOG, wanted).map(logRow);
+    },
+    async logsOf(agent) {
+      return sql(`${LOG} WHERE agent IS ? ORDER BY id`).all(agent).map(logRow);
+    },
+    async logStates(wanted) {
+      return found(LOG_STATE, wanted).map(logStateRow);
+    },
+    async logStatesOf(agents) {
+      const rows = sql(`${LOG_STATE} WHERE agent IN ${IN_LIST} ORDER BY agent, id`);
+      return rows.all(JSON.stringify(agents)).map(logStateRow);
+    },
+    async countLogs(agent) {
+      return (sql('SELECT count(*) AS n FROM logs WHERE agent = ?').get(agent) as { n: number }).n;
+    },
+  };
+}
 
 export function readLeaves(sql: Sql, ids: Ids): Reads {
   const leafRow = (cells: unknown): LeafRow => {
@@ -70,16 +107,7 @@ export function readLeaves(sql: Sql, ids: Ids): Reads {
   const known = (logs: readonly LogId[]) => logs.map((log) => ids.logs.find(log)).filter((id) => id !== null);
 
   return {
-    async logs(wanted) {
-      const get = sql(`${LOG} WHERE log = ?`);
-      return wanted
-        .map((log) => get.get(log))
-        .filter((cells) => cells !== undefined)
-        .map(logRow);
-    },
-    async logsOf(agent) {
-      return sql(`${LOG} WHERE agent IS ? ORDER BY id`).all(agent).map(logRow);
-    },
+    ...readLogs(sql),
     async leaves(query) {
       const { where, values } = leafFilter(query, known);
       return sql(`${LEAF} WHERE ${where} ORDER BY pos LIMIT ?`)
@@ -124,11 +152,13 @@ function leafFilter(query: LeafQuery, known: (logs: readonly LogId[]) => number[
 export function writeLeaves(sql: Sql, ids: Ids): Writes {
   return {
     async putLogs(rows) {
-      const put = sql(`INSERT INTO logs (log, agent, birth, through, head, state, created_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (log) DO UPDATE SET agent = excluded.agent,
-        birth = excluded.birth, through = excluded.through, head = excluded.head, state = excluded.state`);
+      const put = sql(`INSERT INTO logs (log, agent, birth, agreement, site, through, head, state, created_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (log) DO UPDATE SET agent = excluded.agent,
+        birth = excluded.birth, agreement = excluded.agreement, site = excluded.site, through = excluded.through, head = excluded.head, state = excluded.state`);
       for (const r of rows) {
-        put.run(r.log, r.agent, JSON.stringify(r.birth), r.through, r.head, r.state, r.createdAt);
+        const { agreement = null, site = null } = r.birth;
+        const birth = JSON.stringify(r.birth);
+        put.run(r.log, r.agent, birth, agreement, site, r.through, r.head, r.state, r.createdAt);
       }
     },
     async setHeads(rows) {

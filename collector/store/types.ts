@@ -151,6 +151,12 @@ export interface LogRow {
   state: 'open' | 'closed' | 'frozen' | 'quarantined';
   createdAt: UtcMs;
 }
+/** A log without its birth record, for the hot paths: nothing an agent wrote is parsed for it. */
+export interface LogStateRow extends Omit<LogRow, 'birth'> {
+  /** Of its birth. */
+  agreement: AgreementId | null;
+  site: SiteId | null;
+}
 
 export interface LeafRow {
   pos: Pos;
@@ -308,6 +314,11 @@ export interface Reader {
   logs(ids: readonly LogId[]): Promise<LogRow[]>;
   /** Null: the collector's own logs. Oldest first. */
   logsOf(agent: AgentId | null): Promise<LogRow[]>;
+  /** In the order of the ids; unknown ones are left out. */
+  logStates(ids: readonly LogId[]): Promise<LogStateRow[]>;
+  /** All logs of these agents, each agent's oldest first. */
+  logStatesOf(agents: readonly AgentId[]): Promise<LogStateRow[]>;
+  countLogs(agent: AgentId): Promise<number>;
   /** In the order of `pos`. */
   leaves(query: LeafQuery): Promise<LeafRow[]>;
   leavesAt(positions: readonly Pos[]): Promise<LeafRow[]>;

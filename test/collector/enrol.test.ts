@@ -113,6 +113,9 @@ describe('enrolment', () => {
     expect(codeOf(await one.enrol({ birth: foreign }))).toBe('enrol.birth');
     expect(codeOf(await one.enrol({ birth: one.birth({ agreement: 'a'.repeat(32) }) }))).toBe('enrol.birth');
     expect(codeOf(await one.enrol({ key: publicText(newSigningKey()) }))).toBe('enrol.birth');
+    // B2: one that is too large.
+    const large = one.birth({ pad: 'x'.repeat(4096) } as object);
+    expect(codeOf(await one.enrol({ birth: large }))).toBe('enrol.birth');
     expect(codeOf(await one.enrol({ birth: { nothing: true } }))).toBe('enrol.malformed');
     // None of this took a use.
     expect((await one.enrol()).status).toBe(200);

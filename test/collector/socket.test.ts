@@ -139,11 +139,27 @@ describe('the handshake', () => {
       entry(one.birth({ agent: two.agent })),
       entry(one.birth({ agreement: 'c'.repeat(32) })),
       entry(one.birth({ log: one.chain.log, reason: 'restored' })),
+      // B2: signed, its own, and too large to be kept and read again and again.
+      entry(one.birth({ pad: 'x'.repeat(900_000) } as object)),
     ];
     for (const log of tries) {
       const link = await one.knock({ logs: [log] });
       expect(await link.refused()).toEqual({ refusal: 'log.not-its-own', close: CLOSE.logRefused });
     }
+  });
+
+  it('B2: an agent opens so many logs and no more', async () => {
+    const world = await startWorld();
+    const one = await world.agent();
+    const { store } = world.handle.ctx;
+    const [row] = await store.read.logs([one.chain.log]);
+    const more = Array.from({ length: 255 }, () => ({ ...row!, log: newId<'log'>(random) }));
+    await store.write((tx) => tx.putLogs(more));
+    const entry = { birth: one.birth(), next: 1, head: 'A'.repeat(43), acked: 0 };
+    const link = await one.knock({ logs: [entry] });
+    expect(await link.refused()).toEqual({ refusal: 'log.too-many', close: CLOSE.logRefused });
+    expect(await store.read.countLogs(one.agent)).toBe(256);
+    await (await one.connect()).close();
   });
 
   it('B1: a successor is taken in, and its drained predecessor is closed', async () => {

@@ -166,6 +166,25 @@ function leaves(open: Open): void {
   );
 
   it(
+    'B2 gives and counts logs without reading what their births say',
+    on(open, async (store) => {
+      const [agent, second] = [NEW.agent(), NEW.log()];
+      const birth = { ...logRow().birth, agreement: 'a'.repeat(32), site: 'b'.repeat(32) };
+      await store.write((tx) => tx.putLogs([logRow({ agent }), logRow({ log: second, agent, birth })]));
+      const { birth: _one, ...one } = logRow({ agent });
+      const { birth: _two, ...two } = logRow({ log: second, agent });
+      const rows = [
+        { ...one, agreement: null, site: null },
+        { ...two, agreement: 'a'.repeat(32), site: 'b'.repeat(32) },
+      ];
+      expect(await store.read.logStatesOf([agent, NEW.agent()])).toEqual(rows);
+      expect(await store.read.logStates([second, NEW.log(), log])).toEqual([rows[1], rows[0]]);
+      expect(await store.read.countLogs(agent)).toBe(2);
+      expect(await store.read.countLogs(NEW.agent())).toBe(0);
+    }),
+  );
+
+  it(
     'refuses to store under a log, group or wrap that has no row',
     on(open, async (store) => {
       const stray = (over: Parameters<typeof part>[1]) => store.write((tx) => tx.addParts([part(1, over)]));

@@ -1,7 +1,14 @@
 /** B1: birth records. L2: the first `prev` is the birth's hash. */
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { type Birth, birthHash, birthRecord, signBirth, verifyBirth } from '../../protocol/birth.ts';
+import {
+  type Birth,
+  birthHash,
+  birthRecord,
+  MAX_BIRTH_BYTES,
+  signBirth,
+  verifyBirth,
+} from '../../protocol/birth.ts';
 import { canonical } from '../../protocol/canonical.ts';
 import { newSigningKey, publicText, signRecord } from '../../protocol/sign.ts';
 import { idOf } from './seeded.ts';
@@ -48,6 +55,14 @@ describe('birth record', () => {
       expect(birthHash({ ...birth, ...change })).not.toEqual(birthHash(birth));
     }
     expect(verifyBirth({ ...signBirth(other, unsigned) })).toBe(false);
+  });
+
+  it('B2 one over 4 KiB is no birth, however well it is signed', () => {
+    const padded = (size: number) =>
+      signBirth(key, { ...unsigned, pad: 'x'.repeat(size) } as Omit<Birth, 'sig'>);
+    const room = MAX_BIRTH_BYTES - Buffer.byteLength(canonical(padded(0)));
+    expect(verifyBirth(padded(room))).toBe(true);
+    expect(verifyBirth(padded(room + 1))).toBe(false);
   });
 
   it('X3 a proof over the same fields is no birth', () => {

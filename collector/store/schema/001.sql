@@ -116,6 +116,8 @@ CREATE TABLE logs (
   log        TEXT NOT NULL UNIQUE,
   agent      TEXT,                      -- null: the collector's own log
   birth      TEXT NOT NULL,             -- the birth record as it came
+  agreement  TEXT,                      -- as the birth says, so that it need not be read
+  site       TEXT,
   through    INTEGER NOT NULL,          -- cursor: seq of the last stored leaf
   head       BLOB NOT NULL,             -- its leaf hash (of the birth at 0)
   state      TEXT NOT NULL,             -- open | closed | frozen | quarantined
