@@ -12,6 +12,11 @@ import type {
 import { fromIso, type UtcMs, utcMs } from '../protocol/time.ts';
 import type { GapRow, Pos, SessionRow, SourceRow, WaitingRow } from './store/types.ts';
 
+/** Facts of one session that wait for its start; what comes beyond them stays a leaf, and is counted (Y5). */
+export const MAX_WAITING = 64;
+/** Leaves with sealed parts that one session shows, its first ones (Y5). */
+export const MAX_PART_POS = 64;
+
 /** Types that change a projection; of all others the bytes are not even parsed. */
 export const PROJECTED_TYPES = [
   'session.started',
@@ -63,6 +68,10 @@ export interface State {
   named: Map<AgentId, Pos>;
   /** Facts of sessions whose start has not come (Y4). */
   waiting: Map<SessionId, Fact[]>;
+  /** How many wait for each session of the batch that has no row yet. */
+  waitingCount: Map<SessionId, number>;
+  /** Facts of this batch that found no more room to wait (Y5). */
+  beyond: number;
   changedSessions: Set<SessionId>;
   changedSources: Set<SourceId>;
   /** Sessions that started with facts waiting for them. */
@@ -78,6 +87,8 @@ export function newState(): State {
     gaps: [],
     named: new Map(),
     waiting: new Map(),
+    waitingCount: new Map(),
+    beyond: 0,
     changedSessions: new Set(),
     changedSources: new Set(),
     woken: new Set(),
@@ -160,19 +171,75 @@ function continued(state: State, fact: SessionFact): void {
   }
   if (fact.type === 'session.merged') {
     // Only the collector says which sessions are one.
-    if (fact.owner === null) put(state, { ...row, mergedInto: fact.data.into as SessionId });
+    if (fact.owner === null) merged(state, row, fact.data.into as SessionId);
     return;
   }
   if (fact.owner?.agent !== row.agent) return;
-  put(state, {
+  const next = {
     ...withLeaf(row, fact),
     ...(fact.type === 'session.ended' ? ended(fact) : updated(row, fact)),
+  };
+  put(state, next);
+  fold(state, next);
+}
+
+function merged(state: State, row: SessionRow, into: SessionId): void {
+  // A ring would have no session that stays.
+  if (into === row.session || rootOf(state, into)?.session === row.session) return;
+  const next = { ...row, mergedInto: into };
+  put(state, next);
+  fold(state, next);
+}
+
+/** What a merged session knows and the one that stays does not (Y6); what that one's own events say goes before. */
+function fold(state: State, row: SessionRow): void {
+  const root = row.mergedInto === null ? null : rootOf(state, row.mergedInto);
+  if (root === null || root.session === row.session) return;
+  const { endedAt, endBasis, endReason, durationSeconds } = row;
+  const lacksEnd = root.endedAt === null && endedAt !== null;
+  put(state, {
+    ...root,
+    ...(lacksEnd ? { state: row.state, endedAt, endBasis, endReason, durationSeconds } : {}),
+    auth: root.auth ?? row.auth,
+    failedAttempts: root.failedAttempts ?? row.failedAttempts,
+    files: root.files ?? row.files,
+    confirmedBy: union(root.confirmedBy, row.confirmedBy),
   });
 }
 
+/** The session that stays, from any of its merged ones; null where it has no row. */
+function rootOf(state: State, from: SessionId): SessionRow | null {
+  const seen = new Set<SessionId>();
+  for (let id = from; !seen.has(id); ) {
+    seen.add(id);
+    const row = state.sessions.get(id);
+    if (row === undefined) return null;
+    if (row.mergedInto === null) return row;
+    id = row.mergedInto;
+  }
+  return null;
+}
+
+function union(some: readonly string[], more: readonly string[]): string[] {
+  return [...new Set([...some, ...more])];
+}
+
 function wait(state: State, session: SessionId, fact: Fact): void {
-  state.waiting.set(session, [...(state.waiting.get(session) ?? []), fact]);
+  const count = state.waitingCount.get(session) ?? 0;
+  if (count >= MAX_WAITING) {
+    state.beyond += 1;
+    return;
+  }
+  state.waitingCount.set(session, count + 1);
+  addWaiting(state, session, fact);
   state.newWaiting.push({ session, pos: fact.pos });
+}
+
+/** Notes a fact that waits: in place, for a list that is copied per fact costs its square. */
+export function addWaiting(state: State, session: SessionId, fact: Fact): void {
+  const list = state.waiting.get(session);
+  if (list === undefined) state.waiting.set(session, [fact]);
+  else list.push(fact);
 }
 
 function ended({ data }: FactOf<'session.ended'>): Partial<SessionRow> {
@@ -191,7 +258,7 @@ function updated(row: SessionRow, { data }: FactOf<'session.updated'>): Partial<
     auth: data.auth ?? row.auth,
     failedAttempts: data.failedAttempts ?? row.failedAttempts,
     files: data.files ?? row.files,
-    confirmedBy: [...new Set([...row.confirmedBy, ...data.confirmedBy])],
+    confirmedBy: union(row.confirmedBy, data.confirmedBy),
   };
 }
 
@@ -200,8 +267,17 @@ function withLeaf(row: SessionRow, { log, seq, pos, sealed }: Fact): SessionRow 
   return {
     ...row,
     lastSeq: log === row.log ? Math.max(row.lastSeq, seq) : row.lastSeq,
-    partPos: sealed && !row.partPos.includes(pos) ? [...row.partPos, pos].sort((a, b) => a - b) : row.partPos,
+    partPos: sealed ? withPart(row.partPos, pos) : row.partPos,
   };
+}
+
+/** Ascending, and never longer than its limit: each event of a session costs the same. */
+function withPart(list: Pos[], pos: Pos): Pos[] {
+  if (list.length >= MAX_PART_POS) return list;
+  const last = list.at(-1);
+  if (last === undefined || pos > last) return [...list, pos];
+  // What waited for the start stands before it.
+  return list.includes(pos) ? list : [...list, pos].sort((a, b) => a - b);
 }
 
 function put(state: State, row: SessionRow): void {
@@ -251,13 +327,18 @@ function sourceChange(row: SourceRow, { type, data, at }: FactOf<SourceType>): P
     case 'source.lost':
       return become('lost');
     case 'source.skipped':
-      return { skipped: row.skipped + (data.count ?? 1) };
+      return { skipped: sum(row.skipped, data.count ?? 1) };
     case 'source.unreadable':
       // With a count: lines that no parser knew. Without: the file itself could not be read.
-      return data.count === null ? become('unreadable') : { unreadable: row.unreadable + data.count };
+      return data.count === null ? become('unreadable') : { unreadable: sum(row.unreadable, data.count) };
     default:
       return become('reading');
   }
+}
+
+/** Counts come from agents: a sum that no column holds would keep every later event from being stored. */
+function sum(a: number, b: number): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, a + b);
 }
 
 /** The schema has checked the form. */

@@ -6,11 +6,15 @@
  * Y2  A leaf whose type or fields this version does not know changes nothing; a rebuild after an upgrade does.
  * Y3  An agent's leaf touches its own sessions and sources only, whatever ids it names.
  * Y4  What comes before its session's start waits, and takes effect with the start.
+ * Y5  No session costs more than its share: of what waits, and of leaves with sealed parts, the first ones count,
+ *     the rest stay leaves; what found no room to wait is counted.
+ * Y6  What a merged session knows and the one that stays does not is shown there, also when it comes later.
  */
 import { isRecognised } from '../protocol/event.ts';
-import type { AgentId, AgreementId, LogId, SessionId, SiteId, SourceId } from '../protocol/ids.ts';
+import type { AgentId, LogId, SessionId, SourceId } from '../protocol/ids.ts';
 import type { Leaf } from '../protocol/leaf.ts';
 import {
+  addWaiting,
   type Fact,
   newState,
   type Owner,
@@ -23,6 +27,9 @@ import type { LeafRow, Pos, Reader, Tx } from './store/types.ts';
 const PROJECTED: ReadonlySet<string> = new Set(PROJECTED_TYPES);
 /** Leaves per step of a rebuild: bounds memory, not the transaction. */
 const REBUILD_STEP = 2_000;
+
+/** Meta key: how many facts found no room to wait for their session's start (Y5). */
+export const META_BEYOND = 'waiting_beyond';
 
 /** A stored leaf; `leaf` where the caller has parsed it already. */
 export type Stored = Pick<LeafRow, 'pos' | 'log' | 'seq' | 'bytes' | 'type' | 'at'> & { leaf?: Leaf };
@@ -39,6 +46,7 @@ export async function applyLeaves(tx: Tx, leaves: readonly Stored[]): Promise<vo
 /** Drops all projections and makes them again from every leaf, in one transaction. */
 export async function rebuild(tx: Tx): Promise<void> {
   await tx.clearProjections();
+  await tx.setMeta(META_BEYOND, '0');
   for (let after = 0; ; ) {
     const leaves = await tx.leaves({ after, types: PROJECTED_TYPES, limit: REBUILD_STEP });
     await applyLeaves(tx, leaves);
@@ -70,13 +78,13 @@ function factOf(stored: Stored, owner: Owner): Fact[] {
 /** Whose logs these are: agreement and site by the birth, for ever; the customer by the agreement. */
 async function ownersOf(reader: Reader, logs: ReadonlySet<LogId>): Promise<Map<LogId, Owner>> {
   const owners = new Map<LogId, Owner>();
-  for (const { log, agent, birth } of await reader.logs([...logs])) {
+  for (const { log, agent, ...birth } of await reader.logStates([...logs])) {
     const row = agent === null ? null : await reader.agents.get(agent);
     if (agent === null) owners.set(log, null);
     if (row === null) continue;
-    const agreement = (birth.agreement as AgreementId | null) ?? row.agreement;
+    const agreement = birth.agreement ?? row.agreement;
     const customer = (await reader.agreements.get(agreement))?.customer ?? row.customer;
-    const site = (birth.site as SiteId | null) ?? row.site;
+    const site = birth.site ?? row.site;
     owners.set(log, { agent: row.agent, customer, site, agreement });
   }
   return owners;
@@ -90,27 +98,47 @@ async function load(tx: Tx, facts: readonly Fact[]): Promise<State> {
   const starting = new Set<SessionId>();
   for (const { type, data } of facts) {
     if ('session' in data) sessions.add(data.session as SessionId);
+    if ('into' in data) sessions.add(data.into as SessionId);
     if (type === 'session.started') starting.add(data.session as SessionId);
     if (type.startsWith('source.') && 'source' in data) sources.add(data.source as SourceId);
   }
-  for (const row of await tx.sessionsById([...sessions])) state.sessions.set(row.session, row);
+  await loadSessions(tx, state, sessions);
   for (const source of sources) {
     const row = await tx.sources.get(source);
     if (row !== null) state.sources.set(source, row);
   }
-  await wake(tx, state, [...starting]);
+  await loadWaiting(tx, state, sessions, starting);
   return state;
 }
 
-/** Loads what waits for the starts of this batch (Y4). */
-async function wake(tx: Tx, state: State, starting: readonly SessionId[]): Promise<void> {
-  const rows = starting.length === 0 ? [] : await tx.waiting(starting);
+/** These sessions, and those that they were merged into. */
+async function loadSessions(tx: Tx, state: State, sessions: ReadonlySet<SessionId>): Promise<void> {
+  const asked = new Set<SessionId>();
+  for (let next = [...sessions]; next.length > 0; ) {
+    for (const id of next) asked.add(id);
+    const rows = await tx.sessionsById(next);
+    for (const row of rows) state.sessions.set(row.session, row);
+    next = [...new Set(rows.flatMap(({ mergedInto }) => mergedInto ?? []))].filter((id) => !asked.has(id));
+  }
+}
+
+/** Counts what waits for sessions without a row, and loads what waits for the starts of this batch (Y4). */
+async function loadWaiting(
+  tx: Tx,
+  state: State,
+  sessions: ReadonlySet<SessionId>,
+  starting: ReadonlySet<SessionId>,
+): Promise<void> {
+  const absent = [...sessions].filter((id) => !state.sessions.has(id));
+  const rows = absent.length === 0 ? [] : await tx.waiting(absent);
   if (rows.length === 0) return;
-  const facts = await factsOf(tx, await tx.leavesAt(rows.map((row) => row.pos)));
+  const woken = rows.filter(({ session }) => starting.has(session));
+  const facts = woken.length === 0 ? [] : await factsOf(tx, await tx.leavesAt(woken.map(({ pos }) => pos)));
   const byPos = new Map(facts.map((fact) => [fact.pos, fact]));
   for (const { session, pos } of rows) {
+    state.waitingCount.set(session, (state.waitingCount.get(session) ?? 0) + 1);
     const fact = byPos.get(pos);
-    if (fact !== undefined) state.waiting.set(session, [...(state.waiting.get(session) ?? []), fact]);
+    if (fact !== undefined) addWaiting(state, session, fact);
   }
 }
 
@@ -122,7 +150,13 @@ async function save(tx: Tx, state: State): Promise<void> {
   if (state.newWaiting.length > 0) await tx.putWaiting(state.newWaiting);
   // After the puts: one that began to wait in this very batch may have been woken in it.
   if (state.woken.size > 0) await tx.dropWaiting([...state.woken]);
+  if (state.beyond > 0) await countBeyond(tx, state.beyond);
   for (const [agent, pos] of state.named) await nameHost(tx, agent, pos);
+}
+
+async function countBeyond(tx: Tx, count: number): Promise<void> {
+  const before = Number((await tx.meta(META_BEYOND)) ?? 0);
+  await tx.setMeta(META_BEYOND, String(before + count));
 }
 
 function present<K, Row>(rows: ReadonlyMap<K, Row>, ids: ReadonlySet<K>): Row[] {

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { applyLeaves, rebuild, type Stored } from '../../collector/projections.ts';
+import { applyLeaves, META_BEYOND, rebuild, type Stored } from '../../collector/projections.ts';
+import { MAX_PART_POS, MAX_WAITING } from '../../collector/projections-reduce.ts';
 import type { AgentRow, Reader, SessionRow, SourceRow, Store, Tx } from '../../collector/store/types.ts';
 import type { OwnDraft } from '../../collector/types.ts';
 import type { Birth } from '../../protocol/birth.ts';
@@ -247,6 +248,87 @@ describe('projections', () => {
     await store.write((tx) => one.write(tx, ended(id), started(id)));
     expect((await session(store, id)).state).toBe('ended');
     expect(await store.read.waiting([id])).toEqual([]);
+  });
+
+  it('Y5 let so many wait for one start, in the order they came, and count the rest', async () => {
+    const { house, store, one, two } = await world();
+    const id = newHex<SessionId>();
+    const many = Array.from({ length: MAX_WAITING + 10 }, (_, i) => updated(id, { files: i }));
+    await store.write((tx) => two.write(tx, ...many.slice(0, 20)));
+    await store.write((tx) => two.write(tx, ...many.slice(20), ended(id)));
+    expect((await store.read.waiting([id])).length).toBe(MAX_WAITING);
+    expect(await store.read.meta(META_BEYOND)).toBe('11');
+    await expectSameAfterRebuild(house);
+    expect((await store.read.waiting([id])).length).toBe(MAX_WAITING);
+    expect(await store.read.meta(META_BEYOND)).toBe('11');
+    let read = 0;
+    await store.write(async (tx) => {
+      const leavesAt = (positions: readonly number[]) => {
+        read += positions.length;
+        return tx.leavesAt(positions);
+      };
+      await one.write({ ...tx, leavesAt }, started(id));
+    });
+    expect(read).toBe(MAX_WAITING);
+    expect(await session(store, id)).toMatchObject({ files: MAX_WAITING - 1, state: 'active' });
+    await expectSameAfterRebuild(house);
+  });
+
+  it('Y5 note so many leaves with parts of one session, its first ones', async () => {
+    const { house, store, one, two } = await world();
+    const id = newHex<SessionId>();
+    const part = { ...updated(id), sealed: true };
+    await store.write((tx) => two.write(tx, part));
+    await store.write((tx) => one.write(tx, started(id), ...Array.from({ length: 100 }, () => part)));
+    const expected = Array.from({ length: MAX_PART_POS }, (_, i) => i + 1);
+    expect((await session(store, id)).partPos).toEqual(expected);
+    await expectSameAfterRebuild(house);
+  });
+
+  it('Y6 show on the session that stays what only the merged one knows, told before or after', async () => {
+    const { house, store, one } = await world();
+    const other = await logOf(store, await registered(store));
+    const [a, b, c] = [newHex<SessionId>(), newHex<SessionId>(), newHex<SessionId>()];
+    await store.write(async (tx) => {
+      await one.write(tx, started(a), updated(a, { auth: 'key' }));
+      await other.write(tx, started(b), updated(b, { auth: 'click', confirmedBy: ['logfile'] }), ended(b));
+      await house.own.append(tx, [merged(b, a)]);
+    });
+    expect(await session(store, a)).toMatchObject({
+      ...{ state: 'ended', endedAt: time(-10), endReason: 'completed', durationSeconds: 90 },
+      ...{ auth: 'key', confirmedBy: ['logfile'], mergedInto: null },
+    });
+    await expectSameAfterRebuild(house);
+    await store.write(async (tx) => {
+      await one.write(tx, started(c));
+      await house.own.append(tx, [merged(a, c)]);
+    });
+    // Through the chain b → a → c, in a batch of its own; c's own telling goes before.
+    await store.write((tx) => other.write(tx, updated(b, { files: 7, failedAttempts: 1 })));
+    await store.write((tx) => one.write(tx, updated(c, { failedAttempts: 3 })));
+    expect(await session(store, c)).toMatchObject({ state: 'ended', files: 7, failedAttempts: 3 });
+    await expectSameAfterRebuild(house);
+  });
+
+  it('Y6 never merge in a ring', async () => {
+    const { house, store, one } = await world();
+    const [a, b] = [newHex<SessionId>(), newHex<SessionId>()];
+    await store.write(async (tx) => {
+      await one.write(tx, started(a), started(b));
+      await house.own.append(tx, [merged(b, a), merged(a, b), merged(a, a)]);
+    });
+    expect((await session(store, a)).mergedInto).toBeNull();
+    expect((await session(store, b)).mergedInto).toBe(a);
+    await expectSameAfterRebuild(house);
+  });
+
+  it('Y7 keep a sum of counts within what a column holds', async () => {
+    const { house, store, one } = await world();
+    const most = Number.MAX_SAFE_INTEGER;
+    const huge = ['skipped', 'unreadable'].map((what) => told(`source.${what}`, { count: most }));
+    await store.write((tx) => one.write(tx, ...Array.from({ length: 1_100 }, () => huge).flat()));
+    expect(await store.read.sources.get(source)).toMatchObject({ skipped: most, unreadable: most });
+    await expectSameAfterRebuild(house);
   });
 
   it('join the events of one session from two logs of one agent', async () => {
