@@ -20,7 +20,7 @@ import { noticeEvents, type SourceName, sourceEvent, unreadable, unreadableEvent
 import { OccurrenceWindow, type ReadyWindow } from './pump-occurrence.ts';
 import { type FirstSight, isHistory, isPast, readSight, type StartRule, sightOf } from './pump-sight.ts';
 import { type FileState, type FollowedLine, Follower, type FollowStep } from './sources/follow.ts';
-import { isCompleteRow, parseConnectionRow } from './sources/teamviewer.ts';
+import { isCompleteRow, isTornRow, parseConnectionRow } from './sources/teamviewer.ts';
 import { keyText, sessionDrafts } from './sources/teamviewer-sessions.ts';
 import type { AgentIdentity, CursorUpdate, Draft } from './types.ts';
 
@@ -216,6 +216,7 @@ export class Pump {
       key: digestKey,
       state: this.#stored === null ? null : JSON.parse(this.#stored),
       isComplete: isCompleteRow,
+      isTorn: isTornRow,
       ...(faults === undefined ? {} : { faults }),
     });
   }

@@ -16,7 +16,8 @@
  * F8  The stored state is all that a restart needs; it changes together with the lines.
  * F9  Bytes that cannot be read any more are said once, as `lost`, with their range.
  * F10 The last record has no newline: it is delivered when it is complete, or when the file has been quiet,
- *     and a newline that follows later begins the next record.
+ *     and a newline that follows later begins the next record. What can only be the beginning of a record
+ *     waits for its rest or for a newline, however long that takes.
  * F11 Memory is bounded: blocks of 256 KiB, a line that is too long is reported once and passed over.
  * F12 A file that cannot be read is said once and retried; that it can be read again is said once.
  * F13 The source is opened read-only and never changed.
@@ -48,6 +49,8 @@ export interface FollowerOptions {
   key: Buffer;
   /** True for the text of a record that is whole although no newline follows it. */
   isComplete(text: string): boolean;
+  /** True for the text of a record that is surely not whole: quiet does not make it a line. Default: never. */
+  isTorn?(text: string): boolean;
   /** Bytes of a line, default 64 KiB. */
   maxLineBytes?: number;
   /** Monotonic ms without growth after which an unterminated rest counts as a line; default 1000. */
@@ -89,7 +92,7 @@ export class Follower {
 
   constructor(options: FollowerOptions) {
     const { faults, state, ...o } = options;
-    this.#o = { maxLineBytes: 64 * 1024, quietMs: 1000, lingerMs: 60_000, ...o };
+    this.#o = { isTorn: () => false, maxLineBytes: 64 * 1024, quietMs: 1000, lingerMs: 60_000, ...o };
     this.#disk = new FollowDisk(o.path, faults);
     this.#resolver = new Resolver(this.#disk, o.key);
     this.#block = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, this.#o.maxLineBytes * 2));
@@ -262,7 +265,8 @@ export class Follower {
   #tail(file: FileState, rest: Buffer, quiet: boolean, lines: FollowedLine[]): void {
     if (rest.length === 0 || (file.offset === 0 && detectEncoding(rest, quiet) === null)) return;
     const line = tailLine(rest, file.offset, file.file, file.encoding);
-    if (!quiet && !(line.problem === null && this.#o.isComplete(line.text))) return;
+    const whole = line.problem === null && this.#o.isComplete(line.text);
+    if (!whole && (!quiet || this.#o.isTorn(line.text))) return;
     if (line.text !== '') lines.push(line);
     file.offset = line.end;
   }

@@ -42,6 +42,9 @@ const KINDS = new Map<string, SessionKind>([
   ['meeting', 'presentation'],
 ]);
 
+/** Seven fields and the trailing tab. */
+const WHOLE_FIELDS = 8;
+
 const GUID = /^\{[0-9A-Fa-f-]{1,64}\}$/;
 
 /** Reads one row without its newline. Never throws, whatever the text. */
@@ -68,6 +71,24 @@ export function isCompleteRow(text: string): boolean {
   if (end === -1 || ends.length - end !== 5 || fieldAt(text, ends, end + 4) !== '') return false;
   const guid = fieldAt(text, ends, end + 3);
   return fieldAt(text, ends, end + 2) !== '' && (guid === '' || GUID.test(guid));
+}
+
+/**
+ * True where a row is surely cut off: what stands there begins like a row and stops before any row that was ever
+ * seen could end (in the kind, in the GUID, or earlier). Its rest may come seconds later. Anything else that is
+ * not complete may be a row of an older version, with fewer columns, or no row at all.
+ */
+export function isTornRow(text: string): boolean {
+  if (text.length > MAX_ROW_CHARS) return false;
+  const ends = fieldEnds(text);
+  const peer = fieldAt(text, ends, 0);
+  if (!(ends.length === 1 ? /^\d{1,11}$/.test(peer) : isPeerId(text, ends[0] ?? 0))) return false;
+  const index = findDates(text, ends)?.index;
+  if (index === undefined) return ends.length < WHOLE_FIELDS;
+  const after = ends.length - index - 1;
+  if (after === 2) return !KINDS.has(fieldAt(text, ends, index + 2).toLowerCase());
+  const guid = fieldAt(text, ends, index + 3);
+  return after === 3 && guid !== '' && !GUID.test(guid);
 }
 
 /** What makes a row this row, its end left out: equal keys are the same session, read twice. */

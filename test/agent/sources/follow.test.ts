@@ -1,6 +1,7 @@
 /** Growing, halves, encodings, refusals: the file keeps its name. Rotations are in `follow-rotation.test.ts`. */
 import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { isTornRow } from '../../../agent/sources/teamviewer.ts';
 import { fakeRow, fakeRows, records, row } from '../../fixtures/teamviewer.ts';
 import { FollowWorld, NAME } from './follow-world.ts';
 
@@ -60,6 +61,25 @@ describe('growing', () => {
     expect(await world.pump()).toEqual([text]);
     world.append(`\n${ROWS[1]}`);
     expect(await world.settle()).toEqual([ROWS[1]]);
+  });
+
+  test('F10: a row cut off in the middle waits for its rest, however long that takes', async () => {
+    const torn = new FollowWorld({ isTorn: isTornRow });
+    const text = row();
+    for (const cut of [12, 30, text.indexOf('Remote') + 4, text.indexOf('{') + 5]) {
+      torn.append(`\n${text.slice(0, cut)}`);
+      expect(await torn.settle()).toEqual([]);
+      torn.mono += 60_000;
+      await torn.restart();
+      expect(await torn.settle()).toEqual([]);
+      torn.append(text.slice(cut));
+      expect(await torn.pump()).toEqual([text]);
+    }
+    torn.append(`\n${text.slice(0, 40)}`);
+    await torn.settle();
+    torn.append(`\n${ROWS[1]}`);
+    expect(await torn.pump()).toEqual([text.slice(0, 40), ROWS[1]]);
+    await torn.end();
   });
 
   test('F10: growth starts the wait anew', async () => {

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { isCompleteRow, naturalKey, parseConnectionRow } from '../../../agent/sources/teamviewer.ts';
+import {
+  isCompleteRow,
+  isTornRow,
+  naturalKey,
+  parseConnectionRow,
+} from '../../../agent/sources/teamviewer.ts';
 import { toIso } from '../../../protocol/time.ts';
 import { PLAIN, row } from '../../fixtures/teamviewer.ts';
 
@@ -112,5 +117,27 @@ describe('completeness of a row without newline', () => {
     // A tab in the user is not known to exist; such a row waits for the file to be quiet.
     expect(isCompleteRow(text)).toBe(label !== 'tab in the user');
     expect(isCompleteRow(`${text}\r`)).toBe(label !== 'tab in the user');
+  });
+});
+
+describe('a torn row', () => {
+  const text = row();
+  // Where a row of some version could end: behind the kind, with and without its tab, and behind the GUID.
+  const ends = [text.indexOf('\t{'), text.indexOf('\t{') + 1, text.length - 1, text.length];
+
+  test('every beginning of a row is torn, but where a row of some version ends', () => {
+    for (let end = 1; end <= text.length; end++) {
+      expect([end, isTornRow(text.slice(0, end))]).toEqual([end, !ends.includes(end)]);
+    }
+  });
+
+  test.each([
+    ['text', 'half a line'],
+    ['nothing', ''],
+    ['a whole row with bad dates', row({ start: 'x', end: 'y' })],
+    ['a row of fewer columns', row().split('\t').slice(0, 6).join('\t')],
+    ['far too long', '1'.repeat(100_000)],
+  ])('%s is not', (_label, other) => {
+    expect(isTornRow(other)).toBe(false);
   });
 });
