@@ -9,7 +9,10 @@
  * Y5  No session costs more than its share: of what waits, and of leaves with sealed parts, the first ones count,
  *     the rest stay leaves; what found no room to wait is counted.
  * Y6  What a merged session knows and the one that stays does not is shown there, also when it comes later.
+ * Y7  A leaf that a projection fails on is counted and changes nothing: it is stored and acked all the same, and the
+ *     leaves around it count.
  */
+import { TilsynError } from '../protocol/errors.ts';
 import { isRecognised } from '../protocol/event.ts';
 import type { AgentId, LogId, SessionId, SourceId } from '../protocol/ids.ts';
 import type { Leaf } from '../protocol/leaf.ts';
@@ -30,12 +33,37 @@ const REBUILD_STEP = 2_000;
 
 /** Meta key: how many facts found no room to wait for their session's start (Y5). */
 export const META_BEYOND = 'waiting_beyond';
+/** Meta key: how many leaves a projection failed on (Y7). */
+export const META_FAILED = 'projections_failed';
 
 /** A stored leaf; `leaf` where the caller has parsed it already. */
 export type Stored = Pick<LeafRow, 'pos' | 'log' | 'seq' | 'bytes' | 'type' | 'at'> & { leaf?: Leaf };
 
 /** Applies leaves that were just appended in this transaction, in the order of their positions. */
 export async function applyLeaves(tx: Tx, leaves: readonly Stored[]): Promise<void> {
+  const relevant = leaves.filter(({ type }) => PROJECTED.has(type));
+  if (relevant.length > 0) await applyOrCount(tx, relevant);
+}
+
+/** By halves, so that of many only the one that fails is left out (Y7). */
+async function applyOrCount(tx: Tx, leaves: readonly Stored[]): Promise<void> {
+  try {
+    await tx.attempt(() => apply(tx, leaves));
+  } catch (error) {
+    if (isOfStore(error)) throw error;
+    if (leaves.length === 1) return await count(tx, META_FAILED, 1);
+    const half = Math.ceil(leaves.length / 2);
+    await applyOrCount(tx, leaves.slice(0, half));
+    await applyOrCount(tx, leaves.slice(half));
+  }
+}
+
+/** A full disk, a damaged file, a transaction that is over: no leaf is to blame. */
+function isOfStore(error: unknown): boolean {
+  return error instanceof TilsynError && (error.code !== 'store.failed' || error.retryable);
+}
+
+async function apply(tx: Tx, leaves: readonly Stored[]): Promise<void> {
   const facts = await factsOf(tx, leaves);
   if (facts.length === 0) return;
   const state = await load(tx, facts);
@@ -46,7 +74,7 @@ export async function applyLeaves(tx: Tx, leaves: readonly Stored[]): Promise<vo
 /** Drops all projections and makes them again from every leaf, in one transaction. */
 export async function rebuild(tx: Tx): Promise<void> {
   await tx.clearProjections();
-  await tx.setMeta(META_BEYOND, '0');
+  for (const key of [META_BEYOND, META_FAILED]) await tx.setMeta(key, '0');
   for (let after = 0; ; ) {
     const leaves = await tx.leaves({ after, types: PROJECTED_TYPES, limit: REBUILD_STEP });
     await applyLeaves(tx, leaves);
@@ -58,10 +86,9 @@ export async function rebuild(tx: Tx): Promise<void> {
 
 /** The leaves that mean something here; the rest is `unrecognised` or of no projection (Y2). */
 async function factsOf(reader: Reader, leaves: readonly Stored[]): Promise<Fact[]> {
-  const relevant = leaves.filter(({ type }) => PROJECTED.has(type));
-  if (relevant.length === 0) return [];
-  const owners = await ownersOf(reader, new Set(relevant.map(({ log }) => log)));
-  return relevant.flatMap((stored) => {
+  if (leaves.length === 0) return [];
+  const owners = await ownersOf(reader, new Set(leaves.map(({ log }) => log)));
+  return leaves.flatMap((stored) => {
     const owner = owners.get(stored.log);
     return owner === undefined ? [] : factOf(stored, owner);
   });
@@ -150,13 +177,12 @@ async function save(tx: Tx, state: State): Promise<void> {
   if (state.newWaiting.length > 0) await tx.putWaiting(state.newWaiting);
   // After the puts: one that began to wait in this very batch may have been woken in it.
   if (state.woken.size > 0) await tx.dropWaiting([...state.woken]);
-  if (state.beyond > 0) await countBeyond(tx, state.beyond);
+  if (state.beyond > 0) await count(tx, META_BEYOND, state.beyond);
   for (const [agent, pos] of state.named) await nameHost(tx, agent, pos);
 }
 
-async function countBeyond(tx: Tx, count: number): Promise<void> {
-  const before = Number((await tx.meta(META_BEYOND)) ?? 0);
-  await tx.setMeta(META_BEYOND, String(before + count));
+async function count(tx: Tx, key: string, more: number): Promise<void> {
+  await tx.setMeta(key, String(Number((await tx.meta(key)) ?? 0) + more));
 }
 
 function present<K, Row>(rows: ReadonlyMap<K, Row>, ids: ReadonlySet<K>): Row[] {

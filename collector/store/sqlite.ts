@@ -16,6 +16,7 @@ import { registry } from './registry.ts';
 import { readSessions, writeSessions } from './sessions.ts';
 import { type Sql, statements } from './table.ts';
 import type { Pos, Reader, Store, Tx } from './types.ts';
+import { readWatching, writeWatching } from './watching.ts';
 
 export interface StoreOptions {
   faults?: FaultSeam;
@@ -66,6 +67,7 @@ function readerOf(sql: Sql, ids: Ids): Reader {
     ...readLeaves(sql, ids),
     ...readParts(sql, ids),
     ...readSessions(sql),
+    ...readWatching(sql),
     async meta(key) {
       const row = sql('SELECT value FROM meta WHERE key = ?').get(key) as { value: string } | undefined;
       return row?.value ?? null;
@@ -73,7 +75,7 @@ function readerOf(sql: Sql, ids: Ids): Reader {
   };
 }
 
-type Statements = Omit<Tx, 'afterCommit'>;
+type Statements = Omit<Tx, 'afterCommit' | 'attempt'>;
 
 function writerOf(sql: Sql, ids: Ids): Statements {
   return {
@@ -82,6 +84,7 @@ function writerOf(sql: Sql, ids: Ids): Statements {
     ...writeLeaves(sql, ids),
     ...writeParts(sql, ids),
     ...writeSessions(sql),
+    ...writeWatching(sql),
     async setMeta(key, value) {
       sql(`INSERT INTO meta (key, value) VALUES (?, ?)
         ON CONFLICT (key) DO UPDATE SET value = excluded.value`).run(key, value);
@@ -149,8 +152,24 @@ class Writer {
         run.last = positions.at(-1) ?? run.last;
         return positions;
       },
+      attempt: (fn) => this.#attempt(fn),
       afterCommit: (call) => run.after.push(call),
     };
+  }
+
+  async #attempt<T>(fn: () => Promise<T>): Promise<T> {
+    this.#db.exec('SAVEPOINT attempt');
+    try {
+      const result = await fn();
+      this.#db.exec('RELEASE attempt');
+      return result;
+    } catch (error) {
+      // On a full disk SQLite has rolled back all of it; then the transaction fails at its commit.
+      if (this.#db.inTransaction) this.#db.exec('ROLLBACK TO attempt; RELEASE attempt');
+      this.#ids.logs.forget();
+      this.#ids.groups.forget();
+      throw error;
+    }
   }
 
   #committed(run: { last: Pos; after: (() => void)[] }): void {

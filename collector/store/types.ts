@@ -340,6 +340,8 @@ export interface Reader {
   twinned(ids: readonly SessionId[]): Promise<SessionId[]>;
   /** Sessions that were merged into these. */
   mergedInto(ids: readonly SessionId[]): Promise<SessionRow[]>;
+  /** Sources of these hosts, in the order told; of each host at most `MAX_SOURCES` are kept. */
+  sourcesOf(agents: readonly AgentId[]): Promise<SourceRow[]>;
   /** Gaps that touch [from, to). */
   gaps(agents: readonly AgentId[], from: UtcMs, to: UtcMs): Promise<GapRow[]>;
   /** Positions of leaves that name a session whose start is not known yet, ascending. */
@@ -382,6 +384,11 @@ export interface Tx extends Reader {
   clearProjections(): Promise<void>;
   /** Deletes parts, wraps and origins that lie under these groups; returns how many parts there were. */
   dropGroups(groups: readonly GroupId[]): Promise<number>;
+  /**
+   * Runs `fn` on this transaction; where it throws, what it wrote is undone, the transaction goes on, and the error
+   * is thrown again. Not for what appends leaves or calls `afterCommit`.
+   */
+  attempt<T>(fn: () => Promise<T>): Promise<T>;
   /** Called once this transaction is on disk, in the order of the calls; not called where it is rolled back. */
   afterCommit(fn: () => void): void;
 }

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { applyLeaves, META_BEYOND, rebuild, type Stored } from '../../collector/projections.ts';
+import { applyLeaves, META_BEYOND, META_FAILED, rebuild, type Stored } from '../../collector/projections.ts';
 import { MAX_PART_POS, MAX_WAITING } from '../../collector/projections-reduce.ts';
 import type { AgentRow, Reader, SessionRow, SourceRow, Store, Tx } from '../../collector/store/types.ts';
 import type { OwnDraft } from '../../collector/types.ts';
 import type { Birth } from '../../protocol/birth.ts';
 import { canonical, leafHash } from '../../protocol/canonical.ts';
+import { TilsynError } from '../../protocol/errors.ts';
 import type {
   AgentId,
   AgreementId,
@@ -322,7 +323,39 @@ describe('projections', () => {
     await expectSameAfterRebuild(house);
   });
 
-  it('Y7 keep a sum of counts within what a column holds', async () => {
+  it('Y7 leave out the one leaf that a projection fails on, and no other', async () => {
+    const { store, one } = await world();
+    const [a, bad, b] = [newHex<SessionId>(), newHex<SessionId>(), newHex<SessionId>()];
+    // No column holds this: what an oversight of a reducer would bring.
+    const failing = (tx: Tx): Tx => ({
+      ...tx,
+      putSessions: (rows) =>
+        tx.putSessions(rows.map((row) => (row.session === bad ? { ...row, occurrence: 1e30 } : row))),
+    });
+    await store.write((tx) => one.write(failing(tx), started(a), started(bad), gap(), ended(a), started(b)));
+    const expected = async () => {
+      const { sessions, gaps } = await shown(store.read);
+      expect(sessions.map((row) => row.session).toSorted()).toEqual([a, b].toSorted());
+      expect((await session(store, a)).state).toBe('ended');
+      expect(gaps.length).toBe(1);
+      expect(await store.read.meta(META_FAILED)).toBe('1');
+    };
+    await expected();
+    await store.write((tx) => rebuild(failing(tx)));
+    await expected();
+    expect((await store.read.counts()).leaves).toBe(5);
+    await store.write(rebuild);
+    expect(await session(store, bad)).toMatchObject({ state: 'active' });
+  });
+
+  it('Y7 blame no leaf for the store: a full disk fails the transaction', async () => {
+    const { store, one } = await world();
+    const full = new TilsynError('store.full', 'storing: no space left');
+    const failing = (tx: Tx): Tx => ({ ...tx, putSessions: () => Promise.reject(full) });
+    await expect(store.write((tx) => one.write(failing(tx), started(newHex())))).rejects.toBe(full);
+  });
+
+  it('keep a sum of counts within what a column holds', async () => {
     const { house, store, one } = await world();
     const most = Number.MAX_SAFE_INTEGER;
     const huge = ['skipped', 'unreadable'].map((what) => told(`source.${what}`, { count: most }));

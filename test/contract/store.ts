@@ -99,6 +99,25 @@ function transactions(open: Open): void {
   );
 
   it(
+    'K3 undoes an attempt that throws, and only that',
+    on(open, async (store) => {
+      await store.write(async (tx) => {
+        await tx.setMeta('name', 'before');
+        const failing = tx.attempt(async () => {
+          await tx.setMeta('name', 'inside');
+          await tx.attempt(() => tx.setMeta('kept', 'not this either'));
+          throw new Error('on purpose');
+        });
+        await expect(failing).rejects.toThrow('on purpose');
+        expect(await tx.attempt(() => tx.meta('name'))).toBe('before');
+        await tx.attempt(() => tx.setMeta('policy', 'after'));
+      });
+      const said = await Promise.all(['name', 'kept', 'policy'].map((key) => store.read.meta(key)));
+      expect(said).toEqual(['before', null, 'after']);
+    }),
+  );
+
+  it(
     'K3 refuses a transaction that is over',
     on(open, async (store) => {
       const tx = await store.write(async (inside) => inside);
