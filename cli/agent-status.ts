@@ -30,8 +30,8 @@ export async function agentStatus(input: Input): Promise<number> {
   return found.running && troubles(found).length === 0 ? EXIT.done : EXIT.findings;
 }
 
-/** What stands between this machine and a complete record, in words. */
-function troubles(status: Running): string[] {
+/** What stands between this machine and a complete record, in words; rows that were not understood are missing in it (H1). */
+export function troubles(status: Running): string[] {
   const { collector, sources } = status;
   const line =
     collector.state === 'live'
@@ -41,7 +41,10 @@ function troubles(status: Running): string[] {
   const blind = sources
     .filter((source) => source.problem !== null || !READS.has(source.state))
     .map((source) => `${source.type} ${source.file ?? ''} is not read: ${source.problem ?? source.state}`);
-  return [...line, ...none, ...blind];
+  const puzzled = sources
+    .filter((source) => source.unreadable > 0)
+    .map(({ type, file, unreadable }) => `${type} ${file ?? ''}: ${unreadable} rows were not understood`);
+  return [...line, ...none, ...blind, ...puzzled];
 }
 
 const READS: ReadonlySet<string> = new Set(['starting', 'reading', 'caught-up']);

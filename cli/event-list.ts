@@ -1,5 +1,6 @@
 /** `tilsyn event list`. */
 import { flag, list, range, text } from './args.ts';
+import { hostNames } from './coverage-lines.ts';
 import type { Input } from './io.ts';
 import { fetchList } from './lists.ts';
 import { type Column, field, printList, time } from './print.ts';
@@ -12,7 +13,7 @@ export async function eventList(input: Input): Promise<number> {
     customer: text(input, 'customer'),
     personal: flag(input, 'personal') ? '1' : undefined,
   });
-  const names = new Map(answer.coverage.hosts.map(({ hostId, host }) => [hostId, host]));
+  const names = hostNames(answer);
   const columns: Column[] = [
     field('pos', 'pos'),
     time('at', 'at'),

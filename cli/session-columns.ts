@@ -8,11 +8,12 @@ export function peerText({ peer, personal }: Item): string | null {
   return [peer.id, ...(peer.names as string[])].filter((one) => one !== null).join(' ');
 }
 
-export const SESSION_ROW: readonly Column[] = [
+/** With the names by which the hosts of a list are told apart (H2). */
+export const sessionRow = (names: ReadonlyMap<string, string>): readonly Column[] => [
   time('started', 'startedAt'),
   ['duration', ({ durationSeconds }) => showSeconds(durationSeconds)],
   field('state', 'state'),
-  field('host', 'host'),
+  ['host', ({ host, hostId }) => names.get(hostId) ?? host],
   field('customer', 'customer'),
   field('tool', 'tool'),
   field('kind', 'kind'),
@@ -22,7 +23,7 @@ export const SESSION_ROW: readonly Column[] = [
 ];
 
 export const SESSION_CARD: readonly Column[] = [
-  ...SESSION_ROW,
+  ...sessionRow(new Map()),
   field('site', 'site'),
   field('direction', 'direction'),
   field('mode', 'mode'),

@@ -1,9 +1,10 @@
 /** `tilsyn session list`. */
 import { flag, range, text } from './args.ts';
+import { hostNames } from './coverage-lines.ts';
 import type { Input } from './io.ts';
 import { fetchList } from './lists.ts';
 import { printList } from './print.ts';
-import { SESSION_ROW } from './session-columns.ts';
+import { sessionRow } from './session-columns.ts';
 import { valueFrom } from './settings.ts';
 
 export async function sessionList(input: Input): Promise<number> {
@@ -19,7 +20,7 @@ export async function sessionList(input: Input): Promise<number> {
     ip: personal(input, 'ip'),
     technician: personal(input, 'technician'),
   });
-  return printList(input, answer, { columns: SESSION_ROW, what: 'sessions' });
+  return printList(input, answer, { columns: sessionRow(hostNames(answer)), what: 'sessions' });
 }
 
 function personal(input: Input, name: string): string | undefined {

@@ -328,7 +328,7 @@ export const TABLE: readonly Entry[] = [
   {
     path: 'coverage',
     args: ['[host]'],
-    about: 'what was watched, from when to when, and every gap; a gap exits 6',
+    about: 'what was watched, from when to when, and every gap; a gap or an unreadable row exits 6',
     example: 'tilsyn coverage srv-01 --since 30d',
     options: [...RANGE, ['--customer <name>', 'id or name'], ['--site <name>', 'id or name']],
     load: async () => (await import('./coverage.ts')).coverage,
