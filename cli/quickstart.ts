@@ -8,7 +8,7 @@ import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import type { Handle as AgentHandle } from '../agent/main.ts';
 import type { Handle as CollectorHandle } from '../collector/main.ts';
-import { TilsynError } from '../protocol/errors.ts';
+import { EXIT, TilsynError } from '../protocol/errors.ts';
 import { SECOND_MS } from '../protocol/time.ts';
 import { type Client, makeClient, readTailLine } from './client.ts';
 import type { Io } from './io.ts';
@@ -59,17 +59,35 @@ export async function quickstart(options: { dir?: string }, io: Io): Promise<num
   } finally {
     io.err('Stopping …');
     await end(begun);
-    io.err('Stopped. `npm start` goes on from here; delete the folder to begin anew:');
+    io.err('Stopped. The same command goes on from here; delete the folder to begin anew:');
     io.err(`  ${place.root}`);
   }
   return 0;
 }
 
-/** Aborts on SIGINT (which `io` watches already) and on SIGTERM. */
+/** A second Ctrl-C this long after the first one means "now". npm hands on the terminal's, so each comes twice. */
+const IMPATIENT_MS = 3 * SECOND_MS;
+
+/** Aborts on SIGINT, on SIGTERM, and when the npm that started this is gone. */
 function stopSignal(io: Io): AbortSignal {
-  const terminated = new AbortController();
-  process.once('SIGTERM', () => terminated.abort());
-  return AbortSignal.any([io.signal, terminated.signal]);
+  const stop = new AbortController();
+  let since: number | null = null;
+  const onSignal = () => {
+    if (since !== null && io.clock.mono() - since > IMPATIENT_MS) process.exit(EXIT.interrupted);
+    since ??= io.clock.mono();
+    stop.abort();
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  if (io.env.npm_lifecycle_event !== undefined) watchParent(io, process.ppid, stop.signal, onSignal);
+  return stop.signal;
+}
+
+function watchParent(io: Io, parent: number, stop: AbortSignal, gone: () => void): void {
+  const cancel = io.clock.after(SECOND_MS, () => {
+    if (process.ppid === parent) watchParent(io, parent, stop, gone);
+    else gone();
+  });
+  stop.addEventListener('abort', cancel, { once: true });
 }
 
 async function begin(place: Place, io: Io): Promise<Begun> {
