@@ -3,6 +3,8 @@
  *
  * A2  No answer without its coverage: every list, also an empty one, says what was watched, from when to when,
  *     and where the gaps are. A gap counts inside the asked range and after the host's enrolment.
+ * A4  What one host tells makes no answer long: overlapping gaps of a reason are one, and what is more than an
+ *     answer holds is one gap around it all.
  */
 import { DEAD_MS } from '../protocol/frame.ts';
 import type { AgentId } from '../protocol/ids.ts';
@@ -12,12 +14,16 @@ import type { AgentRow, GapRow, SourceRow } from './store/types.ts';
 /** Evidence may lie this far behind without being called a gap: an agent is dead after that long in silence. */
 export const COVERAGE_SLACK_MS = DEAD_MS;
 
+const MAX_SOURCES = 256;
+const MAX_GAPS = 256;
+
 export interface CoverageGap {
   from: string;
   to: string;
   /**
    * `never-connected`, `waiting` (for approval), `revoked`, `no-contact`, `not-read-yet` (connected, but no source
-   * was read through yet), `no-source`, `source-lost`, `source-unreadable`, or the reason of a `journal.gap`.
+   * was read through yet), `no-source`, `source-lost`, `source-unreadable`, `too-many-sources` (not all are
+   * known), `more-gaps` (of any reason, together), or the reason of a `journal.gap`.
    */
   reason: string;
 }
@@ -87,7 +93,7 @@ export function coverageOf(hosts: readonly WatchedHost[], asked: Asked): Coverag
       from: toIso(start),
       to: toIso(to),
       gaps: gapsOf(host, start, to),
-      sources: host.sources.map(sourceOf),
+      sources: host.sources.slice(0, MAX_SOURCES).map(sourceOf),
     })),
   };
 }
@@ -116,6 +122,7 @@ function gapsOf(host: WatchedHost, from: UtcMs, to: UtcMs): CoverageGap[] {
   const found: Span[] = tail === null ? [] : [tail];
   const watchedTo = tail?.from ?? to;
   if (host.sources.length === 0 && watchedTo > from) found.push({ from, to: watchedTo, reason: 'no-source' });
+  if (host.sources.length > MAX_SOURCES) found.push({ from, to, reason: 'too-many-sources' });
   const blind = host.sources
     .filter((source) => source.state !== 'reading')
     .map(({ since, state }) => ({
@@ -127,11 +134,41 @@ function gapsOf(host: WatchedHost, from: UtcMs, to: UtcMs): CoverageGap[] {
     const inside = clip(row, from, to);
     if (inside !== null) found.push(inside);
   }
-  const shown = found
-    .sort((a, b) => a.from - b.from || a.to - b.to)
-    .map((gap) => ({ from: toIso(gap.from), to: toIso(gap.to), reason: gap.reason }));
-  // Several sources may be blind for the same reason at the same time.
-  return [...new Map(shown.map((gap) => [`${gap.from} ${gap.to} ${gap.reason}`, gap])).values()];
+  return bounded(united(found)).map((gap) => ({
+    from: toIso(gap.from),
+    to: toIso(gap.to),
+    reason: gap.reason,
+  }));
+}
+
+/** Overlapping gaps of one reason as one: several sources may be blind at the same time. In the order of time. */
+function united(gaps: readonly Span[]): Span[] {
+  const open = new Map<string, Span>();
+  const done: Span[] = [];
+  for (const gap of inTime(gaps)) {
+    const last = open.get(gap.reason);
+    if (last !== undefined && gap.from <= last.to) {
+      last.to = utcMs(Math.max(last.to, gap.to));
+      continue;
+    }
+    const next = { ...gap };
+    open.set(gap.reason, next);
+    done.push(next);
+  }
+  return inTime(done);
+}
+
+function inTime(gaps: readonly Span[]): Span[] {
+  return gaps.toSorted((a, b) => a.from - b.from || a.to - b.to);
+}
+
+/** A4: nothing is hidden, the last gap spans what it stands for. */
+function bounded(gaps: readonly Span[]): Span[] {
+  const [shown, more] = [gaps.slice(0, MAX_GAPS - 1), gaps.slice(MAX_GAPS - 1)];
+  const [first] = more;
+  if (first === undefined || more.length === 1) return [...gaps];
+  const to = more.reduce((latest, gap) => Math.max(latest, gap.to), 0);
+  return [...shown, { from: first.from, to: utcMs(to), reason: 'more-gaps' }];
 }
 
 /**

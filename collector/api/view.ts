@@ -60,7 +60,7 @@ async function coverage(
   const earliest = utcMs(agents.reduce<number>((min, agent) => Math.min(min, agent.enrolledAt), asked.now));
   const from = asked.since !== null && asked.since > earliest ? asked.since : earliest;
   const [sources, gaps] = [
-    Map.groupBy(await ctx.store.read.sources.list(), (source) => source.agent),
+    Map.groupBy(await ctx.store.read.sourcesOf(ids), (source) => source.agent),
     Map.groupBy(await ctx.store.read.gaps(ids, from, asked.until ?? asked.now), (gap) => gap.agent),
   ];
   const hosts = agents.map((agent) => ({

@@ -9,7 +9,6 @@ import type {
   PersonRow,
   SigninRow,
   SiteRow,
-  SourceRow,
   TokenRow,
 } from './types.ts';
 
@@ -119,15 +118,6 @@ const commands: Columns<CommandRow> = {
   ok: ['ok', 'flag'],
   result: ['result', 'json'],
 };
-const sources: Columns<SourceRow> = {
-  source: ['source'],
-  agent: ['agent'],
-  tool: ['tool'],
-  state: ['state'],
-  since: ['since'],
-  skipped: ['skipped'],
-  unreadable: ['unreadable'],
-};
 
 export function registry(sql: Sql) {
   return {
@@ -140,6 +130,5 @@ export function registry(sql: Sql) {
     signins: sqliteTable(sql, 'signins', signins),
     groups: sqliteTable(sql, 'key_groups', groups),
     commands: sqliteTable(sql, 'commands', commands),
-    sources: sqliteTable(sql, 'sources', sources),
   };
 }

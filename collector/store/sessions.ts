@@ -1,7 +1,7 @@
-/** Projections: sessions, gaps, and the leaves that wait for a session's start. Rebuilt from leaves at any time. */
+/** Projections: sessions, and the leaves that wait for a session's start. Rebuilt from leaves at any time. */
 import type { SessionId } from '../../protocol/ids.ts';
 import { type Columns, type Sql, sqliteTable } from './table.ts';
-import type { GapRow, Reader, SessionQuery, SessionRow, Tx, WaitingRow } from './types.ts';
+import type { Reader, SessionQuery, SessionRow, Tx, WaitingRow } from './types.ts';
 
 const columns: Columns<SessionRow> = {
   session: ['session'],
@@ -33,21 +33,12 @@ const columns: Columns<SessionRow> = {
   partPos: ['part_pos', 'json'],
   mergedInto: ['merged_into'],
 };
-const gapColumns: Columns<GapRow> = {
-  pos: ['pos'],
-  agent: ['agent'],
-  source: ['source'],
-  fromAt: ['from_at'],
-  toAt: ['to_at'],
-  reason: ['reason'],
-  count: ['count'],
-};
 
 type Reads = Pick<
   Reader,
-  'sessionsById' | 'sessions' | 'twins' | 'twinned' | 'mergedInto' | 'gaps' | 'waiting' | 'counts'
+  'sessionsById' | 'sessions' | 'twins' | 'twinned' | 'mergedInto' | 'waiting' | 'counts'
 >;
-type Writes = Pick<Tx, 'putSessions' | 'putGaps' | 'putWaiting' | 'dropWaiting' | 'clearProjections'>;
+type Writes = Pick<Tx, 'putSessions' | 'putWaiting' | 'dropWaiting' | 'clearProjections'>;
 
 const IN_LIST = 'IN (SELECT value FROM json_each(?))';
 /** An attempt is over as it begins; a session whose end is not known reaches to the end of time. */
@@ -55,7 +46,6 @@ const END = `coalesce(ended_at, iif(state IN ('attempted', 'rejected'), started_
 
 export function readSessions(sql: Sql): Reads {
   const table = sqliteTable(sql, 'sessions', columns);
-  const gapTable = sqliteTable(sql, 'gaps', gapColumns);
   return {
     async sessionsById(ids) {
       return table.select(`WHERE session ${IN_LIST} ORDER BY started_at, session`, [JSON.stringify(ids)]);
@@ -82,13 +72,6 @@ export function readSessions(sql: Sql): Reads {
     },
     async mergedInto(ids) {
       return table.select(`WHERE merged_into ${IN_LIST} ORDER BY started_at, session`, [JSON.stringify(ids)]);
-    },
-    async gaps(agents, from, to) {
-      // A gap without length counts where it lies inside; half open like the range.
-      return gapTable.select(
-        `WHERE agent ${IN_LIST} AND from_at < ? AND (to_at > ? OR from_at >= ?) ORDER BY pos`,
-        [JSON.stringify(agents), to, from, from],
-      );
     },
     async waiting(ids) {
       return sql(`SELECT session, pos FROM waiting WHERE session ${IN_LIST} ORDER BY pos`).all(
@@ -134,10 +117,8 @@ function sessionFilter(query: SessionQuery) {
 
 export function writeSessions(sql: Sql): Writes {
   const table = sqliteTable(sql, 'sessions', columns);
-  const gapTable = sqliteTable(sql, 'gaps', gapColumns);
   return {
     putSessions: (rows) => table.put(rows),
-    putGaps: (rows) => gapTable.put(rows),
     async putWaiting(rows) {
       const put = sql('INSERT INTO waiting (session, pos) VALUES (?, ?) ON CONFLICT DO NOTHING');
       for (const { session, pos } of rows) put.run(session, pos);

@@ -226,6 +226,23 @@ const CASES: Case[] = [
     found: [['07:00:00', '08:00:00', 'disk-full']],
   },
   {
+    name: 'overlapping and touching stretches of one reason are one; another reason stands for itself',
+    gaps: [
+      journalGap(at('07:30:00'), at('08:00:00')),
+      journalGap(at('07:00:00'), at('07:45:00')),
+      { ...journalGap(at('07:10:00'), at('07:20:00')), reason: 'rotated-away' },
+      journalGap(at('08:00:00'), at('08:30:00')),
+      journalGap(at('09:00:00'), at('09:30:00')),
+    ],
+    ask: asked('06:30:00', '10:00:00'),
+    span: ['06:30:00', '10:00:00'],
+    found: [
+      ['07:00:00', '08:30:00', 'disk-full'],
+      ['07:10:00', '07:20:00', 'rotated-away'],
+      ['09:00:00', '09:30:00', 'disk-full'],
+    ],
+  },
+  {
     name: 'a lost stretch before the enrolment does not count',
     gaps: [journalGap(at('02:00:00'), at('05:00:00'))],
     ask: asked('01:00:00', null),
@@ -286,6 +303,22 @@ describe('A2 coverage of a host', () => {
         unreadable: 1,
       },
     ]);
+  });
+
+  it('A4 what one host tells makes no answer long, and hides nothing', () => {
+    const gaps = Array.from({ length: 1000 }, (_, i) => {
+      const from = utcMs(at('07:00:00') + i * 10);
+      return journalGap(from, utcMs(from + 1));
+    });
+    const sources = Array.from({ length: 257 }, () => source);
+    const { hosts } = coverageOf([{ agent: agent(), name: null, sources, gaps }], asked(null, null));
+    const [host] = hosts;
+    expect(host?.sources).toHaveLength(256);
+    expect(host?.gaps).toHaveLength(256);
+    expect(host?.gaps[0]).toEqual({ from: iso('06:00:00'), to: iso('12:00:00'), reason: 'too-many-sources' });
+    const last = host?.gaps.at(-1);
+    const beyond = utcMs(at('07:00:00') + 254 * 10);
+    expect(last).toEqual({ from: toIso(beyond), to: toIso(gaps[999]!.toAt), reason: 'more-gaps' });
   });
 
   it('A2 a host without an opened name is shown by its id', () => {

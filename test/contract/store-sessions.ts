@@ -1,6 +1,9 @@
 /** Sessions, gaps and what waits: the queries that lists and coverage stand on. */
+import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
-import type { SessionQuery, SessionRow, Store } from '../../collector/store/types.ts';
+import type { SessionQuery, SessionRow, SourceRow, Store } from '../../collector/store/types.ts';
+import { MAX_GAPS, MAX_SOURCES } from '../../collector/store/watching.ts';
+import { newId } from '../../protocol/ids.ts';
 import { type Open, on } from './store-open.ts';
 import { at, NEW, session } from './store-rows.ts';
 
@@ -107,6 +110,57 @@ export function sessionContract(open: Open): void {
       expect(ids(await store.read.twins(row))).toEqual([twin.session]);
       const open = others[2];
       expect(open && (await store.read.twins(open))).toEqual([]);
+    }),
+  );
+
+  it(
+    'K7 keeps so many sources of a host, the first ones, and finds them by host',
+    on(open, async (store) => {
+      const [agent, other] = [NEW.agent(), NEW.agent()];
+      const row = (of: typeof agent): SourceRow => ({
+        source: newId<'source'>(randomBytes),
+        agent: of,
+        tool: 'teamviewer',
+        state: 'reading',
+        since: at(1),
+        skipped: 0,
+        unreadable: 0,
+      });
+      const rows = Array.from({ length: MAX_SOURCES + 3 }, () => row(agent));
+      const theirs = row(other);
+      await store.write(async (tx) => {
+        await tx.sources.put(rows);
+        await tx.sources.put([theirs, { ...rows[0]!, skipped: 4 }]);
+      });
+      expect(await store.read.sourcesOf([other])).toEqual([theirs]);
+      const kept = await store.read.sourcesOf([agent]);
+      expect(kept).toEqual([{ ...rows[0], skipped: 4 }, ...rows.slice(1, MAX_SOURCES)]);
+    }),
+  );
+
+  it(
+    'K7 keeps so many gaps of a host; one more widens the last of its reason',
+    on(open, async (store) => {
+      const [agent, other] = [NEW.agent(), NEW.agent()];
+      const gap = (pos: number, from: number, to: number, reason = 'disk-full') => ({
+        pos,
+        agent,
+        source: null,
+        fromAt: at(from),
+        toAt: at(to),
+        reason,
+        count: 3,
+      });
+      const many = Array.from({ length: MAX_GAPS }, (_, i) => gap(i + 1, i + 100, i + 101));
+      await store.write(async (tx) => {
+        await tx.putGaps(many);
+        await tx.putGaps([gap(5001, 7, 9), gap(5002, 9_000, 9_900), gap(5003, 1, 2, 'restored')]);
+        await tx.putGaps([{ ...gap(5004, 1, 2), agent: other }]);
+      });
+      const kept = await store.read.gaps([agent], at(0), at(99_999));
+      const wide = { ...gap(MAX_GAPS, 7, 9_900), count: null };
+      expect(kept).toEqual([...many.slice(0, -1), wide, gap(5003, 1, 2, 'restored')]);
+      expect(await store.read.gaps([other], at(0), at(99))).toHaveLength(1);
     }),
   );
 
