@@ -115,6 +115,9 @@ const NEVER = new Set([
   'log.quarantined',
   'sealed.invalid',
   'sealed.missing',
+  'sealed.dropped',
+  // Equal origins are merged: a row that was read twice would be hidden by it, and no two rows here are equal.
+  'session.merged',
   'keyring.damaged',
   'source.unreadable',
 ]);

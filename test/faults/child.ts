@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface ChildSpec {
   /** Entry point under `test/support/`. */
@@ -52,6 +53,15 @@ export class Child {
 
   get pid(): number {
     return this.#process.pid ?? -1;
+  }
+
+  /** True once it has said that it is ready; false where it died first or took longer. */
+  async readyWithin(ms: number): Promise<boolean> {
+    const patience = new AbortController();
+    const late = sleep(ms, false, { signal: patience.signal }).catch(() => false);
+    const ready = await Promise.race([this.ready, late]);
+    patience.abort();
+    return ready;
   }
 
   get alive(): boolean {

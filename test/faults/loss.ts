@@ -37,7 +37,7 @@ export async function loseRows(
   // After an orderly stop the WAL is gone: what it had once taken from the disk would last for a minute of rows.
   await world.agent.stop();
   world.startDead();
-  await world.agent.ready;
+  await world.agent.readyWithin(PATIENCE_MS);
   tally.losses += 1;
   tally.fulls += 1;
   tally.rotations += 1;

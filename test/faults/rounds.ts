@@ -10,6 +10,8 @@ import { type Tally, unacked } from './tally.ts';
 
 /** How much longer than the round an aimed kill is waited for, before it becomes one at this moment. */
 const AIM_MS = 1_200;
+/** On a full disk an agent may not come up at all. */
+const START_MS = 8_000;
 /** The agent's clock stays this near to the truth: a certificate has a beginning and an end. */
 const CLOCK_REACH_S = 8 * 3_600;
 
@@ -39,7 +41,9 @@ export class Rounds {
     this.#armAtStart(plan);
     world.resend = plan.resend;
     world.startDead();
-    if (plan.settled) await Promise.all([world.agent.ready, world.collector.ready]);
+    if (plan.settled) {
+      await Promise.all([world.agent.readyWithin(START_MS), world.collector.readyWithin(START_MS)]);
+    }
     if (plan.loss !== null && plan.settled) await loseRows(world, plan.loss, this.#tally);
     const weather = this.#weather(plan);
     await this.#kill(plan);

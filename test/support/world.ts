@@ -33,6 +33,7 @@ import { RowWriter } from './writer.ts';
 
 const AGENT = new URL('./agent-child.ts', import.meta.url);
 const COLLECTOR = new URL('./collector-child.ts', import.meta.url);
+const START_MS = 60_000;
 
 export interface WorldOptions {
   dice: Dice;
@@ -141,7 +142,8 @@ export class World {
   }
 
   async #mustBeReady(child: Child, name: string): Promise<void> {
-    if (!(await child.ready)) throw new Error(`${name} did not start; see ${child.spec.logFile}`);
+    if (await child.readyWithin(START_MS)) return;
+    throw new Error(`${name} did not start; see ${child.spec.logFile}`);
   }
 
   startAgent(): void {
