@@ -3,8 +3,10 @@
  * zeroes what it lets go. Nothing that it opens is kept.
  *
  * V14 Only a group whose row is live opens; from the start of an erasure its cached keys are zeroed.
- * V15 A part that cannot be opened is left out, never an error of the reading.
+ * V15 A part that cannot be opened, or is not as its type's allow-list says, is left out, never an error of the
+ *     reading: who holds a key may have sealed anything.
  */
+import { fitsPersonal } from '../protocol/event.ts';
 import type { GroupId, Id } from '../protocol/ids.ts';
 import { openPart, type Personal } from '../protocol/seal.ts';
 import type { Keyring } from './keyring.ts';
@@ -113,7 +115,8 @@ function openOne(leaf: LeafRow, part: PartRow, key: Buffer): Personal | null {
   const c = commitmentIn(leaf, part.group);
   if (c === null) return null;
   const place = { log: leaf.log, seq: leaf.seq, group: part.group, under: part.under };
-  return openPart(key, place, c, part.body)?.p ?? null;
+  const p = openPart(key, place, c, part.body)?.p ?? null;
+  return fitsPersonal(leaf.type, p) === true ? p : null;
 }
 
 function commitmentIn(leaf: LeafRow, group: GroupId): string | null {

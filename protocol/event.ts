@@ -5,6 +5,7 @@
  *
  * E1  `data` holds enums, integers, random ids and times; nothing personal, no free text.
  * E2  What is personal is named in P's allow-list and lies in a sealed part only.
+ * E3  A sealed part that is not as its allow-list says is flagged as it comes in, and is never opened into an answer.
  */
 import { z } from 'zod';
 import { VERBS } from './frame.ts';
@@ -320,4 +321,14 @@ function withOther(data: unknown, [key, ...rest]: readonly PropertyKey[]): unkno
 /** True where the type is known and `data` fits its closed schema. False: `unrecognised`, stored all the same. */
 export function isRecognised(type: string, data: unknown): boolean {
   return eventDefinition(type)?.data.safeParse(data).success ?? false;
+}
+
+/**
+ * Whether an opened P is as the allow-list of `type` says. Null where this version does not know the type: its P
+ * stays sealed, for a version that does.
+ */
+export function fitsPersonal(type: string, p: unknown): boolean | null {
+  const definition = eventDefinition(type);
+  if (definition === undefined) return null;
+  return definition.personal?.safeParse(p).success ?? false;
 }

@@ -43,8 +43,7 @@ function stateOf(
   const rest = positions.filter((pos) => !opened.has(pos)).map((pos) => closed.get(pos) ?? MISSING);
   if (rest.length === 0) return { state: 'open', erasedAt: null };
   if (rest.some((fate) => !fate.dead)) return { state: 'missing', erasedAt: null };
-  const times = rest.flatMap((fate) => fate.at ?? []);
-  return { state: 'erased', erasedAt: times.length === 0 ? null : (Math.max(...times) as UtcMs) };
+  return { state: 'erased', erasedAt: rest.reduce<UtcMs | null>((last, { at }) => latest(last, at), null) };
 }
 
 interface Fate {
@@ -71,10 +70,10 @@ async function fates(ctx: Context, positions: readonly Pos[]): Promise<Map<Pos, 
 
 function fateOf(groups: readonly (GroupRow | null)[]): Fate {
   const dead = groups.length > 0 && groups.every((group) => group !== null && group.state !== 'live');
-  return dead ? { dead, at: groups.reduce<UtcMs | null>((at, group) => later(at, group), null) } : MISSING;
+  const at = groups.reduce<UtcMs | null>((last, group) => latest(last, group?.erasedAt ?? null), null);
+  return dead ? { dead, at } : MISSING;
 }
 
-function later(at: UtcMs | null, group: GroupRow | null): UtcMs | null {
-  const own = group?.erasedAt ?? null;
-  return own !== null && (at === null || own > at) ? own : at;
+function latest(a: UtcMs | null, b: UtcMs | null): UtcMs | null {
+  return a === null || (b !== null && b > a) ? b : a;
 }

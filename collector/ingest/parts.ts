@@ -2,12 +2,13 @@
  * The sealed parts of a batch, before the transaction: each is opened and checked against its leaf.
  *
  * P1  A part is kept only where its leaf names the group and the group is live, of this agreement and class.
- * P2  A part that does not open, or is not what the leaf commits to, is stored and flagged (`sealed.invalid`).
+ * P2  A part that does not open, is not what the leaf commits to, or is not as its type's allow-list says, is stored
+ *     and flagged (`sealed.invalid`).
  * P3  A part under `late` is moved to the group of the span its session began in, in the transaction that stores
  *     it; where that span is dead it is dropped. Without a start to go by it stays under `late`.
  * P4  What is dropped is counted in an event, once per batch and group.
  */
-import { eventDefinition } from '../../protocol/event.ts';
+import { eventDefinition, fitsPersonal } from '../../protocol/event.ts';
 import type { WirePart } from '../../protocol/frame.ts';
 import type { AgentId, AgreementId, GroupId, Id, LogId, SessionId } from '../../protocol/ids.ts';
 import { type OpenedPart, openPart } from '../../protocol/seal.ts';
@@ -90,7 +91,8 @@ function planPart(
   const right = wrap?.group === group ? wrap : undefined;
   const content = right === undefined ? null : ctx.opener.contentKey(group, right);
   const place = { log: of.log, seq: part.seq, group, under: group };
-  const opened = content === null ? null : openPart(content, place, c, base.body);
+  const clear = content === null ? null : openPart(content, place, c, base.body);
+  const opened = clear === null || fitsPersonal(leaf.leaf.type, clear.p) === false ? null : clear;
   return {
     ...base,
     wrap: right?.wrap ?? null,

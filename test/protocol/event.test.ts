@@ -5,7 +5,14 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
-import { checkData, EVENTS, type EventType, eventDefinition, isRecognised } from '../../protocol/event.ts';
+import {
+  checkData,
+  EVENTS,
+  type EventType,
+  eventDefinition,
+  fitsPersonal,
+  isRecognised,
+} from '../../protocol/event.ts';
 import { DATA_CLASSES } from '../../protocol/group.ts';
 
 interface Def {
@@ -270,5 +277,17 @@ describe('E2 what is personal is named', () => {
       return schema === null ? [] : unbounded(schema, type);
     });
     expect(found).toEqual([]);
+  });
+});
+
+describe('a sealed part', () => {
+  it('E3 is held to the allow-list of its type; of a type that is not known, nothing is said', () => {
+    const p = { peerId: '1', peerIps: [{ ip: '203.0.113.7', basis: 'punch', scope: 'public' }] };
+    expect(fitsPersonal('session.started', p)).toBe(true);
+    for (const odd of [{ peerIps: [null] }, { peerId: 1 }, { note: '' }, [], { peerId: 'x'.repeat(65) }]) {
+      expect(fitsPersonal('session.started', odd), JSON.stringify(odd)).toBe(false);
+    }
+    expect(fitsPersonal('session.ended', {})).toBe(false);
+    expect(fitsPersonal('coffee.made', { cups: 2 })).toBeNull();
   });
 });
