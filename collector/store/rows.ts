@@ -1,0 +1,247 @@
+/** Rows of the collector's store, as both kinds of store give them. Its laws stand in `types.ts`. */
+import type { Birth } from '../../protocol/birth.ts';
+import type { DataClass, GroupKind, SignedGroup } from '../../protocol/group.ts';
+import type {
+  AgentId,
+  AgreementId,
+  CustomerId,
+  GroupId,
+  Id,
+  LogId,
+  PersonId,
+  SessionId,
+  SiteId,
+  SourceId,
+  TokenId,
+} from '../../protocol/ids.ts';
+import type { UtcMs } from '../../protocol/time.ts';
+
+/** A leaf's place in the order of commit. */
+export type Pos = number;
+
+export interface CustomerRow {
+  customer: CustomerId;
+  namePos: Pos | null;
+  createdAt: UtcMs;
+}
+export interface SiteRow {
+  site: SiteId;
+  customer: CustomerId;
+  namePos: Pos | null;
+  createdAt: UtcMs;
+}
+export interface AgreementRow {
+  agreement: AgreementId;
+  customer: CustomerId;
+  mode: 'managed' | 'one-off';
+  state: 'open' | 'ended';
+  isDefault: boolean;
+  startsAt: UtcMs;
+  endsAt: UtcMs | null;
+  createdAt: UtcMs;
+}
+export interface AgentRow {
+  agent: AgentId;
+  key: string;
+  customer: CustomerId;
+  site: SiteId;
+  agreement: AgreementId;
+  mode: 'managed' | 'one-off';
+  state: 'waiting' | 'approved' | 'revoked';
+  token: TokenId | null;
+  enrolledAt: UtcMs;
+  revokedAt: UtcMs | null;
+  conflictAt: UtcMs | null;
+  firstSeenAt: UtcMs | null;
+  lastSeenAt: UtcMs | null;
+  readThrough: UtcMs | null;
+  skewMs: number | null;
+  backlog: number | null;
+  software: { version: string; platform: string; node: string } | null;
+  namePos: Pos | null;
+}
+export interface TokenRow {
+  token: TokenId;
+  secretHash: string;
+  customer: CustomerId;
+  site: SiteId;
+  agreement: AgreementId;
+  mode: 'managed' | 'one-off';
+  uses: number;
+  used: number;
+  cidr: string | null;
+  requireApproval: boolean;
+  state: 'open' | 'revoked';
+  createdBy: PersonId | null;
+  createdAt: UtcMs;
+  expiresAt: UtcMs;
+}
+export interface PersonRow {
+  person: PersonId;
+  role: 'admin' | 'auditor' | 'technician' | 'security' | 'dpo';
+  /** Null: all customers. */
+  customers: CustomerId[] | null;
+  state: 'active' | 'revoked';
+  namePos: Pos | null;
+  createdBy: PersonId | null;
+  createdAt: UtcMs;
+}
+export interface SigninRow {
+  signin: Id<'signin'>;
+  person: PersonId;
+  tokenHash: string;
+  state: 'active' | 'revoked';
+  createdAt: UtcMs;
+  expiresAt: UtcMs;
+  lastUsedAt: UtcMs | null;
+}
+export interface GroupRow {
+  group: GroupId;
+  kind: GroupKind;
+  agreement: AgreementId | null;
+  class: DataClass;
+  /** The person or customer whose it is; null where the class goes by spans. */
+  subject: string | null;
+  from: UtcMs | null;
+  to: UtcMs | null;
+  key: string | null;
+  record: SignedGroup;
+  slot: number | null;
+  state: 'live' | 'erasing' | 'erased';
+  dueAt: UtcMs | null;
+  erasedAt: UtcMs | null;
+  erasedBy: string | null;
+  createdAt: UtcMs;
+}
+export interface CommandRow {
+  command: Id<'command'>;
+  agent: AgentId;
+  generation: Id<'generation'>;
+  n: number;
+  verb: string;
+  body: Record<string, unknown>;
+  sig: string;
+  createdBy: PersonId | null;
+  createdAt: UtcMs;
+  resultAt: UtcMs | null;
+  ok: boolean | null;
+  result: Record<string, unknown> | null;
+}
+
+export interface LogRow {
+  log: LogId;
+  /** Null: the collector's own log. */
+  agent: AgentId | null;
+  birth: Birth;
+  /** Seq of the last stored leaf; 0: none. */
+  through: number;
+  /** Its leaf hash, 32 bytes (of the birth at 0). */
+  head: Buffer;
+  state: 'open' | 'closed' | 'frozen' | 'quarantined';
+  createdAt: UtcMs;
+}
+/** A log without its birth record, for the hot paths: nothing an agent wrote is parsed for it. */
+export interface LogStateRow extends Omit<LogRow, 'birth'> {
+  /** Of its birth. */
+  agreement: AgreementId | null;
+  site: SiteId | null;
+}
+
+export interface LeafRow {
+  pos: Pos;
+  log: LogId;
+  seq: number;
+  /** Canonical JSON exactly as it came. */
+  bytes: string;
+  hash: Buffer;
+  type: string;
+  at: UtcMs;
+  receivedAt: UtcMs;
+}
+export type NewLeaf = Omit<LeafRow, 'pos'>;
+
+export interface PartRow {
+  pos: Pos;
+  /** The group that the leaf names, for ever. */
+  group: GroupId;
+  /** The group that the part lies under now. */
+  under: GroupId;
+  wrap: Id<'wrap'> | null;
+  body: Buffer;
+}
+export interface WrapRow {
+  wrap: Id<'wrap'>;
+  /** Enters the wrap's AAD. */
+  log: LogId;
+  group: GroupId;
+  body: Buffer;
+}
+export interface ForkRow {
+  log: LogId;
+  seq: number;
+  hash: Buffer;
+  bytes: string;
+  receivedAt: UtcMs;
+}
+export interface OriginRow {
+  group: GroupId;
+  /** 32 bytes. */
+  origin: Buffer;
+  session: SessionId;
+}
+
+export interface SessionRow {
+  session: SessionId;
+  agent: AgentId;
+  customer: CustomerId;
+  site: SiteId;
+  agreement: AgreementId;
+  source: SourceId;
+  tool: string;
+  direction: string;
+  kind: string;
+  mode: string;
+  state: 'attempted' | 'rejected' | 'active' | 'ended' | 'unknown-end';
+  startedAt: UtcMs;
+  startBasis: string;
+  occurrence: number;
+  endedAt: UtcMs | null;
+  endBasis: string | null;
+  endReason: string | null;
+  durationSeconds: number | null;
+  auth: string | null;
+  failedAttempts: number | null;
+  files: number | null;
+  confirmedBy: string[];
+  log: LogId;
+  firstSeq: number;
+  lastSeq: number;
+  startedPos: Pos;
+  /** Leaves of this session that have sealed parts. */
+  partPos: Pos[];
+  mergedInto: SessionId | null;
+}
+export interface SourceRow {
+  source: SourceId;
+  agent: AgentId;
+  tool: string;
+  state: 'reading' | 'unreadable' | 'lost';
+  since: UtcMs;
+  skipped: number;
+  unreadable: number;
+}
+export interface GapRow {
+  pos: Pos;
+  agent: AgentId;
+  source: SourceId | null;
+  fromAt: UtcMs;
+  toAt: UtcMs;
+  reason: string;
+  count: number | null;
+}
+
+/** A leaf that speaks of a session whose `session.started` has not come yet. */
+export interface WaitingRow {
+  session: SessionId;
+  pos: Pos;
+}
