@@ -77,6 +77,9 @@ const WHY: Readonly<Record<string, string>> = {
   'no-source': 'nothing is read on this host: no source was found or configured',
   'source-lost': 'a source is no longer there',
   'source-unreadable': 'a source cannot be read',
+  'too-many-sources': 'the host told of more sources than are kept',
+  'more-gaps': 'the host told of more gaps than are shown; they lie in this span',
+  'restore-unconfirmed': 'the collector was set back, and the host has not spoken since',
 };
 
 /** Each gap with its reason in words, each host with rows that were not understood, then the coverage line. */
