@@ -3,6 +3,7 @@
  * moves the cursor; a line with `error` is the last one.
  *
  * Q8  A tail ends as soon as its sign-in opens nothing any more.
+ * Q9  A tail ends with its connection, also where that was gone before the tail began.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { TilsynError } from '../../protocol/errors.ts';
@@ -60,15 +61,17 @@ export function makeTails(ctx: Context, auth: Auth): Tails {
           retryable: true,
         });
       }
-      const start = after ?? (await ctx.store.read.lastPos());
       const tail = new Tail(ctx, auth, caller, reply);
-      open.add(tail);
+      const { socket } = request.raw;
       const onClose = () => tail.stop();
-      request.raw.socket.once('close', onClose);
+      open.add(tail);
+      socket.once('close', onClose);
+      // Closed while the request was being looked at: `close` was told already, to nobody (Q9).
+      if (socket.destroyed) tail.stop();
       try {
-        await tail.run(start, step);
+        await tail.run(after ?? (await ctx.store.read.lastPos()), step);
       } finally {
-        request.raw.socket.off('close', onClose);
+        socket.off('close', onClose);
         open.delete(tail);
       }
     },
@@ -162,7 +165,8 @@ class Tail {
   async #write(line: Record<string, unknown>): Promise<void> {
     const { raw } = this.#reply;
     this.#lastLineAt = this.#ctx.clock.mono();
-    if (this.#stopped || raw.destroyed || raw.write(`${JSON.stringify(line)}\n`)) return;
+    if (raw.destroyed) this.stop();
+    if (this.#stopped || raw.write(`${JSON.stringify(line)}\n`)) return;
     await new Promise<void>((resolve) => {
       const done = () => {
         raw.off('drain', done);

@@ -1,6 +1,9 @@
 import { request } from 'node:https';
+import { PassThrough } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { HEARTBEAT_MS } from '../../collector/api/tail.ts';
+import { HEARTBEAT_MS, makeTails } from '../../collector/api/tail.ts';
+import { type Caller, makeAuth } from '../../collector/auth.ts';
 import { HOUR_MS } from '../../protocol/time.ts';
 import { ApiWorld, type Loose, type TestHost } from './api-world.ts';
 
@@ -117,6 +120,25 @@ describe('events tail', () => {
     const t = await tail('/v1/events/tail');
     await world.app.close();
     await expect.poll(() => t.state.ended).toBe(true);
+  });
+});
+
+describe('a tail whose connection is gone', () => {
+  const gone = () => new PassThrough().destroy();
+  const ask = (socket: PassThrough, raw: PassThrough) => {
+    const tails = makeTails(world.ctx, makeAuth(world.ctx));
+    const request = { raw: { socket } } as unknown as FastifyRequest;
+    const reply = { hijack: () => {}, raw: Object.assign(raw, { writeHead: () => raw }) };
+    const page = { items: [], after: 0, more: false };
+    return tails.run({} as Caller, request, reply as unknown as FastifyReply, null, async () => page);
+  };
+
+  it('Q9 ends, where it went before the tail began', async () => {
+    await ask(gone(), gone());
+  });
+
+  it('Q9 ends, where only the answer knows that nobody reads it', async () => {
+    await ask(new PassThrough(), gone());
   });
 });
 
