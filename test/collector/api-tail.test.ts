@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HEARTBEAT_MS, makeTails } from '../../collector/api/tail.ts';
-import { type Caller, makeAuth } from '../../collector/auth.ts';
+import type { Auth, Caller } from '../../collector/auth.ts';
 import { HOUR_MS } from '../../protocol/time.ts';
 import { ApiWorld, type Loose, type TestHost } from './api-world.ts';
 
@@ -126,7 +126,8 @@ describe('events tail', () => {
 describe('a tail whose connection is gone', () => {
   const gone = () => new PassThrough().destroy();
   const ask = (socket: PassThrough, raw: PassThrough) => {
-    const tails = makeTails(world.ctx, makeAuth(world.ctx));
+    const auth = { again: async (caller: Caller) => caller } as unknown as Auth;
+    const tails = makeTails(world.ctx, auth);
     const request = { raw: { socket } } as unknown as FastifyRequest;
     const reply = { hijack: () => {}, raw: Object.assign(raw, { writeHead: () => raw }) };
     const page = { items: [], after: 0, more: false };
