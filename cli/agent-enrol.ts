@@ -11,7 +11,7 @@ export async function agentEnrol(input: Input): Promise<number> {
   const { io } = input;
   const state = stateDir(input);
   const kind = format(input, 'table', 'json');
-  const token = await secretFrom(tokenPlace(input), io);
+  const token = await secretFrom(tokenPlace(input), io, 'enrolment');
   const named = readToken(token);
   if (flag(input, 'dryRun')) {
     const { url, agreement, site } = named;

@@ -12,7 +12,7 @@ export async function agreementCreate(input: Input): Promise<number> {
   const typed = text(input, 'starts');
   const starts =
     typed === undefined ? null : readTime(typed, '--starts', { now: io.clock.now(), zone: zone(input) });
-  if (starts?.echo != null) io.err(starts.echo);
+  if (starts?.echo != null) input.note(starts.echo);
   const item = await client(input).post<Item>('/v1/agreements', {
     customer: required(input, 'customer', '--customer'),
     mode: text(input, 'mode'),

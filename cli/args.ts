@@ -92,7 +92,7 @@ function oneTime(input: Input, name: string): UtcMs | undefined {
   const value = text(input, name);
   if (value === undefined) return undefined;
   const read = readTime(value, `--${name}`, { now: input.io.clock.now(), zone: zone(input) });
-  if (read.echo !== null) input.io.err(read.echo);
+  if (read.echo !== null) input.note(read.echo);
   return read.at;
 }
 

@@ -1,14 +1,18 @@
 /** `tilsyn event list`. */
+import { EVENTS } from '../protocol/event.ts';
 import { flag, list, range, text } from './args.ts';
 import { hostNames } from './coverage-lines.ts';
 import type { Input } from './io.ts';
 import { fetchList } from './lists.ts';
 import { type Column, field, printList, time } from './print.ts';
+import { clean } from './text.ts';
 
 export async function eventList(input: Input): Promise<number> {
+  const types = list(input, 'type');
+  tellUnknown(input, types ?? []);
   const answer = await fetchList(input, '/v1/events', {
     ...range(input),
-    type: list(input, 'type'),
+    type: types,
     host: text(input, 'host'),
     customer: text(input, 'customer'),
     personal: flag(input, 'personal') ? '1' : undefined,
@@ -28,4 +32,13 @@ export async function eventList(input: Input): Promise<number> {
     ]);
   }
   return printList(input, answer, { columns, what: 'events' });
+}
+
+/** It is asked for all the same: a newer agent's types are stored and shown by an older collector. */
+function tellUnknown(input: Input, types: readonly string[]): void {
+  for (const type of types.filter((one) => !Object.hasOwn(EVENTS, one))) {
+    input.note(
+      `--type ${clean(type)}: this version knows no such type of event; docs/design/events.md has them`,
+    );
+  }
 }

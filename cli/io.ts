@@ -27,6 +27,11 @@ export interface Input {
   args: readonly string[];
   options: Readonly<Record<string, unknown>>;
   io: Io;
+  /**
+   * A line on standard error beside the answer: how something was understood. With `-o json` it waits for the
+   * answer, and an error comes without it: then standard error is one document.
+   */
+  note(line: string): void;
 }
 export type Command = (input: Input) => Promise<number>;
 

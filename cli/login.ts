@@ -13,7 +13,7 @@ export async function login(input: Input): Promise<number> {
   const ca = text(input, 'ca');
   const remote: Remote = {
     server: serverUrl(required(input, 'server', '--server')),
-    token: await secretFrom(required(input, 'tokenFile', '--token-file'), io),
+    token: await secretFrom(required(input, 'tokenFile', '--token-file'), io, 'sign-in'),
     ca: ca === undefined ? null : readTextFile(ca, 'the CA file'),
   };
   const timeoutMs = duration(input, 'timeout', '--timeout') ?? REQUEST_TIMEOUT_MS;

@@ -1,4 +1,8 @@
-/** The command line as a whole: the table becomes commander's commands; errors become messages and exit codes. */
+/**
+ * The command line as a whole: the table becomes commander's commands; errors become messages and exit codes.
+ *
+ * H3  With `-o json` an error is one JSON document on standard error: what is said beside an answer waits for it.
+ */
 import { Command, CommanderError } from 'commander';
 import { codeOf, EXIT, TilsynError } from '../protocol/errors.ts';
 import type { Input, Io } from './io.ts';
@@ -8,11 +12,14 @@ import { version } from './version.ts';
 /** Runs one command line; returns the exit code. Never throws. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   let code: number = EXIT.done;
+  const held: string[] = [];
+  const note = wantsJson(argv) ? (line: string) => void held.push(line) : io.err;
   try {
-    const program = build(io, (result) => {
+    const program = build(io, note, (result) => {
       code = result;
     });
     await program.parseAsync([...argv], { from: 'user' });
+    for (const line of held) io.err(line);
     return code;
   } catch (error) {
     return report(error, argv, io);
@@ -31,7 +38,10 @@ const GROUPS: Readonly<Record<string, string>> = {
   event: 'The log itself',
 };
 
-function build(io: Io, done: (code: number) => void): Command {
+type Note = Input['note'];
+type Done = (code: number) => void;
+
+function build(io: Io, note: Note, done: Done): Command {
   const program = new Command('tilsyn')
     .description('Who was on the machine, what was erased, and proof of both.')
     .exitOverride()
@@ -49,30 +59,43 @@ function build(io: Io, done: (code: number) => void): Command {
   const groups = new Map<string, Command>();
   for (const entry of TABLE) {
     const [first = '', second] = entry.path.split(' ');
-    if (second === undefined) add(program, first, entry, io, done);
+    if (second === undefined) add(program, first, entry, { io, note, done });
     else {
-      const group = groups.get(first) ?? program.command(first).description(GROUPS[first] ?? '');
+      const group = groups.get(first) ?? addGroup(program, first, entry.example);
       groups.set(first, group);
-      add(group, second, entry, io, done);
+      add(group, second, entry, { io, note, done });
     }
   }
   return program;
 }
 
-function add(parent: Command, name: string, entry: Entry, io: Io, done: (code: number) => void): void {
+function addGroup(program: Command, name: string, example: string): Command {
+  return program
+    .command(name)
+    .description(GROUPS[name] ?? '')
+    .addHelpText('after', `\nExample:\n  ${example}`);
+}
+
+interface Around {
+  io: Io;
+  note: Note;
+  done: Done;
+}
+
+function add(parent: Command, name: string, entry: Entry, { io, note, done }: Around): void {
   const command = parent.command([name, ...(entry.args ?? [])].join(' ')).description(entry.about);
   if (entry.alias !== undefined) command.alias(entry.alias);
   for (const [flags, about] of entry.options ?? []) command.option(flags, about);
   command.addHelpText('after', `\nExample:\n  ${entry.example}`);
   command.action(async () => {
-    const input: Input = { args: command.args, options: command.optsWithGlobals(), io };
+    const input: Input = { args: command.args, options: command.optsWithGlobals(), io, note };
     done(await (await entry.load())(input));
   });
 }
 
 function report(thrown: unknown, argv: readonly string[], io: Io): number {
   if (thrown instanceof CommanderError && thrown.exitCode === 0) return EXIT.done; // --help, --version
-  const error = asTilsynError(thrown);
+  const error = asTilsynError(thrown, argv);
   if (error.exit === 'interrupted' || io.signal.aborted) return EXIT.interrupted;
   if (wantsJson(argv)) io.err(JSON.stringify(error));
   else {
@@ -82,9 +105,9 @@ function report(thrown: unknown, argv: readonly string[], io: Io): number {
   return EXIT[error.exit];
 }
 
-function asTilsynError(thrown: unknown): TilsynError {
+function asTilsynError(thrown: unknown, argv: readonly string[]): TilsynError {
   if (thrown instanceof TilsynError) return thrown;
-  if (thrown instanceof CommanderError) return usageError(thrown);
+  if (thrown instanceof CommanderError) return usageError(thrown, argv);
   return new TilsynError('cli.failed', `running the command: it failed (${codeOf(thrown)})`, {
     hint: 'If it happens again, report it with the output of `tilsyn version`.',
     cause: thrown,
@@ -92,7 +115,7 @@ function asTilsynError(thrown: unknown): TilsynError {
 }
 
 /** Commander's own words, with its suggestion of the nearest command or option as the hint. */
-function usageError(thrown: CommanderError): TilsynError {
+function usageError(thrown: CommanderError, argv: readonly string[]): TilsynError {
   if (thrown.code === 'commander.help') {
     return new TilsynError('cli.usage', 'reading the command: it is not complete', {
       hint: 'Add --help to see what can follow.',
@@ -100,11 +123,39 @@ function usageError(thrown: CommanderError): TilsynError {
     });
   }
   const [first = '', ...rest] = thrown.message.replace(/^error: /, '').split('\n');
+  const unknown = /^unknown command '(.+)'$/.exec(first)?.[1];
+  if (unknown !== undefined && isReserved(unknown, argv)) {
+    return new TilsynError(
+      'cli.not-built',
+      `reading the command: this version does not have ${unknown} yet`,
+      {
+        hint: 'Add --help to see what it has; CHANGELOG.md says what came when.',
+        exit: 'usage',
+      },
+    );
+  }
   const near = /Did you mean (?:one of )?(.+?)\?/.exec(rest.join(' '))?.[1];
   return new TilsynError('cli.usage', `reading the command: ${first}`, {
     hint: near === undefined ? 'Add --help to see what there is.' : `Did you mean ${near}?`,
     exit: 'usage',
   });
+}
+
+/** Commands of the contract (`docs/design/cli.md`) that a later version brings. */
+const RESERVED: Readonly<Record<string, readonly string[]>> = {
+  '': 'alert telemetry erasure retention camera recording hold sweep approval access audit ledger'.split(' '),
+  collector: ['backup', 'restore'],
+  agent: ['unenrol', 'unenroll'],
+  source: ['add', 'retire', 'accept-root'],
+  person: ['id'],
+  session: ['explain', 'reveal'],
+  agreement: ['end', 'cancel'],
+};
+
+function isReserved(word: string, argv: readonly string[]): boolean {
+  const before = argv[argv.indexOf(word) - 1] ?? '';
+  const group = Object.hasOwn(GROUPS, before) ? before : '';
+  return RESERVED[group]?.includes(word) ?? false;
 }
 
 /** Also where the command line could not be parsed. */

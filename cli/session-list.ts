@@ -1,5 +1,6 @@
 /** `tilsyn session list`. */
 import { flag, range, text } from './args.ts';
+import { readRange } from './cidr.ts';
 import { hostNames } from './coverage-lines.ts';
 import type { Input } from './io.ts';
 import { fetchList } from './lists.ts';
@@ -8,6 +9,7 @@ import { sessionRow } from './session-columns.ts';
 import { valueFrom } from './settings.ts';
 
 export async function sessionList(input: Input): Promise<number> {
+  const ip = personal(input, 'ip');
   const answer = await fetchList(input, '/v1/sessions', {
     ...range(input),
     overlaps: flag(input, 'overlaps') ? '1' : undefined,
@@ -17,7 +19,7 @@ export async function sessionList(input: Input): Promise<number> {
     tool: text(input, 'tool'),
     state: text(input, 'state'),
     peer: personal(input, 'peer'),
-    ip: personal(input, 'ip'),
+    ip: ip === undefined ? undefined : readRange(ip, '--ip').range,
     technician: personal(input, 'technician'),
   });
   return printList(input, answer, { columns: sessionRow(hostNames(answer)), what: 'sessions' });

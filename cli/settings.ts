@@ -27,7 +27,9 @@ export function loginFile(io: Io): string {
 export function remoteOf(io: Io): Remote {
   const stored = readLogin(io);
   const server = io.env.TILSYN_SERVER ? serverUrl(io.env.TILSYN_SERVER) : stored?.server;
-  const token = io.env.TILSYN_TOKEN_FILE ? readSecretFile(io.env.TILSYN_TOKEN_FILE) : stored?.token;
+  const token = io.env.TILSYN_TOKEN_FILE
+    ? readSecretFile(io.env.TILSYN_TOKEN_FILE, 'sign-in')
+    : stored?.token;
   const ca = io.env.TILSYN_CA ? readTextFile(io.env.TILSYN_CA, 'the CA file') : (stored?.ca ?? null);
   if (server !== undefined && token !== undefined) return { server, token, ca };
   const missing = server === undefined ? 'which collector to ask' : 'who asks';
@@ -61,21 +63,31 @@ export function readTextFile(path: string, what: string): string {
   }
 }
 
-function readSecretFile(path: string): string {
-  const text = readTextFile(path, 'the sign-in token').trim();
+/** The two kinds of token, which people mix up: what one is called, and what prints it. */
+export type TokenKind = 'sign-in' | 'enrolment';
+const TOKENS = {
+  'sign-in': { code: 'signin.token-file', maker: 'tilsyn person add', option: '--token-file' },
+  enrolment: { code: 'token.file', maker: 'tilsyn token create', option: '--token' },
+} as const satisfies Record<TokenKind, object>;
+
+function readSecretFile(path: string, kind: TokenKind): string {
+  const text = readTextFile(path, `the ${kind} token`).trim();
   if (/^\S+$/.test(text)) return text;
-  throw new TilsynError('signin.token-file', `reading the sign-in token ${path}: it holds no token`, {
-    hint: 'The file must hold the one line that `tilsyn person add` printed.',
+  const { code, maker } = TOKENS[kind];
+  throw new TilsynError(code, `reading the ${kind} token ${path}: it holds no token`, {
+    hint: `The file must hold the one line that \`${maker}\` printed.`,
     exit: 'usage',
   });
 }
 
-/** Text of `--x-file F`, or of standard input for `-`. */
-export async function secretFrom(path: string, io: Io): Promise<string> {
-  if (path !== '-') return readSecretFile(path);
+/** Text of `--token-file F`, or of standard input for `-`. @throws TilsynError `signin.token-file`, `token.file` */
+export async function secretFrom(path: string, io: Io, kind: TokenKind): Promise<string> {
+  if (path !== '-') return readSecretFile(path, kind);
   const text = (await io.stdin()).trim();
   if (/^\S+$/.test(text)) return text;
-  throw new TilsynError('signin.token-file', 'reading a token from standard input: there was none', {
+  const { code, maker, option } = TOKENS[kind];
+  throw new TilsynError(code, `reading the ${kind} token from standard input: there was none`, {
+    hint: `Hand in the one line that \`${maker}\` printed: ${option} - < token.txt`,
     exit: 'usage',
   });
 }

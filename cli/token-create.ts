@@ -12,6 +12,7 @@ import {
   wholeNumber,
   zone,
 } from './args.ts';
+import { readRange } from './cidr.ts';
 import type { Input } from './io.ts';
 import { jsonText } from './text.ts';
 import { showIso } from './times.ts';
@@ -37,6 +38,7 @@ export async function tokenCreate(input: Input): Promise<number> {
       'Give --mode managed or --mode one-off.',
     );
   }
+  const cidr = cidrOf(input);
   const made = await client(input).post<Made>('/v1/tokens', {
     customer: required(input, 'customer', '--customer'),
     site: required(input, 'site', '--site'),
@@ -44,7 +46,7 @@ export async function tokenCreate(input: Input): Promise<number> {
     mode,
     ttlMs: duration(input, 'ttl', '--ttl'),
     uses: wholeNumber(input, 'uses', '--uses'),
-    cidr: text(input, 'cidr'),
+    cidr,
     requireApproval: flag(input, 'requireApproval'),
     dryRun: flag(input, 'dryRun'),
   });
@@ -53,6 +55,15 @@ export async function tokenCreate(input: Input): Promise<number> {
     input.io.out(jsonText({ id, token, expiresAt, agreement, ...(made.dryRun ? { dryRun: true } : {}) }));
   } else tell(input, made);
   return EXIT.done;
+}
+
+/** One address is a range too; that it is only this one is said, for it shuts out all others. */
+function cidrOf(input: Input): string | undefined {
+  const typed = text(input, 'cidr');
+  if (typed === undefined) return undefined;
+  const { range, single } = readRange(typed, '--cidr');
+  if (single) input.note(`--cidr ${typed} has no prefix: the token is good from this one address, ${range}`);
+  return range;
 }
 
 function tell(input: Input, made: Made): void {

@@ -20,6 +20,24 @@ describe('the command line', () => {
     },
   );
 
+  it.each([...new Set(TABLE.flatMap(({ path }) => (path.includes(' ') ? [path.split(' ')[0] ?? ''] : [])))])(
+    '%s --help, a group, has an example of one of its commands',
+    async (group) => {
+      const { code, out } = await cli.run([group, '--help']);
+      expect(code).toBe(0);
+      expect(out).toMatch(new RegExp(`\nExample:\n  tilsyn ${group} `));
+    },
+  );
+
+  it.each(['hold', 'hold release x', 'agent unenrol', 'source add', 'ledger head', 'session reveal x'])(
+    '%s is of a later version, and that is said',
+    async (line) => {
+      const { code, err } = await cli.run([...line.split(' '), '-o', 'json']);
+      expect([code, JSON.parse(err).error.code]).toEqual([2, 'cli.not-built']);
+      expect(err).not.toContain('Did you mean');
+    },
+  );
+
   it.each([
     ['sesion list', 'session'],
     ['session lst', 'list'],
@@ -40,7 +58,7 @@ describe('the command line', () => {
     },
   );
 
-  it('with -o json an error is one JSON object on stderr, also where nothing could be parsed', async () => {
+  it('H3 with -o json an error is one JSON object on stderr, also where nothing could be parsed', async () => {
     for (const argv of [
       ['sesion', '-o', 'json'],
       ['-o', 'json', 'session', 'list'],
@@ -74,6 +92,11 @@ describe('the command line', () => {
     ['session list --since soon', 'cli.time'],
     ['session list --since 2026-11-22 --until 2026-11-21', 'cli.usage'],
     ['session list --tz Mars', 'cli.zone'],
+    ['session list --since 2026-11-22 --ip nonsense', 'cidr.malformed'],
+    ['session list --ip 192.0.2.7/24', 'cidr.host-bits'],
+    ['session list --ip 2001:db8::1/32', 'cidr.host-bits'],
+    ['token create --customer A --site B --cidr 192.0.2.0/33', 'cidr.malformed'],
+    ['token create --customer A --site B --cidr 192.0.2.128/24', 'cidr.host-bits'],
     ['token create --customer A --site B --ttl never', 'cli.duration'],
     ['token create --customer A --site B --mode half', 'cli.usage'],
     ['token create --customer A', 'cli.usage'],
@@ -87,8 +110,42 @@ describe('the command line', () => {
     const env = { TILSYN_SERVER: 'https://127.0.0.1:1', TILSYN_TOKEN_FILE: cli.file('t', 'x'), TZ: 'UTC' };
     const ran = await cli.run([...line.split(' '), '-o', 'json'], { env });
     expect(ran.code).toBe(2);
-    expect(JSON.parse(ran.err.split('\n').find((l) => l.startsWith('{')) ?? '{}').error.code).toBe(code);
+    expect(JSON.parse(ran.err).error.code).toBe(code);
   });
+
+  it('a mistyped address range names its own option, and never itself', async () => {
+    for (const text of ['nonsense', '192.0.2.7/24', 'fe80::1%eth0']) {
+      const env = { TILSYN_SERVER: 'https://127.0.0.1:1', TILSYN_TOKEN_FILE: cli.file('t', 'x') };
+      const { err } = await cli.run(['session', 'list', '--ip', text], { env });
+      expect(err).toContain('reading --ip: ');
+      expect(err).not.toContain('--cidr');
+      expect(err.split('\n')[0]).not.toContain(text);
+    }
+  });
+
+  it.each([
+    ['agent enrol --state x --token-file', 'enrolment', 'tilsyn token create'],
+    ['login --server https://h --token-file', 'sign-in', 'tilsyn person add'],
+  ])(
+    '%s: what is missing is called by its name, with the command that makes it',
+    async (line, kind, maker) => {
+      const run = (last: string) => cli.run([...line.split(' '), last]);
+      const none = await run('/nowhere/t');
+      expect([none.code, none.err]).toEqual([
+        2,
+        expect.stringContaining(`reading the ${kind} token /nowhere/t: `),
+      ]);
+      const empty = await run(cli.file('empty', '\n'));
+      expect([empty.code, empty.err.split('\n')[1]]).toEqual([2, expect.stringContaining(`\`${maker}\``)]);
+      const stdin = await (kind === 'enrolment'
+        ? cli.run(['agent', 'enrol', '--state', 'x', '--token', '-'])
+        : run('-'));
+      expect(stdin.err).toMatch(
+        new RegExp(`^error: reading the ${kind} token from .*\nhint: .*${maker}.* -`),
+      );
+      expect(stdin.code).toBe(2);
+    },
+  );
 
   it('a token as an argument is refused, and not repeated', async () => {
     const { code, err } = await cli.run(['agent', 'enrol', '--state', cli.dir, '--token', 'tilsyn1.secret']);

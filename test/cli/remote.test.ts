@@ -110,6 +110,18 @@ describe('lists', () => {
     expect(err).toContain('--since 2026-11-22 in Europe/Copenhagen is 2026-11-21T23:00:00.000Z');
   });
 
+  it('H3 with -o json an echo waits for the answer, and an error comes alone', async () => {
+    const { code, err } = await run('session list --since 2026-11-22 --customer Nobody -o json');
+    expect([code, JSON.parse(err).error.code]).toEqual([3, 'customer.unknown']);
+  });
+
+  it('an event type that nobody knows is asked for, and said to be unknown', async () => {
+    const { code, out, err } = await run('event list --host srv-01 --type bogus.type');
+    expect([code, out.split('\n')[0]]).toEqual([0, 'no events']);
+    expect(err).toContain('--type bogus.type: this version knows no such type');
+    expect((await run('event list --type session.started')).err).toBe('');
+  });
+
   it('Y1 a host that chose its name with care cannot write to the terminal', async () => {
     const evil = await world.host({ customer: 'Evil', name: '\u001b[2Jsrv\u009b\n=1+1' });
     for (const line of [
@@ -246,6 +258,15 @@ describe('acts', () => {
     expect(err).toContain('tilsyn agent enrol');
     expect(err).not.toContain(out.trim());
     expect((await run('token create --customer New --site Here --agreement nonsense')).code).toBe(2);
+  });
+
+  it('a token for one address says so, and what is stored is the range', async () => {
+    const { err } = await run('token create --customer New --site Here --cidr 192.0.2.7');
+    expect(err).toContain('from this one address, 192.0.2.7/32');
+    expect((await run('token list -o json')).json().items.at(-1).cidr).toBe('192.0.2.7/32');
+    const wide = await run('token create --customer New --site Here --cidr 2001:db8::/32');
+    expect(wide.err).not.toContain('one address');
+    expect((await run('token create --customer New --site Here --cidr ::ffff:192.0.2.0/120')).code).toBe(0);
   });
 
   it('--dry-run changes nothing', async () => {
