@@ -16,7 +16,7 @@ import { Bucket, Buckets } from './bucket.ts';
 import { cidrHolds, plainAddress } from './cidr.ts';
 import { supply } from './ingest/supply.ts';
 import type { AgentRow, LogRow, TokenRow, Tx } from './store/types.ts';
-import { secretHash, TOKEN_MEMORY_MS, tokenState } from './tokens.ts';
+import { secretHash, TOKEN_MEMORY_MS, type TokenState, tokenState } from './tokens.ts';
 import type { Context } from './types.ts';
 
 /** Wrong secrets: ten at once from one address, then one in six seconds. */
@@ -47,9 +47,13 @@ export class Enroller {
     await this.#checkToken(token, address);
     checkBirth(request, token);
     await supply(this.#ctx, token, this.#ctx.clock.now());
-    const row = await this.#ctx.store.write((tx) => this.#commit(tx, request, token.token, address));
+    const done = await this.#ctx.store.write((tx) => this.#commit(tx, request, token.token, address));
+    if (typeof done === 'string') {
+      await this.#recordReuse(token.token, address);
+      throw ended(done);
+    }
     this.#ctx.notify(await this.#ctx.store.read.lastPos());
-    return await this.#answer(row);
+    return await this.#answer(done);
   }
 
   /** The token, for someone who knows its secret; one error for every other case (N3). */
@@ -105,13 +109,16 @@ export class Enroller {
   }
 
   // The commit point of an enrolment: before it nothing happened, after it the same request gets the same answer.
-  async #commit(tx: Tx, request: EnrolRequest, id: TokenId, address: string): Promise<AgentRow> {
+  async #commit(tx: Tx, request: EnrolRequest, id: TokenId, address: string): Promise<AgentRow | Ended> {
     const now = this.#ctx.clock.now();
     const token = await tx.tokens.get(id);
-    // Two requests with one single-use token: the second one sees the first one's use here.
-    if (token === null || tokenState(token, now) !== 'open') throw ended('used');
+    if (token === null) return 'revoked';
+    // The same request twice at once: its own first one may have taken the last use (N2).
     const [same] = await tx.agents.list({ key: request.key });
     if (same !== undefined) return sameAgain(same, request, token);
+    // Two keys with one single-use token: the second one sees the first one's use here.
+    const state = tokenState(token, now);
+    if (state !== 'open') return state;
     await refuseTakenIds(tx, request);
     const agent = newAgent(request, token, now);
     await tx.tokens.put([{ ...token, used: token.used + 1 }]);
@@ -158,7 +165,9 @@ function tooMany(waitMs: number): TilsynError {
   });
 }
 
-function ended(state: 'used' | 'expired' | 'revoked'): TilsynError {
+type Ended = Exclude<TokenState, 'open'>;
+
+function ended(state: Ended): TilsynError {
   const why = { used: 'was used already', expired: 'has expired', revoked: 'was revoked' }[state];
   return new TilsynError(`token.${state}`, `enrolling: the token ${why}`, {
     hint: 'Make a new one with `tilsyn token create`.',

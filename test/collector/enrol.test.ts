@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { approveAgent, revokeAgent } from '../../collector/agents.ts';
+import { Enroller } from '../../collector/enrol.ts';
+import type { Store } from '../../collector/store/types.ts';
 import { listTokens, revokeToken } from '../../collector/tokens.ts';
 import { readToken, tokenText } from '../../protocol/enrolment.ts';
 import type { TokenId } from '../../protocol/ids.ts';
@@ -72,6 +74,40 @@ describe('enrolment', () => {
     const answers = await Promise.all(doubles.map((one) => one.enrol()));
     expect(answers.filter(({ status }) => status === 200).length).toBe(1);
     expect((await world.handle.ctx.store.read.agents.list()).length).toBe(1);
+  });
+
+  /** Enrols these at once: all have found the token open and no agent of their key before any is stored. */
+  async function atOnce(world: World, doubles: AgentDouble[]): Promise<string[]> {
+    const { ctx } = world.handle;
+    let waiting = doubles.length;
+    const all = Promise.withResolvers<void>();
+    const write: Store['write'] = async (fn) => {
+      waiting -= 1;
+      if (waiting <= 0) all.resolve();
+      await all.promise;
+      return await ctx.store.write(fn);
+    };
+    const enroller = new Enroller({ ...ctx, store: { ...ctx.store, write } });
+    const told = await Promise.allSettled(doubles.map((one) => enroller.enrol(one.enrolBody(), '127.0.0.1')));
+    return told.map((one) => (one.status === 'fulfilled' ? 'ok' : one.reason.code)).sort();
+  }
+
+  it('N2: the same request twice at once gets the same answer twice and takes one use', async () => {
+    const world = await startWorld();
+    await world.agent();
+    const one = await double(world);
+    expect(await atOnce(world, [one, one])).toEqual(['ok', 'ok']);
+    expect((await ownEvents(world, 'token.used')).length).toBe(2);
+    expect((await ownEvents(world, 'token.reused')).length).toBe(0);
+  });
+
+  it('N1: a race that another key lost is a late use, and recorded as one', async () => {
+    const world = await startWorld();
+    await world.agent();
+    const text = await world.token();
+    const doubles = [await double(world, text), await double(world, text)];
+    expect(await atOnce(world, doubles)).toEqual(['ok', 'token.used']);
+    expect((await ownEvents(world, 'token.reused')).length).toBe(1);
   });
 
   it('a token of many uses serves as many', async () => {
