@@ -3,6 +3,8 @@
  * without one. Findings are codes and counts.
  *
  * A1  A check that could not look is a finding, never a silent "ok".
+ * A4  What an agent makes on its first run is not missed before it: enrolled and never run is no finding, and
+ *     the report says so.
  */
 import { readdirSync } from 'node:fs';
 import { publicText } from '../protocol/sign.ts';
@@ -10,7 +12,8 @@ import { BALLAST_FILE } from './ballast.ts';
 import { checkLogs, type Report } from './check-logs.ts';
 import { type Db, databaseError, openReadOnly, quickCheck } from './db.ts';
 import { DIR_MODE, FILE_MODE, inState, modeOf, readText } from './files.ts';
-import { DATABASE_FILE, readLogFile } from './journal-open.ts';
+import { IDENTITY_FILE } from './identity.ts';
+import { DATABASE_FILE, LOG_FILE, readLogFile } from './journal-open.ts';
 import { DIGEST_KEY_FILE, loadAgentKey } from './keys.ts';
 import { isLocked } from './lock.ts';
 
@@ -22,6 +25,8 @@ export type CheckReport = {
   ok: boolean;
   /** A process runs on this state directory now. */
   running: boolean;
+  /** Enrolled, and no agent has run here yet: there is no database to check (A4). */
+  neverRun: boolean;
   findings: Finding[];
 };
 
@@ -46,15 +51,26 @@ export async function checkState(dir: string): Promise<CheckReport> {
     const present = findings.get(code) ?? { check, code, count: 0 };
     findings.set(code, { ...present, count: present.count + count });
   };
+  const neverRun = isNew(dir);
   checkFiles(dir, report);
-  const born = await checkDatabase(dir, report);
-  checkKeys(dir, born, report);
+  checkKey(dir, neverRun ? null : await checkDatabase(dir, report), report);
+  if (!neverRun) checkMade(dir, report);
   return {
     schema: 1,
     ok: findings.size === 0,
     running: isLocked(dir),
+    neverRun,
     findings: [...findings.values()],
   };
+}
+
+const has = (dir: string, name: string) => modeOf(inState(dir, name)) !== null;
+
+/** A4. All of these are made by a run: a directory that lost only some of them is not new. */
+function isNew(dir: string): boolean {
+  const made = [DATABASE_FILE, LOG_FILE, DIGEST_KEY_FILE, BALLAST_FILE];
+  const aside = readdirSync(dir).some((name) => name.startsWith(DATABASE_FILE));
+  return has(dir, IDENTITY_FILE) && !aside && made.every((name) => !has(dir, name));
 }
 
 function checkFiles(dir: string, report: Report): void {
@@ -64,11 +80,20 @@ function checkFiles(dir: string, report: Report): void {
     if (!name.endsWith('.sock') && modeOf(inState(dir, name)) !== FILE_MODE) report('file.mode');
     if (name.includes('.quarantined-')) report('file.quarantined');
   }
-  if (modeOf(inState(dir, BALLAST_FILE)) === null) report('file.no-ballast');
+}
+
+/** What every run makes sure of. */
+function checkMade(dir: string, report: Report): void {
+  if (!has(dir, BALLAST_FILE)) report('file.no-ballast');
+  if (readText(inState(dir, DIGEST_KEY_FILE)) === null) report('key.digest');
 }
 
 /** Public key of the open log's birth. */
 async function checkDatabase(dir: string, report: Report): Promise<string | null> {
+  if (!has(dir, DATABASE_FILE)) {
+    report('database.missing');
+    return null;
+  }
   let db: Db | null = null;
   try {
     db = openReadOnly(inState(dir, DATABASE_FILE));
@@ -97,12 +122,11 @@ function checkLogFile(dir: string, db: Db, report: Report): void {
   if (row !== undefined && readLogFile(dir) !== row.log) report('log.file');
 }
 
-function checkKeys(dir: string, born: string | null, report: Report): void {
+function checkKey(dir: string, born: string | null, report: Report): void {
   try {
     const key = publicText(loadAgentKey(dir));
     if (born !== null && born !== key) report('key.not-of-this-log');
   } catch {
     report('key.agent');
   }
-  if (readText(inState(dir, DIGEST_KEY_FILE)) === null) report('key.digest');
 }

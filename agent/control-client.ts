@@ -73,7 +73,7 @@ function connectError(cause: unknown): TilsynError {
   // Cut off after it was reached: stopping, or busy with as many askers as it takes.
   if (!hasCode(cause, 'ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'ENOTSOCK')) return silent();
   return new TilsynError('agent.not-running', 'asking the agent: none runs on this state directory', {
-    hint: 'Start it (`systemctl start tilsyn-agent`, or `tilsyn agent run --state DIR`), or name another --state.',
+    hint: 'Start it with `tilsyn agent run --state DIR`, or name another --state.',
     exit: 'unreachable',
     cause,
   });

@@ -5,10 +5,14 @@
  * W1  A file that is replaced is, after a crash at any moment, wholly the old one or wholly the new one.
  * W2  Every own file has mode 0600 in a folder of mode 0700.
  * W3  A damaged file is renamed, never removed.
+ * W4  A state directory that cannot serve (read-only, another's, a file) is refused by that name, alike by every
+ *     command, before anything is made in it.
  */
 import {
+  accessSync,
   chmodSync,
   closeSync,
+  constants,
   existsSync,
   fsyncSync,
   mkdirSync,
@@ -55,9 +59,18 @@ export function fileError(error: unknown, doing: string): TilsynError {
       cause: error,
     });
   }
+  if (hasCode(error, 'ENOTDIR')) return notAFolder(doing, error);
   return new TilsynError('state.failed', `${doing}: the file system answered with an error`, {
     hint: 'Look at the volume of the state directory; `tilsyn agent check` says what is damaged.',
     cause: error,
+  });
+}
+
+function notAFolder(doing: string, cause?: unknown): TilsynError {
+  return new TilsynError('state.not-a-folder', `${doing}: a file stands where the folder should be`, {
+    hint: 'Name a folder with --state DIR; the files of the agent lie in it.',
+    exit: 'usage',
+    cause,
   });
 }
 
@@ -69,13 +82,34 @@ function guarded<T>(doing: string, act: () => T): T {
   }
 }
 
-/** Makes the state directory where it is absent, and closes it to everyone else (W2). */
+/**
+ * Makes the state directory where it is absent, and closes it to everyone else (W2). Whether it can be written is
+ * asked here: SQLite answers a read-only mount and a forbidden folder alike, and differently from case to case.
+ */
 export function ensureStateDir(dir: string): void {
-  guarded('preparing the state directory', () => {
-    mkdirSync(dir, { recursive: true, mode: DIR_MODE });
+  const doing = 'preparing the state directory';
+  guarded(doing, () => {
+    try {
+      mkdirSync(dir, { recursive: true, mode: DIR_MODE });
+    } catch (error) {
+      throw hasCode(error, 'EEXIST') ? notAFolder(doing, error) : error;
+    }
     // Only where needed: on a read-only mount a chmod that changes nothing fails all the same.
     if (modeOf(dir) !== DIR_MODE) chmodSync(dir, DIR_MODE);
+    accessSync(dir, constants.W_OK);
   });
+}
+
+/** For commands that only look. @throws TilsynError `state.missing`, `state.not-a-folder` */
+export function requireStateDir(dir: string, doing: string): void {
+  const stat = guarded(doing, () => statSync(dir, { throwIfNoEntry: false }));
+  if (stat === undefined) {
+    throw new TilsynError('state.missing', `${doing}: there is no such state directory`, {
+      hint: 'Name it with --state DIR.',
+      exit: 'notFound',
+    });
+  }
+  if (!stat.isDirectory()) throw notAFolder(doing);
 }
 
 /** Permission bits of a file or folder; null where it is not there. Windows has none that mean anything. */

@@ -24,7 +24,7 @@ export function lockState(dir: string): StateLock {
   const lock = exclusive(path);
   if (lock === null) {
     throw new TilsynError('state.locked', 'starting on a state directory: another agent runs on it', {
-      hint: 'Stop that agent first (`systemctl stop tilsyn-agent`), or name another folder with --state.',
+      hint: 'Stop the other one first, or give another folder with --state.',
       exit: 'conflict',
     });
   }

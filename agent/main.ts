@@ -12,7 +12,7 @@ import { type CheckReport, checkState } from './check.ts';
 import { defaultConfig, parseConfig } from './config.ts';
 import { askAgent } from './control-client.ts';
 import { type Enrolled, enrol as enrolAt } from './enrol.ts';
-import { modeOf, readText } from './files.ts';
+import { readText, requireStateDir } from './files.ts';
 import { readEnrolment } from './identity.ts';
 import { type AgentLog, openLog } from './log.ts';
 import { RunningAgent } from './running.ts';
@@ -157,6 +157,7 @@ export async function status({
   state: string;
 }): Promise<(AgentStatus & { host: string }) | StoppedStatus> {
   const host = hostname();
+  requireStateDir(state, 'asking how the agent is');
   try {
     const answer = await askAgent(state, 'status');
     return { ...(answer as unknown as AgentStatus), host };
@@ -176,18 +177,15 @@ export async function status({
 
 /**
  * Looks at a state directory: by the agent that runs on it, or here where none does.
- * @throws TilsynError `state.missing`, `control.*`
+ * @throws TilsynError `state.missing`, `state.not-a-folder`, `control.*`
  */
 export async function check({ state }: { state: string }): Promise<CheckReport> {
+  requireStateDir(state, 'checking the agent');
   try {
     return (await askAgent(state, 'check')) as CheckReport;
   } catch (error) {
     if (!hasCode(error, 'agent.not-running')) throw error;
-    if (modeOf(state) !== null) return await checkState(state);
-    throw new TilsynError('state.missing', 'checking the agent: there is no such state directory', {
-      hint: 'Name it with --state DIR.',
-      exit: 'notFound',
-    });
+    return await checkState(state);
   }
 }
 

@@ -12,7 +12,8 @@ export async function agentCheck(input: Input): Promise<number> {
   if (kind === 'json') input.io.out(jsonText(report));
   else {
     const rows = report.findings.map(({ check: what, code, count }) => [what, code, count]);
-    const found = report.ok ? 'nothing found' : `${rows.length} findings`;
+    const nothing = report.neverRun ? 'enrolled, and never run yet; nothing found' : 'nothing found';
+    const found = report.ok ? nothing : `${rows.length} findings`;
     input.io.out(rows.length === 0 ? '' : tableText(['check', 'finding', 'count'], rows));
     input.io.out(`agent check: ${found}; the agent ${report.running ? 'runs' : 'does not run'}\n`);
   }

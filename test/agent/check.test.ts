@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { checkState } from '../../agent/check.ts';
 import { openDatabase } from '../../agent/db.ts';
+import { ensureStateDir } from '../../agent/files.ts';
+import { ensureAgentKey } from '../../agent/keys.ts';
 import { lockState } from '../../agent/lock.ts';
 import { DAY_MS } from '../../protocol/time.ts';
-import { beat, ended, group, started, type World, world } from './support.ts';
+import { beat, ended, group, started, stateDir, type World, world } from './support.ts';
 
 function filled(): World {
   const w = world();
@@ -42,7 +44,13 @@ function rmMode(path: string): void {
 it('finds nothing wrong beside a running agent, after a restart, and after pruning', async () => {
   const w = filled();
   const lock = lockState(w.dir);
-  expect(await checkState(w.dir)).toEqual({ schema: 1, ok: true, running: true, findings: [] });
+  expect(await checkState(w.dir)).toEqual({
+    schema: 1,
+    ok: true,
+    running: true,
+    neverRun: false,
+    findings: [],
+  });
   lock.release();
   const { log } = w.journal.logs()[0]!;
   w.journal.acked(log, 20);
@@ -100,7 +108,7 @@ it('A1 finds a damaged and a missing database, and says so as a finding', async 
   writeFileSync(join(w.dir, 'agent.db'), Buffer.alloc(20_000, 0x41), { mode: 0o600 });
   expect(await codes(w)).toEqual([['database.corrupt', 1]]);
   rmSync(join(w.dir, 'agent.db'));
-  expect(await codes(w)).toEqual([['database.denied', 1]]);
+  expect(await codes(w)).toEqual([['database.missing', 1]]);
 });
 
 it('A1 finds open modes, a missing ballast, foreign keys and a log.json of another log', async () => {
@@ -116,4 +124,43 @@ it('A1 finds open modes, a missing ballast, foreign keys and a log.json of anoth
     ['key.digest', 1],
     ['log.file', 1],
   ]);
+});
+
+/** What `agent enrol` leaves, and `agent run` has not seen yet. */
+function enrolled(): string {
+  const dir = stateDir();
+  ensureStateDir(dir);
+  ensureAgentKey(dir);
+  lockState(dir).release();
+  writeFileSync(join(dir, 'agent.json'), '{}', { mode: 0o600 });
+  return dir;
+}
+
+it('A4 enrolled and never run: no finding, and it says so', async () => {
+  expect(await checkState(enrolled())).toEqual({
+    schema: 1,
+    ok: true,
+    running: false,
+    neverRun: true,
+    findings: [],
+  });
+});
+
+it.each(['ballast', 'log.json', 'digest.key', 'agent.db-wal', 'agent.db.quarantined-1'])(
+  'A4 with %s it has run: what is lost is missed',
+  async (name) => {
+    const dir = enrolled();
+    writeFileSync(join(dir, name), '{}', { mode: 0o600 });
+    const report = await checkState(dir);
+    expect(report).toMatchObject({ ok: false, neverRun: false });
+    expect(report.findings.map(({ code }) => code)).toContain('database.missing');
+  },
+);
+
+it('A1 never run is no excuse for an open mode or a lost key', async () => {
+  const dir = enrolled();
+  chmodSync(join(dir, 'agent.json'), 0o644);
+  rmSync(join(dir, 'agent.key'));
+  const { neverRun, findings } = await checkState(dir);
+  expect([neverRun, findings.map(({ code }) => code)]).toEqual([true, ['file.mode', 'key.agent']]);
 });

@@ -14,7 +14,9 @@ import {
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openDatabase } from '../../agent/db.ts';
-import { ensureStateDir, preallocate, writeAtomic } from '../../agent/files.ts';
+import { ensureStateDir, preallocate, requireStateDir, writeAtomic } from '../../agent/files.ts';
+import { readEnrolment } from '../../agent/identity.ts';
+import { lockState } from '../../agent/lock.ts';
 import { verifyBirth } from '../../protocol/birth.ts';
 import { beat, LIMITS, mountTmpfs, stateDir, type World, world } from './support.ts';
 
@@ -176,6 +178,34 @@ it('a read-only state directory is named as such, with a hint', (context) => {
   expect(spawnSync('mount', ['-o', 'remount,ro', dir]).status).toBe(0);
   expect(() => world(w.options)).toThrow(
     expect.objectContaining({ code: 'state.read-only', hint: expect.stringContaining('--state') }),
+  );
+});
+
+it('W4 a read-only state directory is refused before anything is tried in it, whatever lies there', (context) => {
+  for (const [n, before] of [() => {}, (dir: string) => lockState(dir).release()].entries()) {
+    const dir = join(stateDir(), String(n));
+    mountTmpfs(context, dir, 'size=8m,mode=0700');
+    before(dir);
+    expect(spawnSync('mount', ['-o', 'remount,ro', dir]).status).toBe(0);
+    const refused = expect.objectContaining({ code: 'state.read-only', exit: 'failed' });
+    expect(() => ensureStateDir(dir)).toThrow(refused);
+    expect(() => lockState(dir)).toThrow(refused);
+  }
+});
+
+it('W4 a file where the state directory should be is named as such', () => {
+  const dir = stateDir();
+  ensureStateDir(dir);
+  writeFileSync(join(dir, 'file'), '');
+  const refused = expect.objectContaining({ code: 'state.not-a-folder', exit: 'usage' });
+  for (const path of [join(dir, 'file'), join(dir, 'file', 'below')]) {
+    expect(() => ensureStateDir(path)).toThrow(refused);
+    expect(() => lockState(path)).toThrow(refused);
+    expect(() => readEnrolment(path)).toThrow(refused);
+  }
+  expect(() => requireStateDir(join(dir, 'file'), 'looking')).toThrow(refused);
+  expect(() => requireStateDir(join(dir, 'none'), 'looking')).toThrow(
+    expect.objectContaining({ code: 'state.missing', exit: 'notFound' }),
   );
 });
 

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { tokenText } from '../../protocol/enrolment.ts';
 import { CliWorld } from './cli-world.ts';
 
 let cli: CliWorld;
@@ -50,8 +51,33 @@ describe('agent', () => {
     expect(err).toContain('tilsyn agent enrol');
   });
 
-  it('check of a folder that is none: exit 3', async () => {
-    expect((await cli.run(['agent', 'check', '--state', join(cli.dir, 'absent')])).code).toBe(3);
+  it.each(['check', 'status'])('%s of a folder that is none: exit 3; of a file: exit 2', async (verb) => {
+    const asked = async (state: string) => {
+      const { code, err } = await cli.run(['agent', verb, '--state', state, '-o', 'json']);
+      return [code, JSON.parse(err).error.code];
+    };
+    expect(await asked(join(cli.dir, 'absent'))).toEqual([3, 'state.missing']);
+    expect(await asked(cli.file('a-file', ''))).toEqual([2, 'state.not-a-folder']);
+  });
+
+  it('W4 enrol and run on a file: exit 2, and which', async () => {
+    const state = cli.file('a-file', '');
+    const run = await cli.run(['agent', 'run', '--state', state, '-o', 'json']);
+    expect([run.code, JSON.parse(run.err).error.code]).toEqual([2, 'state.not-a-folder']);
+    const ids = { agreement: '1'.repeat(32), site: '2'.repeat(32), token: '3'.repeat(32) };
+    const half = 'A'.repeat(43);
+    const token = tokenText({
+      v: 1,
+      url: 'wss://127.0.0.1:1',
+      identity: half,
+      trust: 'system',
+      ...ids,
+      secret: half,
+    });
+    const enrol = await cli.run(['agent', 'enrol', '--state', state, '--token', '-', '-o', 'json'], {
+      stdin: token,
+    });
+    expect([enrol.code, JSON.parse(enrol.err).error.code]).toEqual([2, 'state.not-a-folder']);
   });
 
   it('enrol: a token that is none is refused, without repeating it', async () => {

@@ -65,6 +65,8 @@ describe('an operator’s way', () => {
     const { out: token } = await run('token create --customer Acme --site Albertslund');
     const first = await run(`agent enrol --state ${state} --token -`, { stdin: token });
     expect([first.code, first.out.split('\n')[0]]).toEqual([0, 'enrolled']);
+    const check = await run(`agent check --state ${state}`);
+    expect([check.code, check.out]).toEqual([0, expect.stringContaining('never run yet')]);
     const again = await run(`agent enroll --state ${state} --token -`, { stdin: token });
     expect([again.code, again.out.split('\n')[0]]).toEqual([0, 'already enrolled']);
     expect((await run('token list -o json')).json().items[0]).toMatchObject({
