@@ -139,9 +139,9 @@ async function load(tx: Tx, facts: readonly Fact[]): Promise<State> {
 }
 
 /** These sessions, and those that they were merged into. */
-async function loadSessions(tx: Tx, state: State, sessions: ReadonlySet<SessionId>): Promise<void> {
-  const asked = new Set<SessionId>();
-  for (let next = [...sessions]; next.length > 0; ) {
+async function loadSessions(tx: Tx, state: State, sessions: Iterable<SessionId>): Promise<void> {
+  const asked = new Set<SessionId>(state.sessions.keys());
+  for (let next = [...sessions].filter((id) => !asked.has(id)); next.length > 0; ) {
     for (const id of next) asked.add(id);
     const rows = await tx.sessionsById(next);
     for (const row of rows) state.sessions.set(row.session, row);
@@ -161,6 +161,9 @@ async function loadWaiting(
   if (rows.length === 0) return;
   const woken = rows.filter(({ session }) => starting.has(session));
   const facts = woken.length === 0 ? [] : await factsOf(tx, await tx.leavesAt(woken.map(({ pos }) => pos)));
+  // What waits may be a merge, whose other session nothing else of this batch names.
+  const into = facts.flatMap(({ data }) => ('into' in data ? (data.into as SessionId) : []));
+  await loadSessions(tx, state, into);
   const byPos = new Map(facts.map((fact) => [fact.pos, fact]));
   for (const { session, pos } of rows) {
     state.waitingCount.set(session, (state.waitingCount.get(session) ?? 0) + 1);

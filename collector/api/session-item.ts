@@ -2,6 +2,7 @@
 import type { EventPersonal } from '../../protocol/event.ts';
 import { toIso, type UtcMs } from '../../protocol/time.ts';
 import type { SessionRow } from '../store/types.ts';
+import type { Whole } from './merged.ts';
 import type { OpenedParts, PersonalState } from './parts.ts';
 import type { View } from './view.ts';
 
@@ -65,9 +66,11 @@ export interface SessionItem extends SessionPeople {
   personal: PersonalState;
   log: string;
   seq: [number, number];
+  /** Sessions that were merged into this one, by other installations or hosts; the first ones. */
+  mergedFrom: { id: string; hostId: string }[];
 }
 
-export function sessionItem(row: SessionRow, view: View, parts: OpenedParts): SessionItem {
+export function sessionItem({ row, mergedFrom }: Whole, view: View, parts: OpenedParts): SessionItem {
   const iso = (at: UtcMs | null) => (at === null ? null : toIso(at));
   const { peer, technician, localUser, toolSessionId } = sessionPeople(parts);
   return {
@@ -101,5 +104,6 @@ export function sessionItem(row: SessionRow, view: View, parts: OpenedParts): Se
     personal: parts.state,
     log: row.log,
     seq: [row.firstSeq, row.lastSeq],
+    mergedFrom,
   };
 }

@@ -8,7 +8,8 @@ import type { Caller } from '../auth.ts';
 import { cidrHolds, readCidr } from '../cidr.ts';
 import type { SessionQuery, SessionRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
-import { type OpenedParts, openParts } from './parts.ts';
+import { openWholes, partCount, type Whole, wholesOf } from './merged.ts';
+import type { OpenedParts } from './parts.ts';
 import { type Filter, recordReading } from './reading.ts';
 import { sessionPeople } from './session-item.ts';
 
@@ -21,8 +22,7 @@ export interface PersonalFilter {
   ip?: string | undefined;
   technician?: string | undefined;
 }
-export interface FoundSession {
-  row: SessionRow;
+export interface FoundSession extends Whole {
   parts: OpenedParts;
 }
 export interface Found {
@@ -109,11 +109,11 @@ async function openRows(
   rows: readonly SessionRow[],
   extra: number,
 ): Promise<FoundSession[]> {
-  const lists = rows.map((row) => row.partPos);
-  await recordReading(ctx, search.caller, 'session.list', lists.flat().length + extra, search.filter);
-  const parts = await openParts(ctx, lists);
-  return rows.flatMap((row, i) => {
+  const wholes = await wholesOf(ctx.store.read, rows);
+  await recordReading(ctx, search.caller, 'session.list', partCount(wholes) + extra, search.filter);
+  const parts = await openWholes(ctx, wholes);
+  return wholes.flatMap((whole, i) => {
     const opened = parts[i];
-    return opened === undefined ? [] : [{ row, parts: opened }];
+    return opened === undefined ? [] : [{ ...whole, parts: opened }];
   });
 }

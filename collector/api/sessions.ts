@@ -7,7 +7,7 @@ import { fromIso } from '../../protocol/time.ts';
 import { type Caller, sees } from '../auth.ts';
 import type { LeafRow, Pos, Reader, SessionQuery, SessionRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
-import { openParts } from './parts.ts';
+import { openWholes, partCount, wholesOf } from './merged.ts';
 import { recordReading } from './reading.ts';
 import { field, type Room, route } from './room.ts';
 import { customersOf, scopeOf } from './scope.ts';
@@ -87,7 +87,7 @@ async function list(ctx: Context, caller: Caller, input: ListQuery) {
   const filter = { ...input, limit: undefined };
   const found = await findSessions(ctx, { caller, query, match, extra: plan.count, filter });
   const view = await plan.open();
-  const items = found.sessions.map(({ row, parts }) => sessionItem(row, view, parts));
+  const items = found.sessions.map((whole) => sessionItem(whole, view, whole.parts));
   return listAnswer(items, view.coverage, found.next);
 }
 
@@ -158,13 +158,13 @@ async function openSessions(
     (a) => a !== null,
   );
   const plan = await planView(ctx, agents, askedOf(ctx, null, null));
-  const lists = rows.map((row) => row.partPos);
+  const wholes = await wholesOf(ctx.store.read, rows);
   const filter = { session: rows.map((row) => row.session) };
-  await recordReading(ctx, caller, verb, lists.flat().length + plan.count, filter);
-  const [view, parts] = [await plan.open(), await openParts(ctx, lists)];
-  return rows.flatMap((row, i) => {
+  await recordReading(ctx, caller, verb, partCount(wholes) + plan.count, filter);
+  const [view, parts] = [await plan.open(), await openWholes(ctx, wholes)];
+  return wholes.flatMap((whole, i) => {
     const opened = parts[i];
-    return opened === undefined ? [] : [sessionItem(row, view, opened)];
+    return opened === undefined ? [] : [sessionItem(whole, view, opened)];
   });
 }
 
@@ -181,7 +181,7 @@ async function tailStep(ctx: Context, caller: Caller, hosts: ReadonlySet<string>
   for (const leaf of leaves) {
     const id = sessionOf(leaf);
     const row = id === null ? null : await standing(read, id);
-    const seen = row !== null && sees(caller, row.customer) && (hosts === null || hosts.has(row.agent));
+    const seen = row !== null && sees(caller, row.customer) && (await isOf(read, row, hosts));
     if (seen) rows.set(row.session, { row, pos: leaf.pos });
   }
   if (rows.size === 0) return { items: [], after: end, more };
@@ -197,6 +197,13 @@ async function tailStep(ctx: Context, caller: Caller, hosts: ReadonlySet<string>
     after: end,
     more,
   };
+}
+
+/** True where the session, or one that was merged into it, is of these hosts (M5). */
+async function isOf(reader: Reader, row: SessionRow, hosts: ReadonlySet<string> | null): Promise<boolean> {
+  if (hosts === null || hosts.has(row.agent)) return true;
+  const [whole] = await wholesOf(reader, [row]);
+  return whole?.mergedFrom.some(({ hostId }) => hosts.has(hostId)) ?? false;
 }
 
 function sessionOf(leaf: LeafRow): SessionId | null {

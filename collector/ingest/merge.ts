@@ -5,12 +5,14 @@
  * M2  Without an origin (no sealed part, or a dead span): rows of one host that agree in tool, kind, start, end
  *     and occurrence are one session.
  * M3  The session that came first stays; the other one points to it. Both ids answer.
- * M4  The same session id again is no second session.
+ * M4  The same session id again is no second session, and tells no second origin: a session has one at most, from
+ *     the leaf that made it, so that no agent can tie two sessions together with one of its own.
+ * M5  A session that was merged is found under its own host still; the one that stays says what it was merged from.
  */
 import type { EventData } from '../../protocol/event.ts';
 import { type GroupId, isId, type SessionId } from '../../protocol/ids.ts';
 import { naturalKeyOf, originOf } from '../origin.ts';
-import type { OriginRow, SessionRow, Tx } from '../store/types.ts';
+import type { OriginRow, Pos, SessionRow, Tx } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import type { PlannedPart } from './parts.ts';
 
@@ -19,15 +21,24 @@ export interface Merge {
   into: SessionId;
 }
 
+/** An origin that a leaf tells. */
+export interface Told extends OriginRow {
+  pos: Pos;
+}
+
 /** The origin of a session whose start lies opened here; null where there is none. */
-export function originFor(ctx: Context, { leaf, under, opened, outcome }: PlannedPart): OriginRow | null {
+export function originFor(
+  ctx: Context,
+  { leaf, under, opened, outcome }: PlannedPart,
+  pos: Pos,
+): Told | null {
   const { type, data } = leaf.leaf;
   if (type !== 'session.started' || outcome !== 'store' || opened === null) return null;
   if (ctx.groups.byId(under)?.kind !== 'span' || !isStart(data)) return null;
   const key = ctx.opener.originKey(under);
   if (key === null) return null;
   const origin = originOf(key, data.tool, naturalKeyOf(data, opened.p));
-  return { group: under, origin, session: data.session as SessionId };
+  return { group: under, origin, session: data.session as SessionId, pos };
 }
 
 /** By hand, for what the natural key needs: projections hold it to the whole schema, on the same leaf. */
@@ -37,8 +48,25 @@ function isStart(data: Record<string, unknown>): data is EventData<'session.star
   return isId(session) && words && Number.isSafeInteger(occurrence);
 }
 
+/** Those that say what their session is: told by the leaf that made it, the first such one, and none before (M4). */
+async function telling(tx: Tx, told: readonly Told[]): Promise<OriginRow[]> {
+  const sessions = [...new Set(told.map(({ session }) => session))];
+  const rows = new Map((await tx.sessionsById(sessions)).map((row) => [row.session, row]));
+  const settled = new Set(await tx.withOrigin(sessions));
+  for (const { root } of await tx.mergedInto(sessions, 1)) settled.add(root);
+  const first: OriginRow[] = [];
+  for (const { group, origin, session, pos } of told) {
+    const row = rows.get(session);
+    if (settled.has(session) || row?.startedPos !== pos || row.mergedInto !== null) continue;
+    settled.add(session);
+    first.push({ group, origin, session });
+  }
+  return first;
+}
+
 /** Puts new origins; returns the pairs of sessions that share one (M1, M4). */
-export async function matchOrigins(tx: Tx, found: readonly OriginRow[]): Promise<[SessionId, SessionId][]> {
+export async function matchOrigins(tx: Tx, told: readonly Told[]): Promise<[SessionId, SessionId][]> {
+  const found = await telling(tx, told);
   const known = new Map<string, SessionId>();
   const keyOf = ({ group, origin }: OriginRow) => `${group}/${origin.toString('hex')}`;
   for (const [group, rows] of byGroup(found)) {

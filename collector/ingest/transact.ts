@@ -5,7 +5,7 @@
 import type { LogId, SessionId } from '../../protocol/ids.ts';
 import { type UtcMs, utcMs } from '../../protocol/time.ts';
 import { applyLeaves, type Stored } from '../projections.ts';
-import type { NewLeaf, OriginRow, PartRow, Pos, Tx, WrapRow } from '../store/types.ts';
+import type { NewLeaf, PartRow, Pos, Tx, WrapRow } from '../store/types.ts';
 import type { Context, OwnDraft } from '../types.ts';
 import {
   askedHashes,
@@ -16,7 +16,7 @@ import {
   type LogHead,
   type Offence,
 } from './decide.ts';
-import { matchOrigins, matchTwins, originFor, resolveMerges } from './merge.ts';
+import { matchOrigins, matchTwins, originFor, resolveMerges, type Told } from './merge.ts';
 import { type PartsOf, type PlannedPart, usableGroup } from './parts.ts';
 
 /** One batch, read and with its parts opened. */
@@ -37,7 +37,7 @@ interface Work {
   stored: Stored[];
   parts: PartRow[];
   wraps: Map<string, WrapRow>;
-  origins: OriginRow[];
+  origins: Told[];
   events: OwnDraft[];
 }
 
@@ -179,7 +179,7 @@ function keepPart(ctx: Context, part: PlannedPart, pos: Pos, work: Work): void {
   const { group, under, wrap, body, resealed } = part;
   work.parts.push({ pos, group, under, wrap, body });
   if (resealed !== null) work.wraps.set(resealed.wrap, resealed);
-  const origin = originFor(ctx, part);
+  const origin = originFor(ctx, part, pos);
   if (origin !== null) work.origins.push(origin);
 }
 

@@ -1,10 +1,10 @@
 /** Sealed parts, wraps and origins: what lies under key groups, and goes with them. */
-import type { Id } from '../../protocol/ids.ts';
+import type { Id, SessionId } from '../../protocol/ids.ts';
 import { IdMap, type Ids } from './ids.ts';
 import type { Sql } from './table.ts';
 import type { OriginRow, PartRow, Reader, Tx, WrapRow } from './types.ts';
 
-type Reads = Pick<Reader, 'parts' | 'wraps' | 'origins'>;
+type Reads = Pick<Reader, 'parts' | 'wraps' | 'origins' | 'withOrigin'>;
 type Writes = Pick<Tx, 'addParts' | 'dropParts' | 'addWraps' | 'putOrigins' | 'dropGroups'>;
 
 interface PartCells {
@@ -55,6 +55,11 @@ export function readParts(sql: Sql, ids: Ids): Reads {
         .map((origin) => get.get(id, origin) as Omit<OriginRow, 'group'> | undefined)
         .filter((cells) => cells !== undefined)
         .map(({ origin, session }) => ({ group, origin, session }));
+    },
+    async withOrigin(sessions) {
+      const rows = sql(`SELECT DISTINCT session FROM origins
+        WHERE session IN (SELECT value FROM json_each(?))`).all(JSON.stringify(sessions));
+      return (rows as { session: SessionId }[]).map(({ session }) => session);
     },
   };
 }

@@ -1,6 +1,6 @@
 /** Projections: sessions, and the leaves that wait for a session's start. Rebuilt from leaves at any time. */
 import type { SessionId } from '../../protocol/ids.ts';
-import { type Columns, type Sql, sqliteTable } from './table.ts';
+import { type Columns, type Sql, type SqliteTable, sqliteTable } from './table.ts';
 import type { Reader, SessionQuery, SessionRow, Tx, WaitingRow } from './types.ts';
 
 const columns: Columns<SessionRow> = {
@@ -46,6 +46,7 @@ const END = `coalesce(ended_at, iif(state IN ('attempted', 'rejected'), started_
 
 export function readSessions(sql: Sql): Reads {
   const table = sqliteTable(sql, 'sessions', columns);
+  const under = mergedUnder(sql, table);
   return {
     async sessionsById(ids) {
       return table.select(`WHERE session ${IN_LIST} ORDER BY started_at, session`, [JSON.stringify(ids)]);
@@ -70,8 +71,8 @@ export function readSessions(sql: Sql): Reads {
           AND t.session <> s.session AND t.merged_into IS NULL`).all(JSON.stringify(ids));
       return (rows as { session: SessionId }[]).map(({ session }) => session);
     },
-    async mergedInto(ids) {
-      return table.select(`WHERE merged_into ${IN_LIST} ORDER BY started_at, session`, [JSON.stringify(ids)]);
+    async mergedInto(ids, most) {
+      return ids.flatMap((root) => under(root, most).map((row) => ({ root, row })));
     },
     async waiting(ids) {
       return sql(`SELECT session, pos FROM waiting WHERE session ${IN_LIST} ORDER BY pos`).all(
@@ -90,6 +91,42 @@ export function readSessions(sql: Sql): Reads {
   };
 }
 
+/** Each step is a look into the index: sessions of one host, however many, do not push another host's out. */
+function mergedUnder(sql: Sql, table: SqliteTable<SessionRow>) {
+  const nextHost = `SELECT session, agent FROM sessions WHERE merged_into = ? AND agent > ?
+    ORDER BY agent, started_pos LIMIT 1`;
+  const first = 'SELECT session FROM sessions WHERE merged_into = ? ORDER BY agent, started_pos LIMIT ?';
+  return (root: SessionId, most: number): SessionRow[] => {
+    const found = new Set<SessionId>();
+    const walk = [root];
+    for (let at = walk.pop(); at !== undefined && found.size < most; at = walk.pop()) {
+      const here = new Set<SessionId>();
+      for (let agent = ''; here.size < most; ) {
+        const next = sql(nextHost).get(at, agent) as { session: SessionId; agent: string } | undefined;
+        if (next === undefined) break;
+        here.add(next.session);
+        agent = next.agent;
+      }
+      for (const { session } of sql(first).all(at, most) as { session: SessionId }[]) here.add(session);
+      for (const session of here) {
+        if (found.size === most || found.has(session) || session === root) continue;
+        found.add(session);
+        walk.push(session);
+      }
+    }
+    if (found.size === 0) return [];
+    return table.select(`WHERE session ${IN_LIST} ORDER BY started_pos`, [JSON.stringify([...found])]);
+  };
+}
+
+/** Sessions of these agents, and those that sessions of theirs were merged into. */
+const OF_AGENTS = `(agent ${IN_LIST} OR session IN (
+  WITH RECURSIVE up (session) AS (
+    SELECT merged_into FROM sessions WHERE merged_into IS NOT NULL AND agent ${IN_LIST}
+    UNION
+    SELECT s.merged_into FROM up JOIN sessions AS s ON s.session = up.session WHERE s.merged_into IS NOT NULL
+  ) SELECT session FROM up))`;
+
 function sessionFilter(query: SessionQuery) {
   const tests = ['1'];
   const values: (string | number)[] = [];
@@ -98,7 +135,10 @@ function sessionFilter(query: SessionQuery) {
     values.push(...given);
   };
   if (query.customers !== null) add(`customer ${IN_LIST}`, JSON.stringify(query.customers));
-  if (query.agents !== undefined) add(`agent ${IN_LIST}`, JSON.stringify(query.agents));
+  if (query.agents !== undefined) {
+    const agents = JSON.stringify(query.agents);
+    add(OF_AGENTS, agents, agents);
+  }
   if (query.until !== undefined) add('started_at < ?', query.until);
   if (query.since !== undefined) {
     if (query.overlaps === true) add(`(started_at >= ? OR ${END} > ?)`, query.since, query.since);

@@ -56,7 +56,7 @@ export interface LeafQuery {
   /** Only these logs. */
   logs?: readonly LogId[];
   types?: readonly string[];
-  /** `at` in [since, until). */
+  /** Received in [since, until), by this collector's clock: what a writer claims may be years away. */
   since?: UtcMs;
   until?: UtcMs;
   limit: number;
@@ -65,6 +65,7 @@ export interface LeafQuery {
 export interface SessionQuery {
   /** Null: all customers. Every query is bound to the customers that the signed-in person may see. */
   customers: readonly CustomerId[] | null;
+  /** Sessions of these hosts, also where they were merged into one of another host. */
   agents?: readonly AgentId[];
   /** `startedAt` in [since, until); with `overlaps`: any part of the session lies in it. */
   since?: UtcMs;
@@ -113,6 +114,8 @@ export interface Reader {
   forks(log?: LogId): Promise<ForkRow[]>;
   /** Sessions known under these origins. */
   origins(group: GroupId, origins: readonly Buffer[]): Promise<OriginRow[]>;
+  /** Of these sessions, those that are known under some origin. */
+  withOrigin(sessions: readonly SessionId[]): Promise<SessionId[]>;
   sessionsById(ids: readonly SessionId[]): Promise<SessionRow[]>;
   /** In the order `(startedAt, session)`. */
   sessions(query: SessionQuery): Promise<SessionRow[]>;
@@ -120,8 +123,11 @@ export interface Reader {
   twins(row: SessionRow): Promise<SessionRow[]>;
   /** Of these, the unmerged ones for which `twins` would find any; one look for many. */
   twinned(ids: readonly SessionId[]): Promise<SessionId[]>;
-  /** Sessions that were merged into these. */
-  mergedInto(ids: readonly SessionId[]): Promise<SessionRow[]>;
+  /**
+   * Sessions that were merged into each of these, also through others: at most `most` for each, and of every host
+   * one before any second.
+   */
+  mergedInto(ids: readonly SessionId[], most: number): Promise<{ root: SessionId; row: SessionRow }[]>;
   /** Sources of these hosts, in the order told; of each host at most `MAX_SOURCES` are kept. */
   sourcesOf(agents: readonly AgentId[]): Promise<SourceRow[]>;
   /** Gaps that touch [from, to). */

@@ -61,6 +61,7 @@ describe('sessions', () => {
         personal: 'open',
         log: host.log,
         seq: [3, 4],
+        mergedFrom: [],
       },
     ]);
   });

@@ -32,6 +32,13 @@ function started(change: object = {}): EventData<'session.started'> {
     ...change,
   };
 }
+const ended = (session: string): EventData<'session.ended'> => ({
+  session,
+  endedAt: toIso(utcMs(Date.now())),
+  endBasis: 'file-utc',
+  durationSeconds: 9,
+  reason: 'completed',
+});
 interface Told {
   text: string;
   sealed: Sealed[];
@@ -80,5 +87,78 @@ describe('a sealed part that is not as its allow-list says', () => {
     ]);
     expect((await ownEvents(world, 'sealed.invalid')).length).toBeGreaterThan(0);
     await link.close();
+  });
+});
+
+describe('the same session from two agents', () => {
+  const at = toIso(utcMs(Date.now() - 60_000));
+  const key = (n: number) => ({ peerId: String(n), localUser: 'u', toolSessionId: `g${n}` });
+
+  it('M4: no agent ties two sessions of another together with one of its own', async () => {
+    const world = await startWorld();
+    const [victim, other] = [await connected(world), await connected(world)];
+    const [one, two] = [started({ startedAt: at }), started({ startedAt: at, kind: 'file-transfer' })];
+    const tellBoth = (by: typeof victim, change: object) => [
+      tell(by.one, 'session.started', { ...one, ...change }, [by.sealer, key(1)]),
+      tell(by.one, 'session.started', { ...two, ...change }, [by.sealer, key(2)]),
+    ];
+    victim.link.send(batch(victim.one, tellBoth(victim, {})));
+    await victim.link.ackThrough(2);
+    // One id of the attacker's, told twice; and one leaf with two parts that open.
+    const session = newId(random);
+    const next = new DoubleSealer(other.one.group('late'), other.one.chain.log);
+    const told = tellBoth(other, { session });
+    const both = started({ startedAt: at });
+    told.push(tell(other.one, 'session.started', both, [other.sealer, key(1)], [next, key(2)]));
+    other.link.send(batch(other.one, told));
+    await other.link.ackThrough(3);
+    const shown = await items(world, `/v1/sessions?host=${victim.one.agent}`);
+    expect(shown.map(({ id }) => id).toSorted()).toEqual([one.session, two.session].toSorted());
+    await Promise.all([victim.link.close(), other.link.close()]);
+  });
+
+  it('M5, M6: told in advance by another host, it is found under its own, and shows its own names', async () => {
+    const world = await startWorld();
+    const [early, real] = [await connected(world), await connected(world)];
+    const first = tell(early.one, 'session.started', started({ startedAt: at }), [
+      early.sealer,
+      { ...key(7), technician: 'Forged' },
+    ]);
+    early.link.send(batch(early.one, [first]));
+    await early.link.ackThrough(1);
+    const data = started({ startedAt: at });
+    real.link.send(
+      batch(real.one, [
+        tell(real.one, 'session.started', data, [real.sealer, { ...key(7), technician: 'T' }]),
+      ]),
+    );
+    await real.link.ackThrough(1);
+    for (const { one } of [early, real]) {
+      const [item, ...more] = await items(world, `/v1/sessions?host=${one.agent}`);
+      expect(more).toEqual([]);
+      expect(item.mergedFrom).toEqual([{ id: data.session, hostId: real.one.agent }]);
+    }
+    const shown = (await api(world, `/v1/sessions/${data.session}`)).body;
+    expect(shown).toMatchObject({ hostId: early.one.agent, technician: 'Forged', peer: { id: '7' } });
+    expect((await items(world, '/v1/sessions?technician=T')).length).toBe(0);
+    await Promise.all([early.link.close(), real.link.close()]);
+  });
+
+  it('Y6: a re-installed agent’s end, told of the merged session, ends the one that stays', async () => {
+    const world = await startWorld();
+    const [old, fresh] = [await connected(world), await connected(world)];
+    const data = started({ startedAt: at });
+    old.link.send(batch(old.one, [tell(old.one, 'session.started', data, [old.sealer, key(9)])]));
+    await old.link.ackThrough(1);
+    const again = { ...data, session: newId(random) };
+    const told = tell(fresh.one, 'session.started', again, [fresh.sealer, { ...key(9), peerNames: ['Ada'] }]);
+    const end = { text: fresh.one.chain.add('session.ended', ended(again.session)).text, sealed: [] };
+    fresh.link.send(batch(fresh.one, [told, end]));
+    await fresh.link.ackThrough(2);
+    const shown = await items(world, '/v1/sessions');
+    expect(shown).toMatchObject([
+      { id: data.session, state: 'ended', durationSeconds: 9, personal: 'open', peer: { names: ['Ada'] } },
+    ]);
+    await Promise.all([old.link.close(), fresh.link.close()]);
   });
 });

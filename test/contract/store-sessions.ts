@@ -68,8 +68,35 @@ export function sessionContract(open: Open): void {
       }
       expect(await asked(store, { customers: [merged.customer] })).toEqual([]);
       expect(await asked(store, { customers: [merged.customer], merged: true })).toEqual([merged.session]);
-      expect(ids(await store.read.mergedInto([one.session]))).toEqual([merged.session]);
-      expect(await store.read.mergedInto([two.session])).toEqual([]);
+      expect(await store.read.mergedInto([one.session], 9)).toEqual([{ root: one.session, row: merged }]);
+      expect(await store.read.mergedInto([two.session], 9)).toEqual([]);
+    }),
+  );
+
+  it(
+    'finds a merged session under the host of each that became one with it, also through others',
+    on(open, async (store) => {
+      const root = session();
+      const many = Array.from({ length: 5 }, (_, i) =>
+        session({ agent: root.agent, mergedInto: root.session, startedPos: 10 + i }),
+      );
+      const middle = session({ mergedInto: root.session, startedPos: 20 });
+      const far = session({ mergedInto: middle.session, startedPos: 21 });
+      const ring = session({ startedPos: 22 });
+      await store.write((tx) =>
+        tx.putSessions([root, ...many, middle, far, { ...ring, mergedInto: ring.session }]),
+      );
+      for (const { agent } of [root, middle, far]) {
+        expect(await asked(store, { agents: [agent] })).toEqual([root.session]);
+        expect(await asked(store, { agents: [agent], since: at(99) })).toEqual([]);
+      }
+      expect(await asked(store, { agents: [NEW.agent()] })).toEqual([]);
+      const under = async (most: number) =>
+        (await store.read.mergedInto([root.session], most)).map(({ row }) => row.agent);
+      expect((await under(20)).length).toBe(7);
+      // Five of the root's own host do not push out the other one.
+      expect(await under(2)).toContain(middle.agent);
+      expect(await store.read.mergedInto([ring.session], 3)).toEqual([]);
     }),
   );
 

@@ -136,6 +136,8 @@ CREATE TABLE leaves (
   received_at INTEGER NOT NULL,
   UNIQUE (log, seq)
 ) STRICT;
+CREATE INDEX leaves_type ON leaves (type, pos);
+CREATE INDEX leaves_received ON leaves (received_at);
 
 CREATE TABLE wraps (
   id   INTEGER PRIMARY KEY,
@@ -162,6 +164,7 @@ CREATE TABLE origins (
   session TEXT NOT NULL,
   PRIMARY KEY (grp, origin)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX origins_session ON origins (session);
 
 CREATE TABLE forks (
   log         INTEGER NOT NULL,
@@ -240,6 +243,8 @@ CREATE TABLE sessions (
 ) STRICT;
 CREATE INDEX sessions_time ON sessions (started_at, session);
 CREATE INDEX sessions_twin ON sessions (agent, started_at);
+CREATE INDEX sessions_merged ON sessions (merged_into, agent, started_pos) WHERE merged_into IS NOT NULL;
+CREATE INDEX sessions_moved ON sessions (agent, merged_into) WHERE merged_into IS NOT NULL;
 
 CREATE TABLE sources (
   source    TEXT PRIMARY KEY,
