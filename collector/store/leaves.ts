@@ -4,8 +4,9 @@ import { hasCode, TilsynError } from '../../protocol/errors.ts';
 import type { AgentId, AgreementId, LogId, SiteId } from '../../protocol/ids.ts';
 import { utcMs } from '../../protocol/time.ts';
 import type { Ids } from './ids.ts';
+import { scanLeaves } from './scan.ts';
 import type { Sql } from './table.ts';
-import type { ForkRow, LeafQuery, LeafRow, LogRow, LogStateRow, NewLeaf, Pos, Reader, Tx } from './types.ts';
+import type { ForkRow, LeafRow, LogRow, LogStateRow, NewLeaf, Pos, Reader, Tx } from './types.ts';
 
 interface LogCells {
   log: string;
@@ -109,10 +110,7 @@ export function readLeaves(sql: Sql, ids: Ids): Reads {
   return {
     ...readLogs(sql),
     async leaves(query) {
-      const { where, values } = leafFilter(query, known);
-      return sql(`${LEAF} WHERE ${where} ORDER BY pos LIMIT ?`)
-        .all(...values, query.limit)
-        .map(leafRow);
+      return (await scanLeaves(sql, query, known)).map(leafRow);
     },
     async leavesAt(positions) {
       return sql(`${LEAF} WHERE pos IN ${IN_LIST} ORDER BY pos`).all(JSON.stringify(positions)).map(leafRow);
@@ -135,26 +133,13 @@ export function readLeaves(sql: Sql, ids: Ids): Reads {
   };
 }
 
-function leafFilter(query: LeafQuery, known: (logs: readonly LogId[]) => number[]) {
-  const tests = ['pos > ?'];
-  const values: (string | number)[] = [query.after ?? 0];
-  const add = (test: string, value: string | number) => {
-    tests.push(test);
-    values.push(value);
-  };
-  if (query.logs !== undefined) add(`log IN ${IN_LIST}`, JSON.stringify(known(query.logs)));
-  if (query.types !== undefined) add(`type IN ${IN_LIST}`, JSON.stringify(query.types));
-  if (query.since !== undefined) add('at >= ?', query.since);
-  if (query.until !== undefined) add('at < ?', query.until);
-  return { where: tests.join(' AND '), values };
-}
-
 export function writeLeaves(sql: Sql, ids: Ids): Writes {
   return {
     async putLogs(rows) {
       const put = sql(`INSERT INTO logs (log, agent, birth, agreement, site, through, head, state, created_at)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (log) DO UPDATE SET agent = excluded.agent,
-        birth = excluded.birth, agreement = excluded.agreement, site = excluded.site, through = excluded.through, head = excluded.head, state = excluded.state`);
+        birth = excluded.birth, agreement = excluded.agreement, site = excluded.site,
+        through = excluded.through, head = excluded.head, state = excluded.state`);
       for (const r of rows) {
         const { agreement = null, site = null } = r.birth;
         const birth = JSON.stringify(r.birth);

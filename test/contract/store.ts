@@ -1,6 +1,7 @@
-/** What every store must do, whatever stands behind it. The laws K1–K4 are in `collector/store/types.ts`. */
+/** What every store must do, whatever stands behind it. The laws are in `collector/store/types.ts`, `scan.ts` and `watching.ts`. */
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import type { LeafQuery } from '../../collector/store/types.ts';
 import type { LogId } from '../../protocol/ids.ts';
 import { type Open, on } from './store-open.ts';
 import { registryContract } from './store-registry.ts';
@@ -158,13 +159,48 @@ function leaves(open: Open): void {
       expect(await read.leaves({ limit: 10 })).toEqual(rows);
       expect(await read.leaves({ after: 1, limit: 2 })).toEqual(rows.slice(1, 3));
       expect(await read.leaves({ types: ['session.ended'], limit: 9 })).toEqual([rows[1], rows[3]]);
-      expect(await read.leaves({ since: at(2), until: at(4), limit: 9 })).toEqual([rows[1], rows[2]]);
+      expect(await read.leaves({ since: at(102), until: at(104), limit: 9 })).toEqual([rows[1], rows[2]]);
       expect(await read.leaves({ logs: [NEW.log()], limit: 9 })).toEqual([]);
       expect(await read.leaves({ logs: [log], types: [], limit: 9 })).toEqual([]);
       expect(await read.leavesAt([4, 2, 99])).toEqual([rows[1], rows[3]]);
       expect(await read.leavesOf(log, 2, 3)).toEqual(rows.slice(1, 3));
       expect(await read.leavesOf(NEW.log(), 1, 9)).toEqual([]);
       expect(await read.counts()).toEqual({ leaves: 4, sessions: 0, parts: 0, forks: 0 });
+    }),
+  );
+
+  it(
+    'K8 lets others go on while it looks for leaves that are few, and finds them all',
+    on(open, async (store) => {
+      const many = Array.from({ length: 25_000 }, (_, i) => ({ ...leaf(i + 1), type: 'agent.heartbeat' }));
+      // A clock that was set back: the latest by time is not the last by position.
+      const odd = [2, 12_000, 24_999].map((i) => ({
+        ...many[i]!,
+        type: 'token.reused',
+        receivedAt: at(90_000 - i),
+      }));
+      for (const one of odd) many[one.seq - 1] = one;
+      await store.write(async (tx) => {
+        await tx.putLogs([logRow()]);
+        await tx.appendLeaves(many);
+      });
+      let turns = 0;
+      let counting = true;
+      const count = () => {
+        turns += 1;
+        if (counting) setImmediate(count);
+      };
+      setImmediate(count);
+      const seqs = async (query: Partial<LeafQuery>) =>
+        (await store.read.leaves({ limit: 9, ...query })).map(({ seq }) => seq);
+      expect(await seqs({ types: ['token.reused'] })).toEqual([3, 12_001, 25_000]);
+      expect(turns).toBeGreaterThanOrEqual(2);
+      expect(await seqs({ types: ['no.such'] })).toEqual([]);
+      expect(await seqs({ since: at(60_000) })).toEqual([3, 12_001, 25_000]);
+      expect(await seqs({ since: at(60_000), limit: 2, after: 5 })).toEqual([12_001, 25_000]);
+      expect(await seqs({ since: at(99_000) })).toEqual([]);
+      expect(await seqs({ until: at(0), logs: [log] })).toEqual([]);
+      counting = false;
     }),
   );
 
