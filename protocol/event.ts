@@ -128,7 +128,16 @@ const account = z.strictObject({
   nda: text(10).optional(),
 });
 const logAt = z.strictObject({ log: id, seq });
-const sealedAt = z.strictObject({ log: id, seq, from: id.nullable(), to: id.nullable() });
+const sealedAt = z.strictObject({
+  log: id,
+  /** The first event of the batch that it happened to. */
+  seq,
+  /** The group that the leaf names; null: several. */
+  from: id.nullable(),
+  to: id.nullable(),
+  /** How many parts this event stands for; absent: one. */
+  count: count.optional(),
+});
 const erasure = z.strictObject({
   group: id,
   class: z.enum(DATA_CLASSES),
@@ -275,7 +284,17 @@ export const EVENTS = {
   'keyring.damaged': collector(z.strictObject({ group: id.nullable(), reason: word })),
   'collector.started': collector(agentData),
   'collector.stopped': collector(agentData),
-  'collector.restored': collector(z.strictObject({ generation: id, reason: word })),
+  'collector.restored': collector(
+    z.strictObject({
+      generation: id,
+      reason: word,
+      /** Whose word it rests on: so much of `log` (null: commands) was said to be known here, and so much was. */
+      agent: id.optional(),
+      log: id.nullable().optional(),
+      claimed: count.optional(),
+      known: count.optional(),
+    }),
+  ),
 } as const satisfies Record<string, EventDefinition>;
 
 export type EventType = keyof typeof EVENTS;

@@ -16,7 +16,7 @@ import { CONFLICT, REVOKED } from '../agents.ts';
 import type { AgentRow, LogRow, Reader, Tx } from '../store/types.ts';
 import type { Context, Refusal } from '../types.ts';
 import { commandsThrough } from './commands.ts';
-import { type Generations, isAhead } from './generation.ts';
+import { claimAhead, type Generations } from './generation.ts';
 import { supply } from './supply.ts';
 
 export type Hello = FrameOf<AgentFrame, 'hello'>;
@@ -124,10 +124,13 @@ export async function admit(
   const generation = ctx.generation();
   const issued = await commandsThrough(ctx.store.read, agent, generation);
   const known = await ctx.store.read.logs(hello.logs.map(({ birth }) => birth.log as LogId));
-  const through = new Map(known.map((log) => [log.log as string, log.through]));
-  if (isAhead(hello, { generation, through, issued })) {
-    if (generations.isYoung()) return AHEAD;
-    await generations.renew(generation);
+  // Only what an agent says of its own logs is listened to.
+  if (!areOwn(hello, row, known)) return BIRTH;
+  const state = { generation, issued, through: new Map(known.map(({ log, through }) => [log, through])) };
+  const claim = claimAhead(hello, state);
+  if (claim !== null) {
+    if (generations.isYoung() || !(await generations.believes(agent, hello, state))) return AHEAD;
+    await generations.renew(generation, agent, claim);
     return GENERATION;
   }
   const logs = await register(ctx, row, hello, known, offer);
@@ -162,8 +165,6 @@ async function register(
 ): Promise<LogRow[] | Refused> {
   const births = hello.logs.map(({ birth }) => birth);
   const rows = new Map(known.map((row) => [row.log as string, row]));
-  if (new Set(births.map(({ log }) => log)).size !== births.length) return BIRTH;
-  if (!births.every((birth) => isOwn(birth, agent, rows.get(birth.log)))) return BIRTH;
   const fresh = births.filter(({ log }) => !rows.has(log));
   const adopted = ctx.groups.adoptable(offer);
   const ending = await predecessors(ctx.store.read, agent, births);
@@ -183,6 +184,13 @@ async function register(
 
 function inOrder(births: readonly Birth[], rows: ReadonlyMap<string, LogRow>): LogRow[] {
   return births.map(({ log }) => rows.get(log)).filter((row) => row !== undefined);
+}
+
+/** Each log once, and each the agent's own (W1). */
+function areOwn({ logs }: Hello, agent: AgentRow, known: readonly LogRow[]): boolean {
+  const rows = new Map(known.map((row) => [row.log as string, row]));
+  const once = new Set(logs.map(({ birth }) => birth.log)).size === logs.length;
+  return once && logs.every(({ birth }) => isOwn(birth, agent, rows.get(birth.log)));
 }
 
 /** W1: known by its hash, or born of this agent's key for its agreement. */

@@ -1,7 +1,7 @@
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { isAhead } from '../../collector/ingest/generation.ts';
+import { claimAhead, madeGood } from '../../collector/ingest/generation.ts';
 import { CLOSE } from '../../protocol/close-code.ts';
 import { newId } from '../../protocol/ids.ts';
 import { type AgentDouble, DoubleSealer, random } from '../support/agent-double.ts';
@@ -40,7 +40,9 @@ describe('the generation', () => {
     expect(await bystander.closed()).toBe(CLOSE.generationChanged);
     const generation = world.handle.ctx.generation();
     expect(generation).not.toBe(old);
-    expect(await ownEvents(world, 'collector.restored')).toEqual([{ generation, reason: 'rolled-back' }]);
+    expect(await ownEvents(world, 'collector.restored')).toEqual([
+      { generation, reason: 'rolled-back', agent: one.agent, log: one.chain.log, claimed: 10, known: 5 },
+    ]);
     const [after] = (await world.handle.ctx.store.read.logsOf(null)).slice(-1);
     expect(after?.birth).toMatchObject({ reason: 'restored', predecessor: { log: before?.log } });
     // The agent is shown the new one and fills up what is missing.
@@ -54,26 +56,74 @@ describe('the generation', () => {
     expect(world.handle.ctx.generation()).toBe(generation);
   });
 
+  /** Says that so many leaves were acked, of logs that are long enough for it. */
+  function claims(one: AgentDouble, acked: number): void {
+    while (one.chain.next <= acked) one.chain.heartbeat();
+    one.acked.set(one.chain.log, acked);
+  }
+
   it('E2: a claim against a generation that this process made moves nobody', async () => {
     const world = await startWorld();
     const one = await world.agent();
-    one.acked.set(one.chain.log, 99);
+    claims(one, 99);
     expect((await (await one.knock()).refused()).close).toBe(CLOSE.generationChanged);
     one.applied.generation = world.handle.ctx.generation();
     expect(await (await one.knock()).refused()).toEqual({ refusal: 'agent.ahead', close: CLOSE.tryLater });
     expect((await ownEvents(world, 'collector.restored')).length).toBe(1);
   });
 
-  it('E1: only what is claimed in the present generation counts', () => {
+  it('E3: an agent that does not send again what it said was lost is not believed twice', async () => {
+    const world = await startWorld();
+    const [one, two] = [await world.agent(), await world.agent()];
+    claims(one, 20);
+    expect((await (await one.knock()).refused()).close).toBe(CLOSE.generationChanged);
+    await world.restart();
+    for (const double of [one, two]) Object.assign(double, { address: world.handle.address });
+    const generation = world.handle.ctx.generation();
+    one.applied.generation = generation;
+    for (const acked of [20, 3]) {
+      one.acked.set(one.chain.log, acked);
+      expect(await (await one.knock()).refused()).toEqual({ refusal: 'agent.ahead', close: CLOSE.tryLater });
+    }
+    expect(world.handle.ctx.generation()).toBe(generation);
+    // Others are believed, and so is this one once it made its word good.
+    one.acked.clear();
+    const link = await one.connect();
+    link.send(one.batch([...one.chain.texts.values()]));
+    await link.ackThrough(20);
+    await link.close();
+    claims(one, 30);
+    expect((await (await one.knock()).refused()).close).toBe(CLOSE.generationChanged);
+    expect((await ownEvents(world, 'collector.restored')).map(({ known }) => known)).toEqual([0, 20]);
+  });
+
+  it('W1: what an agent says of another’s log is not listened to', async () => {
+    const world = await startWorld();
+    const [one, two] = [await world.agent(), await world.agent()];
+    const generation = world.handle.ctx.generation();
+    const logs = two.hello().logs.map((entry) => ({ ...entry, next: 50, acked: 40 }));
+    const link = await one.knock({ logs });
+    expect(await link.refused()).toEqual({ refusal: 'log.not-its-own', close: CLOSE.logRefused });
+    expect(world.handle.ctx.generation()).toBe(generation);
+  });
+
+  it('E1 E3: only what is claimed in the present generation, and can have been written, counts', () => {
     const [generation, log] = [newId(random), newId(random)];
-    const hello = (of: string | null, n: number, acked: number) =>
-      ({ applied: { generation: of, n }, logs: [{ birth: { log }, acked }] }) as never;
+    const hello = (of: string | null, n: number, acked: number, next = acked + 1) =>
+      ({ applied: { generation: of, n }, logs: [{ birth: { log }, acked, next }] }) as never;
     const known = { generation, through: new Map([[log as string, 5]]), issued: 2 };
-    expect(isAhead(hello(generation, 2, 5), known)).toBe(false);
-    expect(isAhead(hello(generation, 3, 5), known)).toBe(true);
-    expect(isAhead(hello(generation, 0, 6), known)).toBe(true);
-    expect(isAhead(hello(newId(random), 3, 6), known)).toBe(false);
-    expect(isAhead(hello(null, 0, 6), known)).toBe(false);
+    expect(claimAhead(hello(generation, 2, 5), known)).toBeNull();
+    expect(claimAhead(hello(generation, 3, 5), known)).toEqual({ log: null, claimed: 3, known: 2 });
+    expect(claimAhead(hello(generation, 0, 6), known)).toEqual({ log, claimed: 6, known: 5 });
+    expect(claimAhead(hello(generation, 0, 6, 6), known)).toBeNull();
+    expect(claimAhead(hello(generation, 0, 2 ** 53 - 1, 7), known)).toBeNull();
+    expect(claimAhead(hello(newId(random), 3, 6), known)).toBeNull();
+    expect(claimAhead(hello(null, 0, 6), known)).toBeNull();
+    const told = { log: log as never, claimed: 6, known: 5 };
+    expect(madeGood(told, hello(generation, 0, 5), known)).toBe(false);
+    expect(madeGood({ ...told, claimed: 5 }, hello(generation, 0, 5), known)).toBe(true);
+    expect(madeGood(told, { logs: [{ birth: { log: newId(random) } }] } as never, known)).toBe(true);
+    expect(madeGood({ ...told, log: null }, hello(generation, 0, 5), known)).toBe(false);
   });
 
   it('a group that the database has lost and whose key lives is taken back before the agent is let in', async () => {
