@@ -1,7 +1,13 @@
-/** `GET /v1/events`, `/v1/events/tail`: leaves as stored. */
+/**
+ * `GET /v1/events`, `/v1/events/tail`: leaves as stored.
+ *
+ * Q10 What the collector says of an event is the collector's own: no field that a host made up stands beside a leaf's
+ *     own fields.
+ */
 import { z } from 'zod';
 import { isRecognised } from '../../protocol/event.ts';
 import type { AgentId, LogId } from '../../protocol/ids.ts';
+import type { Leaf } from '../../protocol/leaf.ts';
 import { fromIso, toIso } from '../../protocol/time.ts';
 import type { Caller } from '../auth.ts';
 import type { LeafQuery, LeafRow, Pos, Reader } from '../store/types.ts';
@@ -26,7 +32,7 @@ const listQuery = z.strictObject({
 type ListQuery = z.infer<typeof listQuery>;
 const tailQuery = z.strictObject({ ...which, after: field.after });
 
-/** A leaf's own fields, and what the collector knows of it. */
+/** A leaf's own fields and nothing else that its writer put there (Q10), and what the collector knows of it. */
 export type EventItem = Record<string, unknown> & {
   pos: Pos;
   receivedAt: string;
@@ -108,12 +114,13 @@ function hasParts(leaf: LeafRow): boolean {
 }
 
 function eventItem(leaf: LeafRow, hostId: AgentId | null): EventItem {
-  const record = JSON.parse(leaf.bytes) as Record<string, unknown>;
+  const { v, log, seq, prev, at, boot, up, type, data, pii } = JSON.parse(leaf.bytes) as Leaf;
   return {
-    ...record,
+    ...{ v, log, seq, prev, at, boot, up, type, data },
+    pii: pii.map(({ group, c }) => ({ group, c })),
     pos: leaf.pos,
     receivedAt: toIso(leaf.receivedAt),
-    recognised: isRecognised(leaf.type, record.data),
+    recognised: isRecognised(leaf.type, data),
     hostId,
   };
 }
