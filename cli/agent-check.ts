@@ -1,16 +1,16 @@
 /** `tilsyn agent check`. Findings exit 6, a broken chain 8. */
 import { EXIT } from '../protocol/errors.ts';
-import { format, stateDir } from './args.ts';
+import { checkOutput, stateDir } from './args.ts';
 import type { Input } from './io.ts';
-import { jsonText, tableText } from './text.ts';
+import { printData } from './print.ts';
+import { tableText } from './text.ts';
 
 export async function agentCheck(input: Input): Promise<number> {
   const state = stateDir(input);
-  const kind = format(input, 'table', 'json');
+  checkOutput(input);
   const { check } = await import('../agent/main.ts');
   const report = await check({ state });
-  if (kind === 'json') input.io.out(jsonText(report));
-  else {
+  if (!printData(input, report)) {
     const rows = report.findings.map(({ check: what, code, count }) => [what, code, count]);
     const nothing = report.neverRun ? 'enrolled, and never run yet; nothing found' : 'nothing found';
     const found = report.ok ? nothing : `${rows.length} findings`;

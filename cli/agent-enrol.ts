@@ -1,16 +1,15 @@
 /** `tilsyn agent enrol`. The token comes by file or standard input, never as an argument. */
 import { readToken } from '../protocol/enrolment.ts';
 import { EXIT } from '../protocol/errors.ts';
-import { flag, format, stateDir, text, usage } from './args.ts';
+import { checkOutput, flag, stateDir, text, usage } from './args.ts';
 import type { Input } from './io.ts';
-import { printFields } from './print.ts';
+import { printData, printFields } from './print.ts';
 import { secretFrom } from './settings.ts';
-import { jsonText } from './text.ts';
 
 export async function agentEnrol(input: Input): Promise<number> {
   const { io } = input;
   const state = stateDir(input);
-  const kind = format(input, 'table', 'json');
+  checkOutput(input);
   const token = await secretFrom(tokenPlace(input), io, 'enrolment');
   const named = readToken(token);
   if (flag(input, 'dryRun')) {
@@ -25,7 +24,7 @@ export async function agentEnrol(input: Input): Promise<number> {
       already: null,
       dryRun: true,
     };
-    io.out(kind === 'json' ? jsonText(plan) : `would enrol ${state} at ${url}\n`);
+    if (!printData(input, plan)) io.out(`would enrol ${state} at ${url}\n`);
     return EXIT.done;
   }
   const { enrol } = await import('../agent/main.ts');
@@ -33,8 +32,7 @@ export async function agentEnrol(input: Input): Promise<number> {
   const done = await enrol({ state, token, ...(proxy === undefined ? {} : { proxy }) });
   const { agent, agreement, site, mode, url, collectorName } = done.identity;
   const about = { agent, collector: url, agreement, site, mode, state: done.state, already: done.already };
-  if (kind === 'json') io.out(jsonText(about));
-  else {
+  if (!printData(input, about)) {
     io.out(done.already ? 'already enrolled\n' : 'enrolled\n');
     printFields(io, [
       ['agent', agent],

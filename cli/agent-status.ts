@@ -1,9 +1,9 @@
 /** `tilsyn agent status`: on one screen what is read, what is not and why, and how the line is. */
 import { EXIT } from '../protocol/errors.ts';
-import { format, stateDir, zone } from './args.ts';
+import { checkOutput, stateDir, zone } from './args.ts';
 import type { Input } from './io.ts';
-import { printFields } from './print.ts';
-import { type Cell, jsonText, tableText } from './text.ts';
+import { printData, printFields } from './print.ts';
+import { type Cell, tableText } from './text.ts';
 import { showIso } from './times.ts';
 
 type Status = Awaited<ReturnType<typeof import('../agent/main.ts')['status']>>;
@@ -11,11 +11,12 @@ type Running = Extract<Status, { running: true }>;
 
 export async function agentStatus(input: Input): Promise<number> {
   const state = stateDir(input);
-  const kind = format(input, 'table', 'json');
+  checkOutput(input);
   const { status } = await import('../agent/main.ts');
   const found = await status({ state });
-  if (kind === 'json') input.io.out(jsonText(found));
-  else if (found.running) showRunning(input, found);
+  if (printData(input, found)) {
+    // Programs read `running` and `enrolled`.
+  } else if (found.running) showRunning(input, found);
   else {
     printFields(input.io, [
       ['agent', found.agent ?? (found.enrolled ? 'enrolled' : 'not enrolled')],

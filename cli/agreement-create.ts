@@ -13,13 +13,15 @@ export async function agreementCreate(input: Input): Promise<number> {
   const starts =
     typed === undefined ? null : readTime(typed, '--starts', { now: io.clock.now(), zone: zone(input) });
   if (starts?.echo != null) input.note(starts.echo);
+  const customer = required(input, 'customer', '--customer');
   const item = await client(input).post<Item>('/v1/agreements', {
-    customer: required(input, 'customer', '--customer'),
+    customer,
     mode: text(input, 'mode'),
     ...(starts === null ? {} : { startsAt: toIso(starts.at) }),
     dryRun: flag(input, 'dryRun'),
   });
-  printItem(input, item, [
+  // A dry run makes no customer that could be named: it is the one that was typed.
+  printItem(input, { customer, ...item }, [
     field('id', 'id'),
     field('customer', 'customer'),
     field('mode', 'mode'),

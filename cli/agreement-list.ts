@@ -1,4 +1,5 @@
 /** `tilsyn agreement list`. */
+import { AGREEMENT_CSV } from './csv-fields.ts';
 import type { Input } from './io.ts';
 import { fetchList } from './lists.ts';
 import { type Column, field, printList, time } from './print.ts';
@@ -15,5 +16,10 @@ const COLUMNS: readonly Column[] = [
 
 export async function agreementList(input: Input): Promise<number> {
   const answer = await fetchList(input, '/v1/agreements', {});
-  return printList(input, answer, { columns: COLUMNS, what: 'agreements', watched: false });
+  return printList(input, answer, {
+    columns: COLUMNS,
+    csv: AGREEMENT_CSV,
+    what: 'agreements',
+    watched: false,
+  });
 }

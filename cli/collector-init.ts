@@ -1,10 +1,11 @@
 /** `tilsyn collector init`. */
-import { EXIT } from '../protocol/errors.ts';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { EXIT, TilsynError } from '../protocol/errors.ts';
 import { packNamed } from '../protocol/packs.ts';
-import { flag, format, required, stateDir, text } from './args.ts';
+import { checkOutput, flag, required, stateDir, text } from './args.ts';
 import type { Input } from './io.ts';
-import { printFields } from './print.ts';
-import { jsonText } from './text.ts';
+import { printData, printFields } from './print.ts';
 
 export async function collectorInit(input: Input): Promise<number> {
   const options = {
@@ -16,12 +17,11 @@ export async function collectorInit(input: Input): Promise<number> {
     tlsCert: text(input, 'tlsCert'),
     tlsKey: text(input, 'tlsKey'),
   };
-  const kind = format(input, 'table', 'json');
+  checkOutput(input);
   const made = flag(input, 'dryRun')
     ? planned(options)
     : await (await import('../collector/main.ts')).init(options);
-  if (kind === 'json') input.io.out(jsonText(made));
-  else {
+  if (!printData(input, { ...made })) {
     printFields(input.io, [
       ['name', made.name],
       ['url', made.url],
@@ -34,9 +34,22 @@ export async function collectorInit(input: Input): Promise<number> {
   return EXIT.done;
 }
 
-/** What can be said without making anything. @throws TilsynError `policy.unknown` */
-function planned(options: { policy: string; name?: string | undefined; url?: string | undefined }) {
+interface Plan {
+  state: string;
+  policy: string;
+  name: string | undefined;
+  url: string | undefined;
+}
+
+/** What can be said without making anything. @throws TilsynError `policy.unknown`, `collector.exists` */
+function planned(options: Plan) {
   packNamed(options.policy);
+  if (existsSync(join(options.state, 'collector.json'))) {
+    throw new TilsynError('collector.exists', 'making a collector: this state directory has one already', {
+      hint: 'Start it with `tilsyn collector run`, or give another --state.',
+      exit: 'conflict',
+    });
+  }
   const { name = null, url = null } = options;
   return { name, url, identity: null, caFile: null, adminTokenFile: null, dryRun: true };
 }

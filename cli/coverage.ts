@@ -2,6 +2,7 @@
 import { EXIT } from '../protocol/errors.ts';
 import { checkOutput, client, range, text } from './args.ts';
 import { hostNames, isIncomplete, type ListAnswer } from './coverage-lines.ts';
+import { GAP_CSV } from './csv-fields.ts';
 import type { Input } from './io.ts';
 import { type Column, field, printList, time } from './print.ts';
 import { cellText, tableText } from './text.ts';
@@ -23,7 +24,7 @@ export async function coverage(input: Input): Promise<number> {
   });
   const names = hostNames(answer);
   if ((text(input, 'output') ?? 'table') === 'table') input.io.out(sourceTable(answer, names));
-  printList(input, answer, { columns: gapColumns(names), what: 'gaps' });
+  printList(input, answer, { columns: gapColumns(names), csv: GAP_CSV, what: 'gaps' });
   return isIncomplete(answer) ? EXIT.findings : EXIT.done;
 }
 

@@ -2,6 +2,7 @@
 import { EVENTS } from '../protocol/event.ts';
 import { flag, list, range, text } from './args.ts';
 import { hostNames } from './coverage-lines.ts';
+import { EVENT_CSV } from './csv-fields.ts';
 import type { Input } from './io.ts';
 import { fetchList } from './lists.ts';
 import { type Column, field, printList, time } from './print.ts';
@@ -31,7 +32,7 @@ export async function eventList(input: Input): Promise<number> {
       ({ personal, opened }) => (opened === null ? personal : JSON.stringify(opened)),
     ]);
   }
-  return printList(input, answer, { columns, what: 'events' });
+  return printList(input, answer, { columns, csv: EVENT_CSV, what: 'events' });
 }
 
 /** It is asked for all the same: a newer agent's types are stored and shown by an older collector. */

@@ -17,7 +17,7 @@ export async function follow(
   input: Input,
   path: string,
   query: Query,
-  line: (item: Item) => string,
+  line: (item: Item) => string | Promise<string>,
 ): Promise<number> {
   const { io } = input;
   const json = format(input, 'table', 'jsonl', 'json') !== 'table';
@@ -30,7 +30,7 @@ export async function follow(
         if (one === '') continue;
         const read = readTailLine(one);
         [after, connected, waitMs] = [String(read.after), true, FIRST_WAIT_MS];
-        if (read.item !== null) io.out(json ? jsonText(read.item, 0) : `${clean(line(read.item))}\n`);
+        if (read.item !== null) io.out(json ? jsonText(read.item, 0) : `${clean(await line(read.item))}\n`);
       }
     } catch (error) {
       if (!connected || !isBroken(error)) throw error;

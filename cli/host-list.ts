@@ -1,5 +1,6 @@
 /** `tilsyn host list`. */
 import { text } from './args.ts';
+import { HOST_CSV } from './csv-fields.ts';
 import { HOST_ROW } from './host-columns.ts';
 import type { Input } from './io.ts';
 import { fetchList } from './lists.ts';
@@ -11,5 +12,5 @@ export async function hostList(input: Input): Promise<number> {
     site: text(input, 'site'),
     state: text(input, 'state'),
   });
-  return printList(input, answer, { columns: HOST_ROW, what: 'hosts' });
+  return printList(input, answer, { columns: HOST_ROW, csv: HOST_CSV, what: 'hosts' });
 }

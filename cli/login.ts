@@ -1,15 +1,16 @@
 /** `tilsyn login`: checks the token with the collector, then stores it for this user only. */
 import { EXIT } from '../protocol/errors.ts';
-import { duration, flag, format, required, text } from './args.ts';
+import { checkOutput, duration, flag, required, text, zone } from './args.ts';
 import { makeClient, REQUEST_TIMEOUT_MS } from './client.ts';
 import type { Input } from './io.ts';
-import type { Item } from './print.ts';
+import { type Item, printData } from './print.ts';
 import { loginFile, type Remote, readTextFile, secretFrom, serverUrl, storeLogin } from './settings.ts';
-import { jsonText } from './text.ts';
+import { clean } from './text.ts';
+import { showIso } from './times.ts';
 
 export async function login(input: Input): Promise<number> {
   const { io } = input;
-  const kind = format(input, 'table', 'json');
+  checkOutput(input);
   const ca = text(input, 'ca');
   const remote: Remote = {
     server: serverUrl(required(input, 'server', '--server')),
@@ -20,7 +21,9 @@ export async function login(input: Input): Promise<number> {
   const me = await makeClient(remote, io, timeoutMs).get<Item>('/v1/whoami');
   const file = flag(input, 'dryRun') ? loginFile(io) : storeLogin(io, remote);
   const { id, role, expiresAt, collector } = me;
-  if (kind === 'json') io.out(jsonText({ id, role, expiresAt, collector, server: remote.server, file }));
-  else io.out(`signed in to ${collector} as ${role} ${id} until ${expiresAt}\n`);
+  if (!printData(input, { id, role, expiresAt, collector, server: remote.server, file })) {
+    const until = showIso(expiresAt, zone(input));
+    io.out(`signed in to ${clean(String(collector))} as ${role} ${id} until ${until}\n`);
+  }
   return EXIT.done;
 }

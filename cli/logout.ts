@@ -1,17 +1,16 @@
 /** `tilsyn logout`. The token itself stays good until it is revoked or ends. */
 import { EXIT } from '../protocol/errors.ts';
-import { flag, format } from './args.ts';
+import { checkOutput, flag } from './args.ts';
 import type { Input } from './io.ts';
+import { printData } from './print.ts';
 import { dropLogin, loginFile } from './settings.ts';
-import { jsonText } from './text.ts';
 
 export async function logout(input: Input): Promise<number> {
   const { io } = input;
-  const kind = format(input, 'table', 'json');
+  checkOutput(input);
   const file = loginFile(io);
   const had = flag(input, 'dryRun') ? null : dropLogin(io);
-  if (kind === 'json') io.out(jsonText({ file, removed: had }));
-  else
+  if (!printData(input, { file, removed: had }))
     io.out(
       had === false ? 'nobody was signed in\n' : `${had === null ? 'would forget' : 'forgot'} ${file}\n`,
     );

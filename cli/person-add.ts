@@ -1,9 +1,9 @@
 /** `tilsyn person add`: the sign-in token alone on stdout, everything else on stderr. */
 import { EXIT } from '../protocol/errors.ts';
-import { checkOutput, client, duration, flag, format, list, required, text, usage, zone } from './args.ts';
+import { checkOutput, client, duration, flag, list, required, text, usage, zone } from './args.ts';
 import type { Input } from './io.ts';
+import { printData } from './print.ts';
 import { readTextFile } from './settings.ts';
-import { jsonText } from './text.ts';
 import { showIso } from './times.ts';
 
 interface Added {
@@ -17,21 +17,18 @@ interface Added {
 
 export async function personAdd(input: Input): Promise<number> {
   checkOutput(input);
-  const kind = format(input, 'table', 'json');
   const added = await client(input).post<Added>('/v1/people', {
     role: required(input, 'role', '--role'),
     customers: list(input, 'customer'),
-    name: nameOf(input),
+    name: await nameOf(input),
     nda: text(input, 'nda'),
     ttlMs: duration(input, 'ttl', '--ttl'),
     dryRun: flag(input, 'dryRun'),
   });
   const { id, role, customers, token, expiresAt, dryRun } = added;
   const { io } = input;
-  if (kind === 'json') {
-    io.out(jsonText({ id, role, customers, token, expiresAt, ...(dryRun ? { dryRun: true } : {}) }));
-    return EXIT.done;
-  }
+  const about = { id, role, customers, token, expiresAt, ...(dryRun ? { dryRun: true } : {}) };
+  if (printData(input, about)) return EXIT.done;
   if (token !== null) io.out(`${token}\n`);
   const reach = customers === null ? 'all customers' : `${customers.length} customer(s)`;
   const until = showIso(expiresAt, zone(input));
@@ -42,10 +39,11 @@ export async function personAdd(input: Input): Promise<number> {
 }
 
 /** Better by file: arguments are seen by everybody on the machine. */
-function nameOf(input: Input): string | undefined {
+async function nameOf(input: Input): Promise<string | undefined> {
   const [name, file] = [text(input, 'name'), text(input, 'nameFile')];
   if (name !== undefined && file !== undefined) {
     throw usage('reading the name: it was given twice', 'Give one of --name and --name-file.');
   }
-  return file === undefined ? name : readTextFile(file, 'the name').trim();
+  if (file === undefined) return name;
+  return (file === '-' ? await input.io.stdin() : readTextFile(file, 'the name')).trim();
 }

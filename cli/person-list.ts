@@ -1,4 +1,5 @@
 /** `tilsyn person list`. */
+import { PERSON_CSV } from './csv-fields.ts';
 import type { Input } from './io.ts';
 import { fetchList } from './lists.ts';
 import { type Column, field, type Item, printList, time } from './print.ts';
@@ -22,5 +23,5 @@ const COLUMNS: readonly Column[] = [
 
 export async function personList(input: Input): Promise<number> {
   const answer = await fetchList(input, '/v1/people', {});
-  return printList(input, answer, { columns: COLUMNS, what: 'people', watched: false });
+  return printList(input, answer, { columns: COLUMNS, csv: PERSON_CSV, what: 'people', watched: false });
 }

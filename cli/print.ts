@@ -2,8 +2,9 @@
 import { EXIT } from '../protocol/errors.ts';
 import { format, zone } from './args.ts';
 import { coverageLines, type Item, isIncomplete, type ListAnswer, NOBODY } from './coverage-lines.ts';
+import { csvOf } from './csv.ts';
 import type { Input, Io } from './io.ts';
-import { type Cell, cellText, csvText, jsonText, tableText } from './text.ts';
+import { type Cell, cellText, jsonText, tableText } from './text.ts';
 import { showIso } from './times.ts';
 
 export type { Item, ListAnswer };
@@ -25,6 +26,8 @@ function asCell(value: unknown): Cell {
 
 interface ListShape {
   columns: readonly Column[];
+  /** Names of the CSV columns, also where nothing is listed (H4). */
+  csv: readonly string[];
   /** What there is none of, where the list is empty: `sessions`. */
   what: string;
   /** False: a list of the collector's own registry, for which no host is watched. */
@@ -41,12 +44,7 @@ export function printList(input: Input, answer: ListAnswer, shape: ListShape): n
   const closing = shape.watched === false ? [] : coverageLines(answer, tz);
   if (kind === 'json') io.out(jsonText(answer));
   else if (kind === 'csv') {
-    io.out(
-      csvText(
-        headings.map((h) => h.toLowerCase().replaceAll(' ', '_')),
-        rows(),
-      ),
-    );
+    io.out(csvOf(answer.items, shape.csv));
     for (const line of closing) io.err(line);
   } else {
     io.out(answer.items.length === 0 ? `no ${shape.what}\n` : tableText(headings, rows()));
@@ -57,23 +55,24 @@ export function printList(input: Input, answer: ListAnswer, shape: ListShape): n
   return answer.items.length === 0 && isIncomplete(answer) ? EXIT.findings : EXIT.done;
 }
 
-/** One thing: `name  value` lines, or the JSON as it came. */
-export function printItem(input: Input, item: Item, columns: readonly Column[]): void {
+/** The whole answer for a program: one JSON document, or one CSV row of all its fields (H4). False: a table is wanted. */
+export function printData(input: Input, item: Item, csv: readonly string[] = []): boolean {
+  const kind = format(input, 'table', 'json', 'csv');
+  if (kind === 'json') input.io.out(jsonText(item));
+  if (kind === 'csv') input.io.out(csvOf([item], csv));
+  return kind !== 'table';
+}
+
+/** One thing: `name  value` lines, or what programs get. */
+export function printItem(
+  input: Input,
+  item: Item,
+  columns: readonly Column[],
+  csv: readonly string[] = [],
+): void {
   const { io } = input;
-  if (format(input, 'table', 'json', 'csv') === 'json') {
-    io.out(jsonText(item));
-    return;
-  }
+  if (printData(input, item, csv)) return;
   const tz = zone(input);
-  if (format(input, 'table', 'csv') === 'csv') {
-    io.out(
-      csvText(
-        columns.map(([h]) => h.replaceAll(' ', '_')),
-        [columns.map(([, cell]) => cell(item, tz))],
-      ),
-    );
-    return;
-  }
   printFields(
     io,
     columns.map(([heading, cell]) => [heading, cell(item, tz)]),

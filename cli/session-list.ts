@@ -2,6 +2,7 @@
 import { flag, range, text } from './args.ts';
 import { readRange } from './cidr.ts';
 import { hostNames } from './coverage-lines.ts';
+import { SESSION_CSV } from './csv-fields.ts';
 import type { Input } from './io.ts';
 import { fetchList } from './lists.ts';
 import { printList } from './print.ts';
@@ -22,7 +23,11 @@ export async function sessionList(input: Input): Promise<number> {
     ip: ip === undefined ? undefined : readRange(ip, '--ip').range,
     technician: personal(input, 'technician'),
   });
-  return printList(input, answer, { columns: sessionRow(hostNames(answer)), what: 'sessions' });
+  return printList(input, answer, {
+    columns: sessionRow(hostNames(answer)),
+    csv: SESSION_CSV,
+    what: 'sessions',
+  });
 }
 
 function personal(input: Input, name: string): string | undefined {

@@ -2,7 +2,7 @@
  * Where the collector is and who asks: TILSYN_SERVER, TILSYN_TOKEN_FILE and TILSYN_CA, else what `tilsyn login`
  * stored. Secrets come by file, standard input or environment, never as an argument.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { hasCode, TilsynError } from '../protocol/errors.ts';
 import type { Io } from './io.ts';
@@ -98,18 +98,27 @@ export function valueFrom(text: string): string {
 }
 
 function readLogin(io: Io): Remote | null {
-  let text: string;
-  try {
-    text = readFileSync(loginFile(io), 'utf8');
-  } catch {
-    return null;
+  const file = loginFile(io);
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (stat === undefined) return null;
+  // Windows keeps a user's own folder closed by other means; its modes say nothing.
+  if (io.platform !== 'win32' && (stat.mode & 0o077) !== 0) {
+    throw new TilsynError(
+      'signin.login-mode',
+      `reading ${file}: others on this machine can read or change it`,
+      {
+        hint: `Run \`chmod 600 ${file}\`; if others may have read it, have the sign-in revoked and log in anew.`,
+        exit: 'usage',
+      },
+    );
   }
+  const text = readTextFile(file, 'what login stored in');
   try {
     const { server, token, ca } = JSON.parse(text) as Record<string, unknown>;
     if (typeof server !== 'string' || typeof token !== 'string') throw new TypeError('incomplete');
     return { server: serverUrl(server), token, ca: typeof ca === 'string' ? ca : null };
   } catch (cause) {
-    throw new TilsynError('signin.login-file', `reading ${loginFile(io)}: it is not what login wrote`, {
+    throw new TilsynError('signin.login-file', `reading ${file}: it is not what login wrote`, {
       hint: 'Run `tilsyn logout` and `tilsyn login` again.',
       exit: 'usage',
       cause,

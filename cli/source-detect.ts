@@ -2,8 +2,11 @@
 import { EXIT } from '../protocol/errors.ts';
 import { toIso } from '../protocol/time.ts';
 import { format } from './args.ts';
+import { csvOf } from './csv.ts';
 import type { Input } from './io.ts';
-import { csvText, jsonText, tableText } from './text.ts';
+import { jsonText, tableText } from './text.ts';
+
+const FIELDS = ['tool', 'folder', 'connectionsIncoming', 'connections', 'logfile'];
 
 export async function sourceDetect(input: Input): Promise<number> {
   const { io } = input;
@@ -16,7 +19,7 @@ export async function sourceDetect(input: Input): Promise<number> {
   if (kind === 'json') {
     const coverage = { from: null, to: toIso(io.clock.now()), hosts: [] };
     io.out(jsonText({ schema: 1, items: found, lookedAt, coverage, next: null }));
-  } else if (kind === 'csv') io.out(csvText(headings, rows));
+  } else if (kind === 'csv') io.out(csvOf(found, FIELDS));
   else {
     io.out(rows.length === 0 ? 'no source found\n' : tableText(headings, rows));
     io.out(`looked into ${lookedAt.length} folders; ${refused.length} could not be looked into\n`);

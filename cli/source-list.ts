@@ -1,11 +1,13 @@
 /** `tilsyn source list`: what the agent reads (asked of the agent where one runs), and what it could read. */
+import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { EXIT } from '../protocol/errors.ts';
 import { toIso } from '../protocol/time.ts';
 import { format, stateDir, text } from './args.ts';
+import { csvOf } from './csv.ts';
 import type { Input } from './io.ts';
 import { readTextFile } from './settings.ts';
-import { type Cell, csvText, jsonText, tableText } from './text.ts';
+import { type Cell, jsonText, tableText } from './text.ts';
 
 interface Shown {
   type: string;
@@ -15,6 +17,8 @@ interface Shown {
   problem: string | null;
   configured: boolean;
 }
+
+const FIELDS = ['type', 'file', 'state', 'problem', 'configured'];
 
 export async function sourceList(input: Input): Promise<number> {
   const { io } = input;
@@ -42,7 +46,7 @@ export async function sourceList(input: Input): Promise<number> {
   if (kind === 'json') {
     const coverage = { from: null, to: toIso(io.clock.now()), hosts: [] };
     io.out(jsonText({ schema: 1, items, running: status.running, coverage, next: null }));
-  } else if (kind === 'csv') io.out(csvText(headings, rows));
+  } else if (kind === 'csv') io.out(csvOf(items, FIELDS));
   else {
     io.out(
       items.length === 0 ? 'no source: none is configured and none was found\n' : tableText(headings, rows),
@@ -50,6 +54,11 @@ export async function sourceList(input: Input): Promise<number> {
     if (!status.running) io.out('the agent does not run: nothing is read now\n');
   }
   return EXIT.done;
+}
+
+/** What the agent would find wrong; without a path it detects one, which the list does too. */
+function problemOf(path: string | null | undefined): string | null {
+  return typeof path === 'string' && !existsSync(path) ? 'no such file yet' : null;
 }
 
 type Parse = typeof import('../agent/main.ts')['parseConfig'];
@@ -63,7 +72,7 @@ function fromConfig(input: Input, parse: Parse): Shown[] {
       type: one.type,
       file: one.connectionsIncoming ?? null,
       state: 'not-running',
-      problem: null,
+      problem: problemOf(one.connectionsIncoming),
       configured: true,
     })),
     ...notBuilt.map((one) => ({

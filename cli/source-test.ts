@@ -2,6 +2,7 @@
 import { EXIT } from '../protocol/errors.ts';
 import { toIso } from '../protocol/time.ts';
 import { argument, format, required, wholeNumber, zone } from './args.ts';
+import { csvOf } from './csv.ts';
 import type { Input } from './io.ts';
 import { printFields } from './print.ts';
 import { jsonText, tableText } from './text.ts';
@@ -9,14 +10,20 @@ import { showTime } from './times.ts';
 
 type Result = Awaited<ReturnType<typeof import('../agent/main.ts')['testSource']>>;
 
+const FIELDS = ['startedAt', 'endedAt', 'kind', 'peerId', 'peerName', 'localUser'];
+
 export async function sourceTest(input: Input): Promise<number> {
-  const kind = format(input, 'table', 'json');
+  const kind = format(input, 'table', 'json', 'csv');
   const type = required(input, 'type', '--type');
   const rows = wholeNumber(input, 'rows', '--rows');
   const { testSource } = await import('../agent/main.ts');
   const result = await testSource(argument(input), type, rows === undefined ? {} : { rows });
-  if (kind === 'json') input.io.out(jsonText(asJson(result)));
-  else show(input, result);
+  const answer = asJson(result);
+  if (kind === 'json') input.io.out(jsonText(answer));
+  else if (kind === 'csv') {
+    input.io.out(csvOf(answer.rows, FIELDS));
+    input.io.err(`${result.sessions} sessions, ${result.unreadable.total} lines not understood`);
+  } else show(input, result);
   return result.unreadable.total > 0 ? EXIT.findings : EXIT.done;
 }
 

@@ -177,8 +177,8 @@ export const TABLE: readonly Entry[] = [
     options: [
       ['--role <role>', 'technician, security, auditor, dpo or admin'],
       ['--customer <name...>', 'only these customers, by name or id (default: all)'],
-      ['--name <name>', 'their name; is sealed'],
-      ['--name-file <file>', 'file that holds their name'],
+      ['--name-file <file>', 'file that holds their name, or "-": standard input; is sealed'],
+      ['--name <name>', 'the same on the command line, where everybody on this machine can see it'],
       ['--nda <date>', 'date of their non-disclosure agreement'],
       ['--ttl <duration>', 'how long the sign-in lives (default: 90d)'],
       ...DRY,

@@ -1,20 +1,9 @@
 /** `tilsyn token create`: the token alone on stdout, everything else on stderr. */
 import { EXIT } from '../protocol/errors.ts';
-import {
-  checkOutput,
-  client,
-  duration,
-  flag,
-  format,
-  required,
-  text,
-  usage,
-  wholeNumber,
-  zone,
-} from './args.ts';
+import { checkOutput, client, duration, flag, required, text, usage, wholeNumber, zone } from './args.ts';
 import { readRange } from './cidr.ts';
 import type { Input } from './io.ts';
-import { jsonText } from './text.ts';
+import { printData } from './print.ts';
 import { showIso } from './times.ts';
 
 interface Made {
@@ -30,7 +19,6 @@ interface Made {
 
 export async function tokenCreate(input: Input): Promise<number> {
   checkOutput(input);
-  const kind = format(input, 'table', 'json');
   const mode = text(input, 'mode');
   if (mode !== undefined && mode !== 'managed' && mode !== 'one-off') {
     throw usage(
@@ -51,9 +39,8 @@ export async function tokenCreate(input: Input): Promise<number> {
     dryRun: flag(input, 'dryRun'),
   });
   const { id, token, expiresAt, agreement } = made;
-  if (kind === 'json') {
-    input.io.out(jsonText({ id, token, expiresAt, agreement, ...(made.dryRun ? { dryRun: true } : {}) }));
-  } else tell(input, made);
+  const about = { id, token, expiresAt, agreement, ...(made.dryRun ? { dryRun: true } : {}) };
+  if (!printData(input, about)) tell(input, made);
   return EXIT.done;
 }
 

@@ -1,4 +1,5 @@
 /** `tilsyn token list`. */
+import { TOKEN_CSV } from './csv-fields.ts';
 import type { Input } from './io.ts';
 import { fetchList } from './lists.ts';
 import { type Column, field, printList, time } from './print.ts';
@@ -16,5 +17,5 @@ const COLUMNS: readonly Column[] = [
 
 export async function tokenList(input: Input): Promise<number> {
   const answer = await fetchList(input, '/v1/tokens', {});
-  return printList(input, answer, { columns: COLUMNS, what: 'tokens', watched: false });
+  return printList(input, answer, { columns: COLUMNS, csv: TOKEN_CSV, what: 'tokens', watched: false });
 }

@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { EXIT } from '../protocol/errors.ts';
 import type { Input } from './io.ts';
-import { jsonText } from './text.ts';
 
 /** `version` of package.json, read as text so that nothing else is loaded. */
 export function version(): string {
@@ -10,12 +9,14 @@ export function version(): string {
   return String((JSON.parse(text) as { version: unknown }).version);
 }
 
-export async function versionCommand({ io, options }: Input): Promise<number> {
+export async function versionCommand(input: Input): Promise<number> {
   const about = {
     version: version(),
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
   };
-  io.out(options.output === 'json' ? jsonText(about) : `tilsyn ${about.version}\n`);
+  const plain = (input.options.output ?? 'table') === 'table';
+  if (plain) input.io.out(`tilsyn ${about.version}\n`);
+  else (await import('./print.ts')).printData(input, about);
   return EXIT.done;
 }

@@ -21,7 +21,20 @@ describe('collector init', () => {
     });
     expect(code).toBe(0);
     expect(Object.keys(json())).toEqual(['name', 'url', 'identity', 'caFile', 'adminTokenFile']);
-    expect((await cli.run(['collector', 'init', '--state', state, '--policy', 'none'])).code).toBe(7);
+    for (const dry of [[], ['--dry-run']]) {
+      const again = await cli.run([
+        'collector',
+        'init',
+        '--state',
+        state,
+        '--policy',
+        'none',
+        ...dry,
+        '-o',
+        'json',
+      ]);
+      expect([again.code, JSON.parse(again.err).error.code]).toEqual([7, 'collector.exists']);
+    }
   });
 
   it('a policy has to be said, and to be known', async () => {
@@ -120,9 +133,11 @@ describe('source', () => {
       type: 'teamviewer',
       file: '/x/Connections_incoming.txt',
       state: 'not-running',
-      problem: null,
+      problem: 'no such file yet',
       configured: true,
     });
+    const table = await cli.run(['source', 'list', '--state', state, '--config', config]);
+    expect(table.out).toMatch(/teamviewer +\/x\/Connections_incoming.txt +not-running +no such file yet/);
     expect(
       (await cli.run(['source', 'list', '--state', state, '--config', join(cli.dir, 'no.yaml')])).code,
     ).toBe(2);

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, statSync } from 'node:fs';
+import { chmodSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createServer as createTls } from 'node:tls';
@@ -54,7 +54,7 @@ describe('lists', () => {
 
   it('CSV holds rows only; coverage goes to stderr', async () => {
     const { out, err } = await run('session list -o csv');
-    expect(out.split('\r\n')[0]).toMatch(/^started,duration,state,host/);
+    expect(out.split('\r\n')[0]).toMatch(/^id,host,hostId,customer,site,tool,/);
     expect(out.split('\r\n')).toHaveLength(3);
     expect(err).toContain('coverage: 1 host');
   });
@@ -275,6 +275,9 @@ describe('acts', () => {
     expect(dry).toMatchObject({ id: null, token: null, dryRun: true });
     expect((await run('person add --role auditor --dry-run -o json')).json().dryRun).toBe(true);
     expect((await run('agreement create --customer New --dry-run -o json')).json().dryRun).toBe(true);
+    expect((await run('agreement create --customer Brandnew --dry-run')).out).toMatch(
+      /^customer +Brandnew$/m,
+    );
     expect((await run(`host revoke ${host.id} --dry-run -o json`)).json()).toMatchObject({
       state: 'revoked',
       dryRun: true,
@@ -303,6 +306,9 @@ describe('acts', () => {
     expect(err).not.toContain('Ada');
     const added = (await run('person list -o json')).json().items.at(-1);
     expect(added).toMatchObject({ role: 'technician', name: 'Ada Specimen', state: 'active' });
+    const piped = await run('person add --role auditor --name-file -', { stdin: 'Bo Specimen\n' });
+    expect([piped.code, piped.err.includes('Bo')]).toEqual([0, false]);
+    expect((await run('person list -o json')).json().items.at(-1).name).toBe('Bo Specimen');
     const asked = await run(`person revoke ${added.id}`, { answer: 'y' });
     expect(asked.code).toBe(0);
     expect(asked.err).toContain('(technician) and 1 sign-in(s)');
@@ -329,6 +335,7 @@ describe('login', () => {
     expect((await run('whoami', { env: bare })).code).toBe(4);
     const done = await run(`login ${args} --token-file -`, { env: bare, stdin: `${admin}\n` });
     expect([done.code, done.err]).toEqual([0, '']);
+    expect(done.out).toMatch(/ until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+00:00\n$/);
     const file = join(cli.dir, 'config', 'tilsyn', 'login.json');
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(statSync(join(cli.dir, 'config', 'tilsyn')).mode & 0o777).toBe(0o700);
@@ -336,6 +343,21 @@ describe('login', () => {
     expect((await run('logout', { env: bare })).code).toBe(0);
     expect(() => readFileSync(file)).toThrow();
     expect((await run('whoami', { env: bare })).code).toBe(4);
+  });
+
+  it('what others can read or change is not used, with the way out', async () => {
+    const file = join(cli.dir, 'config', 'tilsyn', 'login.json');
+    await run(
+      `login --server ${world.url} --ca ${cli.env.TILSYN_CA} --token-file ${cli.env.TILSYN_TOKEN_FILE}`,
+    );
+    for (const mode of [0o640, 0o604, 0o620]) {
+      chmodSync(file, mode);
+      const { code, err } = await run('whoami', { env: bare });
+      expect([code, err]).toEqual([2, expect.stringContaining(`hint: Run \`chmod 600 ${file}\``)]);
+    }
+    chmodSync(file, 0o600);
+    expect((await run('whoami', { env: bare })).code).toBe(0);
+    expect((await run('logout', { env: bare })).code).toBe(0);
   });
 
   it('a token that is not valid is not stored, nor is anything by a dry run', async () => {
@@ -384,6 +406,21 @@ describe('tails', () => {
     await expect
       .poll(() => out)
       .toContain('2026-11-22 12:00:00 +00:00  srv-01  teamviewer  remote-control  ended  2m 4s  1660360496');
+    stop.abort();
+    expect((await running).code).toBe(130);
+  });
+
+  it('for people: an event bears the name of its host', async () => {
+    const stop = new AbortController();
+    let out = '';
+    const running = run('event tail --after 0 --host srv-01 --type session.started', {
+      signal: stop.signal,
+      onOut: (text: string) => {
+        out += text;
+      },
+    });
+    await expect.poll(() => out).toMatch(/ {2}session\.started {2}srv-01 {2}\{/);
+    expect(out).not.toContain(`  ${host.id}  `);
     stop.abort();
     expect((await running).code).toBe(130);
   });

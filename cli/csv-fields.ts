@@ -1,0 +1,18 @@
+/** The CSV columns of each list, in their order; what an item has beyond them follows. */
+const words = (text: string): readonly string[] => text.trim().split(/\s+/);
+
+export const SESSION_CSV = words(`
+  id host hostId customer site tool direction kind mode state startedAt endedAt durationSeconds startBasis endBasis
+  endReason peer.id peer.names peer.ips.ip peer.ips.basis technician localUser toolSessionId auth failedAttempts files
+  ticket purpose confirmedBy personal erasedAt log seq`);
+export const EVENT_CSV = words('pos at type recognised hostId log seq receivedAt data personal opened');
+export const GAP_CSV = words('host hostId from to reason');
+export const HOST_CSV = words(`
+  id host name customer site agreement mode state approval enrolledAt firstSeenAt lastSeenAt readThrough revokedAt
+  conflictAt skewMs backlog software.version software.platform software.node sources.source sources.type sources.state
+  sources.since sources.skipped sources.unreadable gaps.from gaps.to gaps.reason`);
+export const TOKEN_CSV = words(
+  'id state customer site agreement mode uses used cidr requireApproval createdBy createdAt expiresAt',
+);
+export const PERSON_CSV = words('id role name state customers createdBy createdAt');
+export const AGREEMENT_CSV = words('id customer customerId mode state isDefault startsAt endsAt createdAt');
