@@ -43,38 +43,6 @@ describe('events', () => {
     expect(opened[2].opened.peerId).toBe('1660360496');
   });
 
-  it('Q10 what a host made up beside the fields of a leaf is not shown as the collector’s word', async () => {
-    const [last] = (await world.ctx.store.read.leavesOf(host.log, 1, 1)).map(({ bytes }) =>
-      JSON.parse(bytes),
-    );
-    const forged = {
-      personal: 'open',
-      opened: { name: 'FORGED' },
-      hostId: 'FORGED',
-      recognised: 'FORGED',
-      erasedAt: 'FORGED',
-      type: 'later.type',
-      data: { later: 'kept' },
-      pii: [{ group: 'a'.repeat(32), c: 'A'.repeat(43), opened: 'FORGED' }],
-    };
-    const bytes = canonical({ ...last, ...forged, seq: 99 });
-    const at = START;
-    const leaf = {
-      log: host.log,
-      seq: 99,
-      bytes,
-      hash: leafHash(bytes),
-      type: 'later.type',
-      at,
-      receivedAt: at,
-    };
-    await world.ctx.store.write((tx) => tx.appendLeaves([leaf]));
-    const [item] = await items('?type=later.type');
-    expect(JSON.stringify(item)).not.toContain('FORGED');
-    expect(item).toMatchObject({ data: { later: 'kept' }, recognised: false, hostId: host.id, seq: 99 });
-    expect(item).not.toHaveProperty('personal');
-  });
-
   it('Q1 opening parts counts them', async () => {
     const before = (await world.own('reading')).length;
     await items(`?host=${host.id}`);
@@ -112,5 +80,37 @@ describe('events', () => {
     ]);
     expect(body.coverage.hosts[0].gaps).toHaveLength(1);
     expect((await world.get(`/v1/coverage?until=${toIso(START)}`, admin)).body.coverage.hosts).toEqual([]);
+  });
+
+  it('Q10 what a host made up beside the fields of a leaf is not shown as the collector’s word', async () => {
+    const [last] = (await world.ctx.store.read.leavesOf(host.log, 1, 1)).map(({ bytes }) =>
+      JSON.parse(bytes),
+    );
+    const forged = {
+      personal: 'open',
+      opened: { name: 'FORGED' },
+      hostId: 'FORGED',
+      recognised: 'FORGED',
+      erasedAt: 'FORGED',
+      type: 'later.type',
+      data: { later: 'kept' },
+      pii: [{ group: 'a'.repeat(32), c: 'A'.repeat(43), opened: 'FORGED' }],
+    };
+    const bytes = canonical({ ...last, ...forged, seq: 99 });
+    const at = START;
+    const leaf = {
+      log: host.log,
+      seq: 99,
+      bytes,
+      hash: leafHash(bytes),
+      type: 'later.type',
+      at,
+      receivedAt: at,
+    };
+    await world.ctx.store.write((tx) => tx.appendLeaves([leaf]));
+    const [item] = await items('?type=later.type');
+    expect(JSON.stringify(item)).not.toContain('FORGED');
+    expect(item).toMatchObject({ data: { later: 'kept' }, recognised: false, hostId: host.id, seq: 99 });
+    expect(item).not.toHaveProperty('personal');
   });
 });
