@@ -5,7 +5,7 @@ import { stateDir, text } from './args.ts';
 import type { Input } from './io.ts';
 
 export async function agentRun(input: Input): Promise<number> {
-  // The young generation stays as small as it begins: 16 MB less while draining, 5 MB less idle, no more CPU. V8
+  // The young generation stays as small as it begins: 5 MB less idle and while draining, no more CPU. V8
   // reads this when it would grow, so it may be set while running.
   setFlagsFromString('--semi-space-growth-factor=1');
   const state = stateDir(input);
