@@ -1,11 +1,14 @@
 /**
  * `agent.yaml`: strict, every problem said at once with its line. Messages name keys and what was expected,
  * never a value: paths hold people's names.
+ *
+ * C5  Every problem of the file is said at once, with the nearest known word: one mistake never hides another that
+ *     could have been seen, and no guess is run on.
  */
 import { isAlias, isCollection, isMap, isNode, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { TilsynError } from '../protocol/errors.ts';
-import { type AgentConfig, configSchema, keysAt } from './config-schema.ts';
+import { type AgentConfig, configSchema, keysAt, SOURCE_TYPES } from './config-schema.ts';
 import { nearest } from './config-values.ts';
 
 export { exampleConfig } from './config-example.ts';
@@ -47,6 +50,7 @@ function readConfig(text: string, file: string): AgentConfig {
   const whole = problems.every((problem) => problem.text === YAML_TEXTS.DUPLICATE_KEY);
   if (!whole) throw invalid(file, problems);
   const data: unknown = document.toJS() ?? {};
+  problems.push(...mendTypes(data, lineOf));
   const off = isRecord(data) && (data.telemetry === 'off' || data.telemetry === false);
   const parsed = configSchema.safeParse(off ? { ...data, telemetry: null } : data);
   if (!parsed.success)
@@ -54,6 +58,26 @@ function readConfig(text: string, file: string): AgentConfig {
   else problems.push(...doubledFiles(parsed.data.sources ?? [], lineOf));
   if (problems.length > 0 || !parsed.success) throw invalid(file, problems);
   return configOf(parsed.data, off, lineOf);
+}
+
+/**
+ * A source whose type is misspelt is read as the type that was meant, so that everything else that is wrong in it
+ * is said at the same time. It stays a problem: nothing is ever run on a guess.
+ */
+function mendTypes(data: unknown, lineOf: (place: Place) => number): Problem[] {
+  const sources = isRecord(data) && Array.isArray(data.sources) ? data.sources : [];
+  return sources.flatMap((source: unknown, index) => {
+    const near = isRecord(source) && typeof source.type === 'string' ? meantType(source.type) : null;
+    if (!isRecord(source) || near === null || near === source.type) return [];
+    source.type = near;
+    const place = ['sources', index, 'type'];
+    const text = `expected one of: ${SOURCE_TYPES.join(', ')}; did you mean "${near}"?`;
+    return [{ line: lineOf(place), text: `${dotted(place)}: ${text}` }];
+  });
+}
+
+function meantType(typed: string): string | null {
+  return SOURCE_TYPES.includes(typed) ? typed : nearest(typed, SOURCE_TYPES);
 }
 
 function configOf(
@@ -131,7 +155,8 @@ function yamlProblems(document: Document, lines: LineCounter): Problem[] {
 function issueProblems(issue: z.core.$ZodIssue, document: Document, lines: LineCounter): Problem[] {
   const place = issue.path;
   if (issue.code === 'unrecognized_keys') {
-    const known = keysAt(place, document.getIn([...place, 'type']));
+    const type = document.getIn([...place, 'type']);
+    const known = keysAt(place, typeof type === 'string' ? meantType(type) : type);
     return issue.keys.map((key) => ({
       line: lines.linePos(keyStart(document, place, key)).line,
       text: `unknown key "${printable(key)}"${where(place)}${suggestion(key, known)}`,
@@ -140,13 +165,26 @@ function issueProblems(issue: z.core.$ZodIssue, document: Document, lines: LineC
   const name = place.length === 0 ? 'the file' : dotted(place);
   const text =
     issue.code === 'invalid_type' && place.length === 0 ? 'expected settings such as "sources:"' : null;
-  return [{ line: lines.linePos(startOf(document, place)).line, text: `${name}: ${text ?? spoken(issue)}` }];
+  return [
+    {
+      line: lines.linePos(startOf(document, place)).line,
+      text: `${name}: ${text ?? spoken(issue)}${meant(issue, document)}`,
+    },
+  ];
 }
 
 /** A union's own message says nothing; that of its last branch, the general one, does. */
 function spoken(issue: z.core.$ZodIssue): string {
   if (issue.code !== 'invalid_union' || !issue.message.startsWith('Invalid input')) return issue.message;
   return issue.errors.at(-1)?.[0]?.message ?? issue.message;
+}
+
+/** The known word that a mistyped one is near to; the word itself is not repeated. */
+function meant(issue: z.core.$ZodIssue, document: Document): string {
+  if (issue.code !== 'invalid_value') return '';
+  const value = document.getIn(issue.path);
+  const near = typeof value === 'string' ? nearest(value, issue.values.map(String)) : null;
+  return near === null ? '' : `; did you mean "${near}"?`;
 }
 
 function suggestion(key: string, known: string[]): string {

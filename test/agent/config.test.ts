@@ -131,6 +131,24 @@ describe('what is refused', () => {
     ]);
   });
 
+  test('C5 a misspelt type hides no other mistake, and every near word is named', () => {
+    const text =
+      'sources:\n  - type: teamviever\n    conections: /a\n    startFrom: begining\n    logfile: Morgan/x\n' +
+      '  - {type: ssdh, match: al}\n  - {type: foo, path: /a}\ntelemetry: {notify: audits}\n';
+    expect(problems(text)).toEqual([
+      'line 2: sources[0].type: expected one of: teamviewer, sshd, recordings; did you mean "teamviewer"?',
+      'line 3: unknown key "conections" in sources[0]; did you mean "connections"?',
+      'line 4: sources[0].startFrom: expected one of: now, beginning; did you mean "beginning"?',
+      'line 5: sources[0].logfile: expected an absolute path',
+      'line 6: sources[1].type: expected one of: teamviewer, sshd, recordings; did you mean "sshd"?',
+      'line 6: sources[1].match: expected one of: listed, all; did you mean "all"?',
+      'line 7: sources[2].type: expected a source with type: teamviewer, sshd, recordings',
+      'line 8: telemetry.notify: expected one of: audit, all, none; did you mean "audit"?',
+    ]);
+    // A guess is never run on, also where it is the only mistake.
+    expect(problems('sources: [{type: teamviewr}]')).toHaveLength(1);
+  });
+
   test('wrong values, all at once, each with its line; no value is quoted', () => {
     const secret = 'Morgan';
     const text = [
