@@ -28,6 +28,7 @@ export class SmallDisk {
 
   /** Takes all that is left. Called again it takes what others gave back since. */
   fill(): void {
+    if (!mounted.has(this)) return;
     const fd = openSync(this.#filler, 'a');
     try {
       for (const piece of [CHUNK, PAGE]) while (writes(fd, piece));

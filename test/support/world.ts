@@ -304,6 +304,13 @@ export class World {
     this.writer.stop();
     await Promise.all([this.agent?.kill(), this.collector?.kill()]);
     await this.proxy.close();
+    if (keep && this.disk !== null) {
+      this.disk.free();
+      cpSync(this.agentState, join(this.dir, 'agent'), {
+        recursive: true,
+        filter: (path) => !path.endsWith('.sock'),
+      });
+    }
     this.disk?.unmount();
     if (!keep) rmSync(this.dir, { recursive: true, force: true });
     else console.error(`kept: ${this.dir} (${basename(this.logFiles.agent)} …)`);
