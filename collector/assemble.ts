@@ -90,6 +90,7 @@ export async function assemble(parts: Parts): Promise<Rooms> {
     random,
   });
   const own = await createOwnLog({ store, groups, identity, clock, random });
+  keyring.onErase((group) => own.forget(group));
   const links = new LinkRegistry();
   let { generation } = parts;
   const ctx: Context = {

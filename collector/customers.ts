@@ -3,6 +3,7 @@
  * opened when it is needed.
  *
  * C1  A name is looked up before it is made: one name, one customer; inside a customer, one name, one site.
+ * C2  An opened name is not kept: what was erased is not said again.
  */
 import { TilsynError } from '../protocol/errors.ts';
 import type { EventData } from '../protocol/event.ts';
@@ -12,9 +13,6 @@ import { turnsOf } from './turns.ts';
 import type { Context } from './types.ts';
 
 const MAX_NAME = 256;
-
-/** Names by the leaf that holds them: a leaf never changes, so an opened name stays right. */
-const opened = new WeakMap<Context, Map<Pos, string>>();
 
 /** A name as people write it: trimmed, inner white space once. */
 function tidy(name: string, what: string): string {
@@ -32,14 +30,13 @@ function same(a: string, b: string): boolean {
 }
 
 async function namesAt(ctx: Context, positions: readonly (Pos | null)[]): Promise<Map<Pos, string>> {
-  const known = opened.get(ctx) ?? new Map<Pos, string>();
-  opened.set(ctx, known);
-  const missing = positions.filter((pos): pos is Pos => pos !== null && !known.has(pos));
-  if (missing.length === 0) return known;
-  for (const [pos, personal] of await ctx.opener.open(ctx.store.read, missing)) {
-    if (typeof personal.name === 'string') known.set(pos, personal.name);
+  const names = new Map<Pos, string>();
+  const wanted = positions.filter((pos) => pos !== null);
+  if (wanted.length === 0) return names;
+  for (const [pos, personal] of await ctx.opener.open(ctx.store.read, wanted)) {
+    if (typeof personal.name === 'string') names.set(pos, personal.name);
   }
-  return known;
+  return names;
 }
 
 function byId<I extends string>(rows: readonly { id: I; namePos: Pos | null }[], names: Map<Pos, string>) {

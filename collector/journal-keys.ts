@@ -37,6 +37,11 @@ export class HouseKeys {
     return used;
   }
 
+  /** A group is being erased: nothing more is sealed under its key, and no copy of that stays (V10). */
+  forget(group: GroupId): void {
+    this.#drop(group);
+  }
+
   #make(log: LogId, { group, key }: GroupRow): Held {
     this.#drop(group);
     if (key === null) throw new TilsynError('group.no-key', `sealing under group ${group}: it has no key`);

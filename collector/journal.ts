@@ -14,7 +14,7 @@ import { wellFormed } from '../protocol/canonical.ts';
 import { TilsynError } from '../protocol/errors.ts';
 import { eventDefinition } from '../protocol/event.ts';
 import { type DataClass, spanOf, subjectOf } from '../protocol/group.ts';
-import { type AgentId, type Id, type LogId, newId, type Random } from '../protocol/ids.ts';
+import { type AgentId, type GroupId, type Id, type LogId, newId, type Random } from '../protocol/ids.ts';
 import { makeLeaf } from '../protocol/leaf.ts';
 import { type Personal, sealPart } from '../protocol/seal.ts';
 import { publicText } from '../protocol/sign.ts';
@@ -53,6 +53,8 @@ export interface CollectorLog extends OwnLog {
   current(): LogId;
   /** Makes the house groups of this month and the next; call at start and before each month's end. */
   ensureHouse(now: UtcMs): Promise<void>;
+  /** Zeroes what is held of a group's keys: it is being erased. */
+  forget(group: GroupId): void;
   /** Closes the own log and opens its successor, inside the caller's transaction (B1). */
   succeed(tx: Tx, reason: BirthReason): Promise<LogId>;
 }
@@ -158,6 +160,10 @@ class Journal implements CollectorLog {
     const stored = gathered.leaves.map((leaf, i) => ({ ...leaf, pos: positions[i] ?? 0 }));
     await applyLeaves(tx, stored);
     return positions;
+  }
+
+  forget(group: GroupId): void {
+    this.#keys.forget(group);
   }
 
   async succeed(tx: Tx, reason: BirthReason): Promise<LogId> {

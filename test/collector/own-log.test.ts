@@ -1,14 +1,19 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { assemble, Commits, openDatabase } from '../../collector/assemble.ts';
+import { readConfig } from '../../collector/config.ts';
 import { createOwnLog } from '../../collector/journal.ts';
+import { Keyring } from '../../collector/keyring.ts';
 import type { GroupRow, LeafRow } from '../../collector/store/types.ts';
 import type { OwnDraft } from '../../collector/types.ts';
 import { birthHash, verifyBirth } from '../../protocol/birth.ts';
 import { isRecognised } from '../../protocol/event.ts';
+import type { Id } from '../../protocol/ids.ts';
 import { readLeaf } from '../../protocol/leaf.ts';
 import { CONTENT_KEY_MS, CONTENT_KEY_PARTS } from '../../protocol/seal.ts';
 import { publicText } from '../../protocol/sign.ts';
 import { utcMs } from '../../protocol/time.ts';
-import { type House, identity, NOW, newHex, newHouse, openHouse, random } from './house.ts';
+import { type House, identity, NOW, newHex, newHouse, openHouse, random, TestClock } from './house.ts';
+import { makePlace, silent } from './running.ts';
 
 const person = newHex();
 const reading = (count: number): OwnDraft => ({
@@ -205,6 +210,30 @@ describe('the own log', () => {
     const [pos] = await append(house, reading(1));
     expect(await house.store.read.parts([pos!])).toEqual([]);
     expect((await verified(house))[0]?.bytes).toContain('"pii":[]');
+  });
+
+  it('V10 holds no key of a group from the moment its erasure begins', async () => {
+    const { dir } = await makePlace();
+    const drawn: Buffer[] = [];
+    const draw = (size: number) => {
+      const bytes = random(size);
+      drawn.push(bytes);
+      return bytes;
+    };
+    const commits = new Commits();
+    const store = await openDatabase(dir, {}, commits);
+    const keyring = await Keyring.open({ dir, second: null, random });
+    onTestFinished(() => Promise.all([store.close(), keyring.close()]).then(() => {}));
+    const around = { clock: new TestClock(), random: draw, log: silent, faults: {} };
+    const parts = { ...around, dir, config: readConfig(dir), store, keyring, commits };
+    const { own, ctx } = await assemble({ ...parts, generation: newHex<Id<'generation'>>() });
+    drawn.length = 0;
+    await store.write((tx) => own.append(tx, [reading(1)]));
+    const isZero = (bytes: Buffer) => bytes.every((byte) => byte === 0);
+    expect(drawn.filter(isZero)).toEqual([]);
+    const row = ctx.groups.find(null, 'audit.reading', 'house', NOW)!;
+    await keyring.erase([row]);
+    expect(drawn.filter(isZero)).toHaveLength(1);
   });
 
   it('takes a new content key after an hour and after 10,000 parts', async () => {

@@ -42,6 +42,17 @@ describe('enrolment tokens', () => {
     expect((await ownEvents(world, 'agreement.created')).length).toBe(2);
   });
 
+  it('C2: the name of a customer is not said again after its erasure', async () => {
+    const world = await startWorld();
+    const { ctx } = world.handle;
+    await create(world);
+    expect([...(await customerNames(ctx)).values()]).toEqual(['Acme']);
+    expect([...(await siteNames(ctx)).values()]).toEqual(['Albertslund']);
+    const rows = await ctx.store.read.groups.list({ class: 'customer.name' });
+    ctx.groups.committed(rows.map((row) => ({ ...row, state: 'erased' as const })));
+    expect((await customerNames(ctx)).size + (await siteNames(ctx)).size).toBe(0);
+  });
+
   it('an agreement that is asked for must be the customer’s, open, and of that mode', async () => {
     const world = await startWorld();
     const { ctx } = world.handle;
