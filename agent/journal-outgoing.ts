@@ -5,12 +5,13 @@
  * J5  A wrap travels with every part that names it until one such part is acked.
  * J6  Nothing of a dead group leaves this machine.
  */
+import { BATCH_WRAPS } from '../protocol/frame.ts';
 import { idFrom, toB64 } from '../protocol/ids.ts';
 import type { Db, Statement } from './db.ts';
 import { endOf, type LogRow } from './journal-logs.ts';
 import type { Outgoing } from './types.ts';
 
-type LeafRow = { seq: number; bytes: string; partBytes: number; parts: number };
+type LeafRow = { seq: number; bytes: string; partBytes: number; parts: number; wraps: string | null };
 type PartRow = { seq: number; grp: Buffer; wrap: Buffer | null; body: Buffer };
 type WrapRow = { wrap: Buffer; grp: Buffer; body: Buffer };
 
@@ -31,7 +32,8 @@ export class Outbox {
     this.#leaves = db.prepare<[number, number, number, number], LeafRow>(
       `SELECT l.seq, l.bytes,
          (SELECT count(*) FROM parts p WHERE p.log = l.log AND p.seq = l.seq) AS parts,
-         (SELECT coalesce(sum(length(p.body)), 0) FROM parts p WHERE p.log = l.log AND p.seq = l.seq) AS partBytes
+         (SELECT coalesce(sum(length(p.body)), 0) FROM parts p WHERE p.log = l.log AND p.seq = l.seq) AS partBytes,
+         (SELECT group_concat(p.wrap) FROM parts p WHERE p.log = l.log AND p.seq = l.seq) AS wraps
        FROM leaves l WHERE l.log = ? AND l.seq > ? AND l.seq <= ? ORDER BY l.seq LIMIT ?`,
     );
     this.#parts = db.prepare<[number, number, number], PartRow>(
@@ -75,12 +77,16 @@ export class Outbox {
 
   #take(row: LogRow, after: number, limits: { events: number; bytes: number }) {
     const events: string[] = [];
+    const named = new Set<string>();
     let bytes = FRAME_BYTES;
     // One row at a time: a limit of bytes is usually met before the limit of events.
     for (const leaf of this.#leaves.iterate(row.id, after, endOf(row), limits.events)) {
       if (leaf.seq !== after + events.length + 1) break;
       const size = sizeOf(leaf);
       if (events.length > 0 && bytes + size + WRAP_BYTES > limits.bytes) break;
+      for (const wrap of leaf.wraps?.split(',') ?? []) named.add(wrap);
+      // Events of many hours, each under a key of its own, go in more frames.
+      if (events.length > 0 && named.size > BATCH_WRAPS) break;
       events.push(leaf.bytes);
       bytes += size;
     }

@@ -6,10 +6,12 @@
  * X7  An unknown field is ignored, so that either side may be the newer one.
  * X8  A known field is strict: type, form and size, or the frame is refused whole.
  * X9  Each way of being wrong has its own close code; reading a frame never throws.
+ * X10 A batch names few wraps, and every wrap and part in it is of the size that one has.
  */
 import { z } from 'zod';
 import { birthRecord } from './birth.ts';
 import { b64, id, iso, signedGroup } from './group.ts';
+import { MAX_BODY_BYTES, WRAP_BYTES } from './seal.ts';
 
 export const SUBPROTOCOL = 'tilsyn.v1';
 /** Largest frame either side takes. */
@@ -18,6 +20,8 @@ export const MAX_FRAME_BYTES = 1024 * 1024;
 export const BATCH_EVENTS = 500;
 export const BATCH_BYTES = 256 * 1024;
 export const BATCH_MS = 200;
+/** Wraps that the parts of one batch name, and that travel with it: each costs the collector a key agreement. */
+export const BATCH_WRAPS = 32;
 /** First window; the collector may change it with `credit`. */
 export const FIRST_CREDITS = { events: 1_000, bytes: 1024 * 1024 } as const;
 export const BEAT_MS = 30_000;
@@ -40,16 +44,27 @@ export const VERBS = [
 ] as const;
 export type Verb = (typeof VERBS)[number];
 
+/** Characters of base64url without padding. */
+function b64Length(bytes: number): number {
+  return Math.ceil((bytes * 4) / 3);
+}
+
 const part = z.object({
   seq: z.int().min(1),
   group: id,
   /** The wrap that holds the content key; null for a one-off group, whose key is in `keys`. */
   wrap: id.nullable(),
-  body: b64,
+  body: b64.max(b64Length(MAX_BODY_BYTES)),
 });
-const wrap = z.object({ id, group: id, body: b64 });
+const wrap = z.object({ id, group: id, body: b64.length(b64Length(WRAP_BYTES)) });
 export type WirePart = z.infer<typeof part>;
 export type WireWrap = z.infer<typeof wrap>;
+
+function fewWraps({ parts, wraps }: { parts: WirePart[]; wraps: WireWrap[] }): boolean {
+  const named = new Set<string | null>(wraps.map((one) => one.id));
+  for (const one of parts) if (one.wrap !== null) named.add(one.wrap);
+  return named.size <= BATCH_WRAPS;
+}
 
 const software = z.object({
   version: z.string().max(32),
@@ -79,15 +94,17 @@ export const agentFrames = {
     offer: z.array(signedGroup).max(1024).optional(),
   }),
   erase: z.object({ t: z.literal('erase'), groups: z.array(id).min(1).max(1024) }),
-  batch: z.object({
-    t: z.literal('batch'),
-    log: id,
-    events: z.array(z.string()).min(1).max(BATCH_EVENTS),
-    parts: z.array(part).max(BATCH_EVENTS * 4),
-    wraps: z.array(wrap).max(BATCH_EVENTS * 4),
-    keys: z.array(z.object({ group: id, key: b64.length(43) })).max(256),
-    checkpoint: z.string().max(4096).optional(),
-  }),
+  batch: z
+    .object({
+      t: z.literal('batch'),
+      log: id,
+      events: z.array(z.string()).min(1).max(BATCH_EVENTS),
+      parts: z.array(part).max(BATCH_EVENTS * 4),
+      wraps: z.array(wrap).max(BATCH_EVENTS * 4),
+      keys: z.array(z.object({ group: id, key: b64.length(43) })).max(256),
+      checkpoint: z.string().max(4096).optional(),
+    })
+    .refine(fewWraps, 'too many wraps'),
   telemetry: z.object({ t: z.literal('telemetry'), samples: z.array(z.unknown()).max(1000) }),
   status: z.object({ t: z.literal('status'), body: z.record(z.string(), z.unknown()) }),
   beat: z.object({

@@ -5,6 +5,7 @@
  * P1  A leaf holds of personal data only a commitment: HMAC under 32 fresh random bytes.
  * P2  A sealed part opens only with its group's key, for the log, seq and group it was made for.
  * P3  Moving a part to another group changes wrap, nonce and AAD, never P, r or c.
+ * P4  What opens is no larger than what may be sealed, so that whatever opens can be sealed anew.
  */
 import {
   createCipheriv,
@@ -34,7 +35,7 @@ const WRAP_INFO = 'tilsyn/wrap/v1';
 const NONCE = 12;
 const TAG = 16;
 // {"p":…,"r":"<43>"} is 56 characters around P, and the length before it 4 bytes.
-const MAX_BODY_BYTES = NONCE + padded(4 + 56 + MAX_PART_BYTES) + TAG;
+export const MAX_BODY_BYTES = NONCE + padded(4 + 56 + MAX_PART_BYTES) + TAG;
 
 function padded(bytes: number): number {
   return Math.ceil(bytes / PAD_BYTES) * PAD_BYTES;
@@ -130,7 +131,10 @@ export function openPart(
   clear.fill(0);
   if (opened === null) return null;
   try {
-    const actual = commitmentOf(opened.r, place, canonicalParsed(opened.p));
+    const canonicalP = canonicalParsed(opened.p);
+    // Padding leaves room for a P that `sealPart` would refuse (P4).
+    if (Buffer.byteLength(canonicalP) > MAX_PART_BYTES) return null;
+    const actual = commitmentOf(opened.r, place, canonicalP);
     return timingSafeEqual(actual, expected) ? opened : null;
   } catch {
     // A lone surrogate in P: no canonical form, so no commitment can be its.
@@ -170,7 +174,7 @@ export interface Wrap {
   body: Buffer;
 }
 
-const WRAP_BYTES = 32 + NONCE + 32 + TAG;
+export const WRAP_BYTES = 32 + NONCE + 32 + TAG;
 // PKCS 8 header of a raw X25519 private key (RFC 8410).
 const X25519_PKCS8 = Buffer.from('302e020100300506032b656e04220420', 'hex');
 

@@ -3,8 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { birthHash, verifyBirth } from '../../protocol/birth.ts';
 import { leafHash } from '../../protocol/canonical.ts';
+import { BATCH_WRAPS } from '../../protocol/frame.ts';
 import { type Id, newId } from '../../protocol/ids.ts';
 import { readLeaf } from '../../protocol/leaf.ts';
+import { CONTENT_KEY_MS } from '../../protocol/seal.ts';
 import { DAY_MS } from '../../protocol/time.ts';
 import { beat, ended, group, LIMITS, started, type World, world } from './support.ts';
 
@@ -121,6 +123,26 @@ it('J5 a wrap goes with its parts until one of them is acked', () => {
   expect(w.journal.outgoing(log, 1, LIMITS)).toMatchObject({ wraps: [], firstSeq: 2, lastSeq: 3 });
   w.journal.rewind(log, 0);
   expect(w.journal.outgoing(log, 0, LIMITS)?.wraps).toHaveLength(1);
+});
+
+it('X10 a frame names so many wraps at most: events of many hours go in more of them', () => {
+  const w = world();
+  w.journal.addGroups([group('span').signed, group('late').signed]);
+  const source = newSource(w);
+  const hours = BATCH_WRAPS + 5;
+  for (let i = 0; i < hours; i += 1) {
+    w.journal.append([started(source)]);
+    w.clock.advance(CONTENT_KEY_MS);
+  }
+  const { log } = openLog(w);
+  const frames: number[] = [];
+  for (let after = 0; after < hours; ) {
+    const out = w.journal.outgoing(log, after, LIMITS)!;
+    expect(out.wraps.length).toBe(new Set(out.parts.map(({ wrap }) => wrap)).size);
+    frames.push(out.wraps.length);
+    after = out.lastSeq;
+  }
+  expect(frames).toEqual([BATCH_WRAPS, 5]);
 });
 
 it('frames stay inside the limits of events and bytes, and a big event still goes', () => {

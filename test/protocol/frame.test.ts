@@ -6,6 +6,7 @@ import {
   type agentFrames,
   BATCH_BYTES,
   BATCH_EVENTS,
+  BATCH_WRAPS,
   type CollectorFrame,
   type collectorFrames,
   FIRST_CREDITS,
@@ -14,9 +15,11 @@ import {
   readAgentFrame,
   readCollectorFrame,
 } from '../../protocol/frame.ts';
+import { MAX_BODY_BYTES } from '../../protocol/seal.ts';
 import { idOf } from './seeded.ts';
 
 const b32 = Buffer.alloc(32, 1).toString('base64url');
+const wrapBody = Buffer.alloc(92, 2).toString('base64url');
 const time = '2026-11-22T06:12:00.123Z';
 const birth = {
   v: 1 as const,
@@ -60,7 +63,7 @@ const fromAgent: { [K in keyof typeof agentFrames]: Extract<AgentFrame, { t: K }
     log: idOf('1f'),
     events: ['{"x":1}'],
     parts: [{ seq: 1, group: idOf('a1'), wrap: idOf('b7'), body: 'AAAA' }],
-    wraps: [{ id: idOf('b7'), group: idOf('a1'), body: 'AAAA' }],
+    wraps: [{ id: idOf('b7'), group: idOf('a1'), body: wrapBody }],
     keys: [{ group: idOf('a1'), key: b32 }],
   },
   telemetry: { t: 'telemetry', samples: [{ any: 'thing' }] },
@@ -169,6 +172,25 @@ describe('frames', () => {
     const text = '{"a":"æ🔒\\u0001","b":1e+30}';
     const read = readAgentFrame(frameText({ ...fromAgent.batch, events: [text] }));
     expect(read.ok && read.frame.t === 'batch' && read.frame.events[0]).toBe(text);
+  });
+
+  it('X10 a batch of many wraps, or with a wrap or part of a size that none has, is refused', () => {
+    const { batch } = fromAgent;
+    const ids = (n: number) => Array.from({ length: n }, (_, i) => i.toString(16).padStart(32, '0'));
+    const naming = (n: number) => ids(n).map((wrap) => ({ seq: 1, group: idOf('a1'), wrap, body: 'AAAA' }));
+    const carrying = (n: number) => ids(n).map((id) => ({ id, group: idOf('a1'), body: wrapBody }));
+    const ok = (over: object) =>
+      readAgentFrame(JSON.stringify({ ...batch, parts: [], wraps: [], ...over })).ok;
+    expect(ok({ parts: naming(BATCH_WRAPS), wraps: carrying(BATCH_WRAPS) })).toBe(true);
+    expect(ok({ parts: naming(BATCH_WRAPS + 1) })).toBe(false);
+    expect(ok({ wraps: carrying(BATCH_WRAPS + 1) })).toBe(false);
+    for (const size of [91, 93]) {
+      const body = Buffer.alloc(size).toString('base64url');
+      expect(ok({ wraps: [{ ...batch.wraps[0], body }] }), String(size)).toBe(false);
+    }
+    const part = (size: number) => ({ ...batch.parts[0], body: Buffer.alloc(size).toString('base64url') });
+    expect(ok({ parts: [part(MAX_BODY_BYTES)] })).toBe(true);
+    expect(ok({ parts: [part(MAX_BODY_BYTES + 1)] })).toBe(false);
   });
 
   it('X8 more than a batch holds is refused', () => {

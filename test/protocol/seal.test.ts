@@ -164,6 +164,19 @@ describe('P2 sealed part', () => {
     );
   });
 
+  it('P4 what opens can be sealed anew: a P that fits the padding and is over 16 KiB does not open', () => {
+    for (const [more, opens] of [
+      [0, true],
+      [1, false],
+      [100, false],
+    ] as const) {
+      const big = { a: 'x'.repeat(MAX_PART_BYTES - 8 + more) };
+      const c = commitment(r, place, big);
+      const body = reseal(c, `{"p":${JSON.stringify(big)},"r":"${r.toString('base64url')}"}`);
+      expect(openPart(key, place, c, body) !== null, String(more)).toBe(opens);
+    }
+  });
+
   it('P2 lengths say little: short and longer P give the same size', () => {
     const sizes = [1, 20, 60, 120].map(
       (n) => sealPart(key, place, { peerId: 'x'.repeat(n) }, seeded('pad')).body.length,
@@ -254,7 +267,7 @@ describe('P2 wrap', () => {
 
 /** A body whose AAD and tag are right for `c`, with any clear text. */
 function reseal(c: string, text: string, length = Buffer.byteLength(text)): Buffer {
-  const clear = Buffer.alloc(256);
+  const clear = Buffer.alloc(Math.ceil((4 + Buffer.byteLength(text)) / 256) * 256);
   clear.writeUInt32BE(length);
   clear.write(text, 4, 'utf8');
   const nonce = Buffer.alloc(12, 3);
