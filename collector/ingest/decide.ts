@@ -3,7 +3,8 @@
  *
  * I1  A leaf is stored only if it is canonical, of this log, the next in `seq` and right in `prev`.
  * I2  `seq` taken by the same bytes: a duplicate. It is acked again and not stored again.
- * I3  `seq` taken by other bytes: a fork. The other bytes are kept once, the log is frozen.
+ * I3  `seq` taken by other bytes: a fork. The other bytes are kept once, the log is frozen, also one that took
+ *     nothing new any more.
  * I4  A hole, before the batch or inside it, ends the batch; the log stays as it is and the agent rewinds.
  * I5  Not canonical, not a leaf, of another log, or wrong in `prev`: the log is quarantined.
  * I6  A log that is not open takes nothing new; duplicates are still acked.
@@ -98,7 +99,7 @@ function step(
       duplicates.push(one);
       return null;
     }
-    return open ? { kind: 'fork', at: one } : { kind: 'not-open' };
+    return after.state === 'frozen' ? { kind: 'not-open' } : { kind: 'fork', at: one };
   }
   if (!open) return { kind: 'not-open' };
   if (seq !== after.through + 1) return { kind: 'hole' };

@@ -11,6 +11,7 @@ import { codeOf } from '../../protocol/errors.ts';
 import type { AgentFrame, FrameOf } from '../../protocol/frame.ts';
 import type { AgentId, AgreementId, GroupId, LogId } from '../../protocol/ids.ts';
 import { SECOND_MS } from '../../protocol/time.ts';
+import type { WrapRow } from '../store/types.ts';
 import type { Context, Refusal } from '../types.ts';
 import { type IncomingLeaf, type Offence, readIncoming } from './decide.ts';
 import { type PartsOf, planParts, regroupLate } from './parts.ts';
@@ -143,8 +144,9 @@ export class Ingest {
       batches.map(({ frame }) => frame),
     );
     const work: Work[] = [];
+    const wraps = new Map<LogId, Map<string, WrapRow>>();
     for (const batch of batches) {
-      const prepared = this.#read(batch);
+      const prepared = this.#read(batch, wraps);
       if (hasStrayParts(prepared)) batch.sender.end('badFrame', STRAY);
       else work.push({ batch, prepared });
     }
@@ -156,7 +158,8 @@ export class Ingest {
     return work;
   }
 
-  #read({ sender, frame }: Batch): Prepared {
+  /** `turn`: the wraps of this turn's frames so far. */
+  #read({ sender, frame }: Batch, turn: Map<LogId, Map<string, WrapRow>>): Prepared {
     const incoming = frame.events.map(readIncoming);
     const leaves = new Map<number, IncomingLeaf>();
     for (const one of incoming) {
@@ -164,13 +167,16 @@ export class Ingest {
     }
     const log = frame.log as LogId;
     const { agent, agreement } = sender;
+    // The frame's own first: what came before under an id that was given twice is not what it was sealed with.
+    const wraps = new Map([...(turn.get(log) ?? []), ...wrapRows(log, frame.wraps)]);
+    turn.set(log, wraps);
     const of: PartsOf = {
       agent,
       agreement,
       log,
       leaves,
       parts: frame.parts,
-      wraps: wrapRows(log, frame.wraps),
+      wraps,
     };
     return { of, incoming, planned: planParts(this.#ctx, of, this.#wraps) };
   }

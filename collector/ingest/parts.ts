@@ -4,9 +4,11 @@
  * P1  A part is kept only where its leaf names the group and the group is live, of this agreement and class.
  * P2  A part that does not open, is not what the leaf commits to, or is not as its type's allow-list says, is stored
  *     and flagged (`sealed.invalid`).
- * P3  A part under `late` is moved to the group of the span its session began in, in the transaction that stores
- *     it; where that span is dead it is dropped. Without a start to go by it stays under `late`.
- * P4  What is dropped is counted in an event, once per batch and group.
+ * P3  A part under `late`, or under a span that its session did not begin in, is moved to the group of the span it
+ *     did begin in, in the transaction that stores it; where that span is dead it is dropped. Without a start to go
+ *     by it stays, but under no span that has not begun: no agent keeps anything for longer than its policy.
+ * P4  What is dropped, invalid or moved is counted in an event: once per batch, for moves once per way.
+ * P5  A wrap may have come in an earlier frame of its log; it is stored with the first part that names it.
  */
 import { eventDefinition, fitsPersonal } from '../../protocol/event.ts';
 import type { WirePart } from '../../protocol/frame.ts';
@@ -27,6 +29,8 @@ export interface PlannedPart {
   /** The group that the part will lie under. */
   under: GroupId;
   wrap: Id<'wrap'> | null;
+  /** The wrap that it came under, where that is right. */
+  came: WrapRow | null;
   body: Buffer;
   outcome: 'store' | 'drop' | 'invalid';
   opened: OpenedPart | null;
@@ -41,7 +45,7 @@ export interface PartsOf {
   log: LogId;
   leaves: ReadonlyMap<number, IncomingLeaf>;
   parts: readonly WirePart[];
-  /** In-frame wraps by id. */
+  /** Wraps by id: of this frame, and of earlier ones of the log that are at work in the same turn (P5). */
   wraps: ReadonlyMap<string, WrapRow>;
 }
 
@@ -85,7 +89,7 @@ function planPart(
   const cls = eventDefinition(leaf.leaf.type)?.class;
   const fits = cls === undefined || cls === row?.class;
   if (c === undefined || row === null || !fits) {
-    return { ...base, wrap: null, outcome: 'drop', opened: null };
+    return { ...base, wrap: null, came: null, outcome: 'drop', opened: null };
   }
   const wrap = part.wrap === null ? undefined : (wraps.get(part.wrap) ?? of.wraps.get(part.wrap));
   const right = wrap?.group === group ? wrap : undefined;
@@ -96,6 +100,7 @@ function planPart(
   return {
     ...base,
     wrap: right?.wrap ?? null,
+    came: right ?? null,
     outcome: opened === null ? 'invalid' : 'store',
     opened,
   };
@@ -107,7 +112,7 @@ interface Late {
   at: UtcMs;
 }
 
-/** Moves the opened `late` parts of these batches to where they belong (P3). Changes `planned` in place. */
+/** Moves the opened parts of these batches to where they belong (P3). Changes `planned` in place. */
 export async function regroupLate(
   ctx: Context,
   resealer: Resealer,
@@ -122,10 +127,12 @@ export async function regroupLate(
   }
 }
 
-function isLate(ctx: Context, { outcome, opened, group }: PlannedPart): boolean {
-  if (outcome !== 'store' || opened === null) return false;
+/** The group that an opened part of a session came under; null where it is no such part. */
+function cameUnder(ctx: Context, { outcome, opened, group }: PlannedPart): GroupRow | null {
+  if (outcome !== 'store' || opened === null) return null;
   const row = ctx.groups.byId(group);
-  return row?.kind === 'late' && row.class === 'session';
+  const movable = row?.class === 'session' && (row.kind === 'late' || row.kind === 'span');
+  return movable ? row : null;
 }
 
 async function lateParts(
@@ -133,16 +140,27 @@ async function lateParts(
   batches: readonly { of: PartsOf; planned: PlannedPart[] }[],
 ): Promise<Late[]> {
   const found = batches.flatMap(({ of, planned }) =>
-    planned.filter((part) => isLate(ctx, part)).map((part) => ({ of, part })),
+    planned.flatMap((part) => {
+      const row = cameUnder(ctx, part);
+      return row === null ? [] : [{ of, part, row }];
+    }),
   );
   if (found.length === 0) return [];
   const starts = await startsOf(ctx, batches, found);
   const now = ctx.clock.now();
-  return found.flatMap(({ of, part }) => {
-    const at = starts.get(`${of.agent}/${String(part.leaf.leaf.data.session)}`) ?? null;
-    const sane = at !== null && at >= EARLIEST && at <= now + AHEAD_MS;
-    return sane ? [{ of, part, at }] : [];
+  return found.flatMap(({ of, part, row }) => {
+    const start = starts.get(`${of.agent}/${String(part.leaf.leaf.data.session)}`) ?? null;
+    const sane = start !== null && start >= EARLIEST && start <= now + AHEAD_MS;
+    const at = belongs(row, sane ? start : null, now);
+    return at === null ? [] : [{ of, part, at }];
   });
+}
+
+/** The instant whose span a part belongs in; null: it stays where it is (P3). */
+function belongs({ kind, from, to }: GroupRow, start: UtcMs | null, now: UtcMs): UtcMs | null {
+  if (kind === 'late' || from === null || to === null) return start;
+  if (start === null) return from > now + AHEAD_MS ? now : null;
+  return from <= start && start < to ? null : start;
 }
 
 /** When sessions began, by `agent/session`: from the leaves at hand, else from what is stored. */

@@ -39,7 +39,10 @@ export class Resealer {
     this.#random = random;
   }
 
-  /** Null where the commitment would not be the leaf's, or the group has no key. `place.under` is the new group. */
+  /**
+   * Null where the commitment would not be the leaf's, or the group has no key. `place.under` is the new group. What
+   * was opened can be sealed (P4 of `protocol/seal.ts`), so this does not throw.
+   */
   seal(group: GroupRow, place: PartPlace, c: string, opened: OpenedPart): Resealed | null {
     const content = this.#contentKey(group, place.log);
     if (content === null) return null;

@@ -17,7 +17,9 @@ import {
   type Offence,
 } from './decide.ts';
 import { matchOrigins, matchTwins, originFor, resolveMerges, type Told } from './merge.ts';
-import { type PartsOf, type PlannedPart, usableGroup } from './parts.ts';
+import type { PartsOf, PlannedPart } from './parts.ts';
+import { keyOf, type PartKey, planRefill } from './refill.ts';
+import { Tally } from './tally.ts';
 
 /** One batch, read and with its parts opened. */
 export interface Prepared {
@@ -35,7 +37,10 @@ export interface Outcome {
 /** What the batches of one transaction add up to. */
 interface Work {
   stored: Stored[];
-  parts: PartRow[];
+  /** By position and group: of two in one turn, one that opens goes before one that does not. */
+  parts: Map<string, { row: PartRow; opens: boolean }>;
+  /** Stored parts that others take the place of. */
+  replaced: PartKey[];
   wraps: Map<string, WrapRow>;
   origins: Told[];
   events: OwnDraft[];
@@ -48,7 +53,14 @@ export interface Written {
 }
 
 export async function writeBatches(ctx: Context, tx: Tx, batches: readonly Prepared[]): Promise<Written> {
-  const work: Work = { stored: [], parts: [], wraps: new Map(), origins: [], events: [] };
+  const work: Work = {
+    stored: [],
+    parts: new Map(),
+    replaced: [],
+    wraps: new Map(),
+    origins: [],
+    events: [],
+  };
   const heads = await headsOf(tx, batches);
   const outcomes: Outcome[] = [];
   for (const batch of batches) {
@@ -58,7 +70,8 @@ export async function writeBatches(ctx: Context, tx: Tx, batches: readonly Prepa
   }
   await tx.setHeads([...heads.values()]);
   await tx.addWraps([...work.wraps.values()]);
-  await tx.addParts(work.parts);
+  if (work.replaced.length > 0) await tx.dropParts(work.replaced);
+  await tx.addParts([...work.parts.values()].map(({ row }) => row));
   await applyLeaves(tx, work.stored);
   await mergeSessions(ctx, tx, work);
   await ctx.own.append(tx, work.events);
@@ -136,7 +149,7 @@ async function storeTwice(tx: Tx, duplicates: readonly IncomingLeaf[], receivedA
   await tx.appendLeaves(duplicates.map((one, i) => ({ ...newLeaf(one, receivedAt), seq: beyond + i })));
 }
 
-/** Stores the parts of accepted leaves; of duplicates only those that are absent, which refills a restored store. */
+/** Stores the parts of accepted leaves; of duplicates only those that are wanted, which refills a restored store. */
 async function takeParts(
   ctx: Context,
   tx: Tx,
@@ -145,63 +158,47 @@ async function takeParts(
   positions: ReadonlyMap<number, Pos>,
   work: Work,
 ): Promise<void> {
-  for (const row of batch.of.wraps.values()) {
-    if (usableGroup(ctx, batch.of.agreement, row.group) !== null) work.wraps.set(row.wrap, row);
-  }
+  if (batch.planned.length === 0) return;
   const fresh = new Set(decision.append.map(({ leaf }) => leaf.seq));
-  const present = await presentParts(tx, batch, fresh, positions);
-  const dropped = new Set<string>();
+  const again = batch.planned.flatMap((part) => {
+    const { seq } = part.leaf.leaf;
+    const pos = fresh.has(seq) ? undefined : positions.get(seq);
+    return pos === undefined ? [] : [{ part, pos }];
+  });
+  const refill = await planRefill(ctx, tx, again);
   const live = await liveGroups(tx, batch.planned);
+  const tally = new Tally(batch.of.log);
   for (const part of batch.planned) {
     const { seq } = part.leaf.leaf;
     const pos = positions.get(seq);
-    if (pos === undefined || present.has(`${pos}/${part.group}`)) continue;
-    const outcome = part.outcome === 'drop' || !live.has(part.under) ? 'drop' : part.outcome;
-    const at = { log: batch.of.log, seq, from: part.group };
-    if (outcome === 'drop') {
-      // Once per batch and group; a resend says nothing new.
-      if (fresh.has(seq) && !dropped.has(part.group)) {
-        work.events.push({ type: 'sealed.dropped', data: { ...at, to: null } });
-        dropped.add(part.group);
-      }
-      continue;
-    }
-    if (outcome === 'invalid' && !fresh.has(seq)) continue;
-    keepPart(ctx, part, pos, work);
-    if (outcome === 'invalid') work.events.push({ type: 'sealed.invalid', data: { ...at, to: null } });
-    else if (part.under !== part.group) {
-      work.events.push({ type: 'sealed.regrouped', data: { ...at, to: part.under } });
-    }
+    if (pos === undefined || refill.closed.has(keyOf(pos, part.group))) continue;
+    const outcome = live.has(part.under) ? part.outcome : 'drop';
+    const kept = outcome === 'store' || (outcome === 'invalid' && fresh.has(seq));
+    const { came, opened } = part;
+    // Also where this part is dropped: a later one may name it, and it does not travel again.
+    if (came !== null && live.has(came.group) && (kept || opened !== null)) work.wraps.set(came.wrap, came);
+    if (kept) keepPart(ctx, part, pos, work);
+    // A resend says nothing new.
+    if (fresh.has(seq) || (kept && part.under !== part.group)) tally.add(part, outcome);
   }
+  work.replaced.push(...refill.replaced);
+  work.events.push(...tally.events());
 }
 
 function keepPart(ctx: Context, part: PlannedPart, pos: Pos, work: Work): void {
   const { group, under, wrap, body, resealed } = part;
-  work.parts.push({ pos, group, under, wrap, body });
+  const [key, opens] = [keyOf(pos, group), part.outcome === 'store'];
+  if (work.parts.has(key) && (!opens || work.parts.get(key)?.opens === true)) return;
+  work.parts.set(key, { row: { pos, group, under, wrap, body }, opens });
   if (resealed !== null) work.wraps.set(resealed.wrap, resealed);
   const origin = originFor(ctx, part, pos);
   if (origin !== null) work.origins.push(origin);
 }
 
-async function presentParts(
-  tx: Tx,
-  { planned }: Prepared,
-  fresh: ReadonlySet<number>,
-  positions: ReadonlyMap<number, Pos>,
-): Promise<Set<string>> {
-  const again = planned
-    .map(({ leaf }) => leaf.leaf.seq)
-    .filter((seq) => !fresh.has(seq))
-    .map((seq) => positions.get(seq))
-    .filter((pos) => pos !== undefined);
-  if (again.length === 0) return new Set();
-  return new Set((await tx.parts([...new Set(again)])).map(({ pos, group }) => `${pos}/${group}`));
-}
-
 /** Read inside the transaction: an erasure that committed since the parts were opened wins. */
 async function liveGroups(tx: Tx, planned: readonly PlannedPart[]): Promise<Set<string>> {
   const live = new Set<string>();
-  for (const group of new Set(planned.map(({ under }) => under))) {
+  for (const group of new Set(planned.flatMap(({ under, group }) => [under, group]))) {
     if ((await tx.groups.get(group))?.state === 'live') live.add(group);
   }
   return live;

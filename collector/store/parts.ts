@@ -4,8 +4,8 @@ import { IdMap, type Ids } from './ids.ts';
 import type { Sql } from './table.ts';
 import type { OriginRow, PartRow, Reader, Tx, WrapRow } from './types.ts';
 
-type Reads = Pick<Reader, 'parts' | 'wraps' | 'origins' | 'withOrigin'>;
-type Writes = Pick<Tx, 'addParts' | 'dropParts' | 'addWraps' | 'putOrigins' | 'dropGroups'>;
+type Reads = Pick<Reader, 'parts' | 'wraps' | 'tombstones' | 'origins' | 'withOrigin'>;
+type Writes = Pick<Tx, 'addParts' | 'dropParts' | 'entomb' | 'addWraps' | 'putOrigins' | 'dropGroups'>;
 
 interface PartCells {
   pos: number;
@@ -47,6 +47,14 @@ export function readParts(sql: Sql, ids: Ids): Reads {
         .filter((cells) => cells !== undefined)
         .map(wrapRow);
     },
+    async tombstones(positions) {
+      const rows = sql(`SELECT pos, leaf_grp FROM tombstones
+        WHERE pos IN (SELECT value FROM json_each(?)) ORDER BY pos, leaf_grp`).all(JSON.stringify(positions));
+      return (rows as { pos: number; leaf_grp: number }[]).map(({ pos, leaf_grp }) => ({
+        pos,
+        group: ids.groups.hex(leaf_grp),
+      }));
+    },
     async origins(group, wanted) {
       const id = ids.groups.find(group);
       if (id === null) return [];
@@ -79,6 +87,15 @@ export function writeParts(sql: Sql, ids: Ids): Writes {
     async dropParts(keys) {
       const drop = sql('DELETE FROM sealed WHERE pos = ? AND leaf_grp = ?');
       for (const { pos, group } of keys) drop.run(pos, ids.groups.int(group));
+    },
+    async entomb(keys) {
+      const drop = sql('DELETE FROM sealed WHERE pos = ? AND leaf_grp = ?');
+      const mark = sql('INSERT INTO tombstones (pos, leaf_grp) VALUES (?, ?) ON CONFLICT DO NOTHING');
+      for (const { pos, group } of keys) {
+        const id = ids.groups.int(group);
+        drop.run(pos, id);
+        mark.run(pos, id);
+      }
     },
     async addWraps(rows) {
       const add = sql(`INSERT INTO wraps (wrap, log, grp, body) VALUES (?, ?, ?, ?)

@@ -111,6 +111,8 @@ export interface Reader {
   lastPos(): Promise<Pos>;
   parts(positions: readonly Pos[]): Promise<PartRow[]>;
   wraps(ids: readonly Id<'wrap'>[]): Promise<WrapRow[]>;
+  /** Parts of these leaves that were erased alone. */
+  tombstones(positions: readonly Pos[]): Promise<{ pos: Pos; group: GroupId }[]>;
   forks(log?: LogId): Promise<ForkRow[]>;
   /** Sessions known under these origins. */
   origins(group: GroupId, origins: readonly Buffer[]): Promise<OriginRow[]>;
@@ -160,6 +162,8 @@ export interface Tx extends Reader {
   /** Parts whose `(pos, group)` is stored already are left as they are. */
   addParts(rows: readonly PartRow[]): Promise<void>;
   dropParts(keys: readonly { pos: Pos; group: GroupId }[]): Promise<void>;
+  /** Drops these parts for ever: `addParts` does not look, whoever refills does. */
+  entomb(keys: readonly { pos: Pos; group: GroupId }[]): Promise<void>;
   /** Wraps that are stored already are left as they are. */
   addWraps(rows: readonly WrapRow[]): Promise<void>;
   addForks(rows: readonly ForkRow[]): Promise<void>;

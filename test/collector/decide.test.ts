@@ -108,6 +108,15 @@ describe('decide', () => {
     );
   });
 
+  it('I3: a fork of a log that takes nothing new is kept and freezes it; of a frozen one there is nothing more', () => {
+    for (const state of ['closed', 'quarantined', 'frozen'] as const) {
+      const { texts, head } = standing(3, 3, state);
+      const decision = decide(head, read(texts), () => Buffer.alloc(32));
+      expect(decision.offence?.kind, state).toBe(state === 'frozen' ? 'not-open' : 'fork');
+      expect(decision.after).toEqual({ ...head, state: 'frozen' });
+    }
+  });
+
   it('I4: a hole before the batch ends it at once', () => {
     const { texts, head, stored } = standing(9, 2);
     expect(decide(head, read(texts.slice(3)), stored)).toMatchObject({

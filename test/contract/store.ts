@@ -299,6 +299,23 @@ function sealed(open: Open): void {
   );
 
   it(
+    'remembers what was erased alone, and says which sessions have an origin',
+    on(open, async (store) => {
+      await put(store, [1, 2], [group]);
+      const row = { group, origin: Buffer.alloc(32, 3), session: NEW.session() };
+      await store.write(async (tx) => {
+        await tx.addParts([part(1, { wrap: null }), part(2, { wrap: null })]);
+        await tx.entomb([{ pos: 1, group }]);
+        await tx.entomb([{ pos: 1, group }]);
+        await tx.putOrigins([row]);
+      });
+      expect(await store.read.parts([1, 2])).toEqual([part(2, { wrap: null })]);
+      expect(await store.read.tombstones([1, 2])).toEqual([{ pos: 1, group }]);
+      expect(await store.read.withOrigin([row.session, NEW.session()])).toEqual([row.session]);
+    }),
+  );
+
+  it(
     'finds origins of one group only, and puts replace',
     on(open, async (store) => {
       const other = NEW.group();

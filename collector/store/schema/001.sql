@@ -158,6 +158,12 @@ CREATE TABLE sealed (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sealed_grp ON sealed (grp);
 
+CREATE TABLE tombstones (               -- parts that were erased alone: a resent event does not bring them back
+  pos      INTEGER NOT NULL,
+  leaf_grp INTEGER NOT NULL,
+  PRIMARY KEY (pos, leaf_grp)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE origins (
   grp     INTEGER NOT NULL,             -- the span's group; the row goes with it
   origin  BLOB NOT NULL,                -- keyed hash of the natural key: the one keyed hash that is kept
