@@ -15,6 +15,7 @@ import { checkOperatorPair, type KeyPairPem, makeCa, makeServerCert } from './ce
 import { type CollectorConfig, checkName, checkUrl, hostOf, statePaths, writeConfig } from './config.ts';
 import { ensureStateDir, readText, writeAtomic } from './files.ts';
 import { Keyring } from './keyring.ts';
+import { refuseUsedSecond } from './keyring-copies.ts';
 import { lockState } from './lock.ts';
 import { addPerson } from './people.ts';
 
@@ -47,12 +48,12 @@ const DEFAULT_URL = 'wss://127.0.0.1:8443';
 export async function makeCollector(options: InitOptions, around: Surroundings): Promise<InitResult> {
   const dir = resolve(options.state);
   const config = configOf(options, around);
-  refuseSecond(dir);
+  refuseSecond(dir, config);
   ensureStateDir(dir);
   const lock = lockState(dir);
   try {
     // Again, under the lock: another init may have been quicker.
-    refuseSecond(dir);
+    refuseSecond(dir, config);
     await makeCertificates(dir, config, around);
     return await makeState(dir, config, around);
   } finally {
@@ -87,7 +88,7 @@ function configOf(options: InitOptions, { random }: Surroundings): CollectorConf
 }
 
 /** N5. What an earlier, interrupted `init` left is a person's to remove: it may be a collector that lost a file. */
-function refuseSecond(dir: string): void {
+function refuseSecond(dir: string, { keys2 }: CollectorConfig): void {
   const paths = statePaths(dir);
   if (existsSync(paths.config)) {
     throw new TilsynError('collector.exists', 'making a collector: this state directory has one already', {
@@ -97,10 +98,13 @@ function refuseSecond(dir: string): void {
   }
   if ([paths.slots, paths.database, paths.identity].some((path) => existsSync(path))) {
     throw new TilsynError('collector.half-made', 'making a collector: this directory holds parts of one', {
-      hint: 'If an earlier init was interrupted, empty the directory and try again; otherwise restore collector.json.',
+      hint: `If an earlier init was interrupted, empty the directory${
+        keys2 === null ? '' : ', remove keys.slots from the folder of --keys2'
+      } and try again; otherwise restore collector.json.`,
       exit: 'conflict',
     });
   }
+  if (keys2 !== null) refuseUsedSecond(keys2);
 }
 
 async function makeCertificates(dir: string, config: CollectorConfig, around: Surroundings): Promise<void> {

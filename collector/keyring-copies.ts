@@ -50,7 +50,7 @@ export interface CopiesOptions {
  * @throws TilsynError `keyring.exists`
  */
 export async function createCopies({ dir, second, random }: CopiesOptions): Promise<void> {
-  if (existsSync(join(dir, SLOTS_NAME))) throw exists();
+  if (existsSync(join(dir, SLOTS_NAME))) throw exists(EMPTY_STATE);
   const group = newId<'group'>(random);
   const header = encodeSlot({ state: 'header', group, copies: second === null ? 1 : 2 });
   for (const folder of second === null ? [dir] : [second, dir]) {
@@ -58,12 +58,23 @@ export async function createCopies({ dir, second, random }: CopiesOptions): Prom
     const path = join(folder, SLOTS_NAME);
     const file = SlotFile.open(path) ?? SlotFile.create(path);
     try {
-      if (isUsed(file)) throw exists();
+      if (isUsed(file)) throw exists(folder === second ? REMOVE_SECOND : EMPTY_STATE);
       file.write(0, header);
       await file.flush();
     } finally {
       file.close();
     }
+  }
+}
+
+/** Before anything else of a collector is made. @throws TilsynError `keyring.exists` */
+export function refuseUsedSecond(folder: string): void {
+  const file = SlotFile.open(join(folder, SLOTS_NAME));
+  if (file === null) return;
+  try {
+    if (isUsed(file)) throw exists(REMOVE_SECOND);
+  } finally {
+    file.close();
   }
 }
 
@@ -75,9 +86,13 @@ function isUsed(file: SlotFile): boolean {
   return used;
 }
 
-function exists(): TilsynError {
+const EMPTY_STATE = 'Start the collector on this state directory, or name an empty one.';
+const REMOVE_SECOND =
+  'The folder of --keys2 holds keys.slots with keys. If an interrupted init left it, remove that file; if it may be another collector’s second copy, keep it and name another folder.';
+
+function exists(hint: string): TilsynError {
   return new TilsynError('keyring.exists', 'making the keys of key groups: there are some already', {
-    hint: 'Start the collector on this state directory, or name an empty one.',
+    hint,
     exit: 'conflict',
   });
 }

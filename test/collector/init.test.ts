@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { init, run } from '../../collector/main.ts';
@@ -43,6 +43,33 @@ describe('collector init', () => {
     await expect(make({ url: 'ws://127.0.0.1:8443' })).rejects.toMatchObject({ code: 'collector.url' });
     await expect(make({ name: 'two words' })).rejects.toMatchObject({ code: 'collector.name' });
     await expect(make({ tlsCert: '/x' })).rejects.toMatchObject({ code: 'tls.half' });
+  });
+});
+
+describe('an init that was interrupted', () => {
+  it('N4 says what to remove, also of the second copy, and works once that is gone', async () => {
+    const [state, keys2] = [join(scratch(), 'state'), join(scratch(), 'two')];
+    let commits = 0;
+    const faults = {
+      hit: (point: string) => {
+        if (point !== 'store.commit') return;
+        commits += 1;
+        if (commits === 4) throw new Error('power');
+      },
+    };
+    const make = (more: object = {}) => init({ state, keys2, policy: 'none', log: silent, ...more });
+    await expect(make({ faults })).rejects.toThrow();
+    await expect(make()).rejects.toMatchObject({
+      code: 'collector.half-made',
+      hint: expect.stringContaining('remove keys.slots from the folder of --keys2'),
+    });
+    rmSync(state, { recursive: true });
+    await expect(make()).rejects.toMatchObject({
+      code: 'keyring.exists',
+      hint: expect.stringContaining('remove that file'),
+    });
+    rmSync(join(keys2, 'keys.slots'));
+    await make();
   });
 });
 
