@@ -3,7 +3,8 @@
  * what a batch touches once, and writes it once.
  *
  * Y1  Projections depend on leaves and registry only, in the order of `pos`: rebuilt, they are the same.
- * Y2  A leaf whose type or fields this version does not know changes nothing; a rebuild after an upgrade does.
+ * Y2  A leaf whose type or fields this version does not know changes nothing. The first start of a version with
+ *     other projections makes them anew, before anything is stored or read.
  * Y3  An agent's leaf touches its own sessions and sources only, whatever ids it names.
  * Y4  What comes before its session's start waits, and takes effect with the start.
  * Y5  No session costs more than its share: of what waits, and of leaves with sealed parts, the first ones count,
@@ -25,12 +26,16 @@ import {
   reduce,
   type State,
 } from './projections-reduce.ts';
-import type { LeafRow, Pos, Reader, Tx } from './store/types.ts';
+import type { LeafRow, Pos, Reader, Store, Tx } from './store/types.ts';
 
 const PROJECTED: ReadonlySet<string> = new Set(PROJECTED_TYPES);
 /** Leaves per step of a rebuild: bounds memory, not the transaction. */
 const REBUILD_STEP = 2_000;
 
+/** To be raised with every change of what leaves mean: of the reducer, of `PROJECTED_TYPES`, of a schema of theirs. */
+export const PROJECTION_VERSION = 1;
+/** Meta key: the version that made the projections. */
+const META_VERSION = 'projections';
 /** Meta key: how many facts found no room to wait for their session's start (Y5). */
 export const META_BEYOND = 'waiting_beyond';
 /** Meta key: how many leaves a projection failed on (Y7). */
@@ -82,6 +87,18 @@ export async function rebuild(tx: Tx): Promise<void> {
     if (last === undefined) return;
     after = last.pos;
   }
+}
+
+/** Makes the projections anew where another version made them (Y2), an older one or a newer; says whether one did. */
+export async function refreshProjections(store: Store): Promise<boolean> {
+  const before = await store.read.meta(META_VERSION);
+  if (before === String(PROJECTION_VERSION)) return false;
+  await store.write(async (tx) => {
+    await rebuild(tx);
+    // A crash before this commit leaves the old ones and their version.
+    await tx.setMeta(META_VERSION, String(PROJECTION_VERSION));
+  });
+  return before !== null;
 }
 
 /** The leaves that mean something here; the rest is `unrecognised` or of no projection (Y2). */

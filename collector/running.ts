@@ -1,7 +1,7 @@
 /**
  * `collector run`: opens the state, finishes what a crash interrupted, then the port.
  *
- * N1  Recovery is done before the port opens.
+ * N1  Recovery is done before the port opens, and projections of another version are made anew (Y2).
  * N2  A damaged database is set aside and nothing goes on without it: keys stay, a person decides.
  * N3  Stopping takes nothing new, closes the sockets, finishes what was taken, and says so in the own log.
  */
@@ -22,6 +22,7 @@ import { AgentSocket, type Gate } from './ingest/socket.ts';
 import { readPair, writePair } from './init.ts';
 import { Keyring } from './keyring.ts';
 import { lockState } from './lock.ts';
+import { refreshProjections } from './projections.ts';
 import { recover } from './recovery.ts';
 import { agentRoutes } from './routes.ts';
 import { Port } from './server.ts';
@@ -79,6 +80,7 @@ async function start(settings: RunSettings, around: Surroundings, undo: Undo): P
   const commits = new Commits();
   const store = await openExisting(dir, around, commits);
   undo.add(() => store.close());
+  if (await refreshProjections(store)) around.log.info('collector: sessions and sources were read anew');
   const keyring = await Keyring.open({
     dir,
     second: config.keys2,

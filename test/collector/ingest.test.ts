@@ -588,3 +588,22 @@ describe('failures', () => {
     expect((await storedOf(world, one.chain.log)).length).toBe(400);
   });
 });
+
+describe('a start', () => {
+  it('N1, Y2: makes projections of another version anew before the port opens', async () => {
+    const world = await startWorld();
+    const one = await world.agent();
+    const link = await one.connect();
+    const data = started();
+    link.send(one.batch([one.chain.add('session.started', data).text]));
+    await link.ackThrough(1);
+    await link.close();
+    await world.handle.ctx.store.write(async (tx) => {
+      await tx.clearProjections();
+      await tx.setMeta('projections', 'another');
+    });
+    await world.restart();
+    const rows = await world.handle.ctx.store.read.sessionsById([data.session as never]);
+    expect(rows.map(({ state }) => state)).toEqual(['active']);
+  });
+});

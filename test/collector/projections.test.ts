@@ -1,7 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { applyLeaves, META_BEYOND, META_FAILED, rebuild, type Stored } from '../../collector/projections.ts';
+import {
+  applyLeaves,
+  META_BEYOND,
+  META_FAILED,
+  PROJECTION_VERSION,
+  rebuild,
+  refreshProjections,
+  type Stored,
+} from '../../collector/projections.ts';
 import { MAX_PART_POS, MAX_WAITING } from '../../collector/projections-reduce.ts';
 import type { AgentRow, Reader, SessionRow, SourceRow, Store, Tx } from '../../collector/store/types.ts';
 import type { OwnDraft } from '../../collector/types.ts';
@@ -439,6 +447,23 @@ describe('projections', () => {
     expect([sessions, sources, gaps]).toEqual([[], [], []]);
     expect(await store.read.lastPos()).toBe(4);
     await expectSameAfterRebuild(house);
+  });
+
+  it('Y2 are made anew once by the first start of another version, and not by the next', async () => {
+    const { store, one } = await world();
+    const id = newHex<SessionId>();
+    await store.write((tx) => one.write(tx, started(id), ended(id)));
+    // What a version that did not know the end has left.
+    const old = { ...(await session(store, id)), state: 'active' as const, endedAt: null };
+    for (const version of [null, '0', String(PROJECTION_VERSION + 1)]) {
+      await store.write(async (tx) => {
+        await tx.putSessions([old]);
+        if (version !== null) await tx.setMeta('projections', version);
+      });
+      expect(await refreshProjections(store)).toBe(version !== null);
+      expect((await session(store, id)).state).toBe('ended');
+      expect(await refreshProjections(store)).toBe(false);
+    }
   });
 
   it('follow a source: reading, unreadable, lost, and what it left out', async () => {
