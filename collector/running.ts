@@ -101,8 +101,7 @@ async function start(settings: RunSettings, around: Surroundings, undo: Undo): P
   const port = new Port({
     tls,
     clock: ctx.clock,
-    agent: (socket, channel) => void new AgentSocket(gate, socket, channel),
-    proven: () => rooms.links.all().length,
+    agent: (socket, channel, proven) => void new AgentSocket(gate, socket, channel, proven),
   });
   undo.add(() => port.close());
   agentRoutes(port.app, ctx, new Enroller(ctx));

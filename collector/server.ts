@@ -18,17 +18,13 @@ import { MAX_FRAME_BYTES, SUBPROTOCOL } from '../protocol/frame.ts';
 import { EXPORTER_BYTES, EXPORTER_LABEL } from '../protocol/handshake.ts';
 import { toB64 } from '../protocol/ids.ts';
 import { type Clock, SECOND_MS } from '../protocol/time.ts';
-import { Bucket } from './bucket.ts';
 import type { KeyPairPem } from './certs.ts';
+import { Doorway } from './doorway.ts';
 
 export const AGENT_PATH = '/v1/agent';
 
-/** A fleet that comes back at once is let in over a minute, not in one second. */
-const HANDSHAKES = { perSecond: 200, burst: 200 };
 const RETRY_SECONDS = 5;
 const MAX_CONNECTIONS = 20_000;
-/** Sockets whose agent has not proven itself yet. */
-const MAX_UNPROVEN = 2_000;
 const CLOSE_WAIT_MS = 900;
 const STOP_WAIT_MS = 2 * SECOND_MS;
 
@@ -64,10 +60,8 @@ const MAX_BODY_BYTES = 256 * 1024;
 export interface PortOptions {
   tls: KeyPairPem;
   clock: Clock;
-  /** A socket of an agent; it has proven nothing yet. */
-  agent(socket: WebSocket, channel: string): void;
-  /** How many of the open sockets have proven themselves. */
-  proven(): number;
+  /** A socket of an agent; it has proven nothing yet. `proven` is called when it has. */
+  agent(socket: WebSocket, channel: string, proven: () => void): void;
 }
 
 export class Port {
@@ -75,12 +69,12 @@ export class Port {
   readonly #options: PortOptions;
   readonly #server: Server;
   readonly #sockets = new WebSocketServer(LIMITS);
-  readonly #handshakes: Bucket;
+  readonly #doorway: Doorway;
   #stopping = false;
 
   constructor(options: PortOptions) {
     this.#options = options;
-    this.#handshakes = new Bucket(options.clock, HANDSHAKES);
+    this.#doorway = new Doorway(options.clock);
     this.#server = createServer({ ...tlsOf(options.tls), ...HTTP_LIMITS });
     this.#server.maxConnections = MAX_CONNECTIONS;
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
@@ -114,28 +108,22 @@ export class Port {
     // Until `ws` takes over, a torn connection must not end the process.
     const onError = () => socket.destroy();
     socket.on('error', onError);
-    const refusal = this.#refusalOf(request);
+    const refusal = refusalOf(request);
     const channel = refusal === null ? channelOf(request.socket as TLSSocket) : null;
     if (refusal !== null || channel === null) {
       turnAway(socket, refusal ?? { status: '400 Bad Request', text: 'no TLS exporter' });
       return;
     }
+    const proven = this.#stopping ? null : this.#doorway.enter(request.socket.remoteAddress ?? '');
+    if (proven === null) {
+      turnAway(socket, TOO_MANY);
+      return;
+    }
+    socket.once('close', proven);
     this.#sockets.handleUpgrade(request, socket, head, (ws) => {
       socket.off('error', onError);
-      this.#options.agent(ws, channel);
+      this.#options.agent(ws, channel, proven);
     });
-  }
-
-  #refusalOf(request: IncomingMessage): TurnedAway | null {
-    const [path] = (request.url ?? '').split('?');
-    if (path !== AGENT_PATH) return { status: '404 Not Found', text: '' };
-    const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((text) => text.trim());
-    if (!offered.includes(SUBPROTOCOL)) {
-      return { status: '400 Bad Request', text: `this collector speaks ${SUBPROTOCOL}` };
-    }
-    const unproven = this.#sockets.clients.size - this.#options.proven();
-    if (!this.#stopping && unproven < MAX_UNPROVEN && this.#handshakes.take()) return null;
-    return { status: '503 Service Unavailable', text: 'too many at once', retrySeconds: RETRY_SECONDS };
   }
 
   /** Takes nothing new; open sockets go on until `close`. */
@@ -178,6 +166,20 @@ interface TurnedAway {
   status: string;
   text: string;
   retrySeconds?: number;
+}
+
+const TOO_MANY: TurnedAway = {
+  status: '503 Service Unavailable',
+  text: 'too many at once',
+  retrySeconds: RETRY_SECONDS,
+};
+
+function refusalOf(request: IncomingMessage): TurnedAway | null {
+  const [path] = (request.url ?? '').split('?');
+  if (path !== AGENT_PATH) return { status: '404 Not Found', text: '' };
+  const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((text) => text.trim());
+  if (offered.includes(SUBPROTOCOL)) return null;
+  return { status: '400 Bad Request', text: `this collector speaks ${SUBPROTOCOL}` };
 }
 
 function turnAway(socket: Duplex, { status, text, retrySeconds }: TurnedAway): void {

@@ -57,15 +57,17 @@ export class AgentSocket implements LiveLink, Sender {
   /** base64url of the TLS exporter value. */
   readonly #channel: string;
   readonly #cancelDeadline: () => void;
+  readonly #proven: () => void;
   #phase: Phase = { at: 'hello' };
   #row: AgentRow | null = null;
   #instance = '';
   #barred = false;
 
-  constructor(gate: Gate, ws: WebSocket, channel: string) {
+  constructor(gate: Gate, ws: WebSocket, channel: string, proven: () => void) {
     const { clock, random } = gate.ctx;
     this.#gate = gate;
     this.#channel = channel;
+    this.#proven = proven;
     this.#wire = new Wire(ws, clock, random, {
       message: (text, bytes) => this.#onMessage(text, bytes),
       closed: () => this.#leave(),
@@ -161,6 +163,7 @@ export class AgentSocket implements LiveLink, Sender {
       this.end(NOT_PROVEN.close, NOT_PROVEN.refusal);
       return;
     }
+    this.#proven();
     // Waiting for another socket's pong is not the agent's delay.
     this.#cancelDeadline();
     if (!(await arbiter.enter(this))) return;
