@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { birthHash, birthRecord, verifyBirth } from '../protocol/birth.ts';
 import { leafHash } from '../protocol/canonical.ts';
 import { toB64 } from '../protocol/ids.ts';
-import { readLeaf } from '../protocol/leaf.ts';
+import { type LeafProblem, readLeaf } from '../protocol/leaf.ts';
 import type { Db } from './db.ts';
 
 export type Report = (code: string, count?: number) => void;
@@ -24,6 +24,13 @@ interface LeafRow {
   bytes: string;
   hash: Buffer;
 }
+
+const UNREADABLE: Readonly<Record<LeafProblem, string>> = {
+  'too-large': 'chain.too-large',
+  'not-json': 'chain.not-json',
+  'not-canonical': 'chain.not-canonical',
+  'not-a-leaf': 'chain.not-a-leaf',
+};
 
 /** Leaves between two looks at the event loop: a running agent goes on while it checks itself. */
 const CHUNK = 500;
@@ -80,7 +87,7 @@ function checkPlace(row: LogRow, seq: number, before: number, report: Report): v
 function checkLeaf(leaf: LeafRow, prev: Buffer | null, report: Report): void {
   const read = readLeaf(leaf.bytes);
   if (typeof read === 'string') {
-    report(`chain.${read}`);
+    report(UNREADABLE[read]);
     return;
   }
   if (!leafHash(leaf.bytes).equals(leaf.hash)) report('chain.hash');

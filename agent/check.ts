@@ -44,6 +44,14 @@ const ZERO: Record<string, string> = {
     OR (first_sight IS NOT NULL AND NOT json_valid(first_sight))`,
 };
 
+/** What kept the check from looking, as a finding. */
+const UNREAD: Record<string, string> = {
+  'database.corrupt': 'database.corrupt',
+  'state.denied': 'database.denied',
+  'state.read-only': 'database.read-only',
+  'state.full': 'database.full',
+};
+
 export async function checkState(dir: string): Promise<CheckReport> {
   const findings = new Map<string, Finding>();
   const report: Report = (code, count = 1) => {
@@ -109,7 +117,7 @@ async function checkDatabase(dir: string, report: Report): Promise<string | null
     return key;
   } catch (error) {
     const { code } = databaseError(error, 'checking the agent database');
-    report(`database.${code.slice(code.indexOf('.') + 1)}`);
+    report(UNREAD[code] ?? 'database.failed');
     return null;
   } finally {
     db?.close();

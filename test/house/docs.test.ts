@@ -154,13 +154,20 @@ describe('docs/guide/troubleshooting.md', () => {
       "new TilsynError('f.g', message);",
       "const r = { code: 'h.i', status: 401 };",
       "throw wrong('j.k', 'it is'); say('agent.started', 'start');",
+      "new TilsynError(late ? 'l.m' : 'n.o', `x`, {});",
+      "const c = { code: own?.code ?? 'p.q', verb: 'session.list', badFrame: 'r.s' };",
+      "report('t.u'); report('v.w', 3); this.#offend('badFrame', 'x.y', 'why'); about('z.a', m, []);",
+      "const HINTS = {\n  'token.used': 'Make another',\n  'host.name': 'month',\n};\nhit('b.c');",
     ].join('\n');
     expect(errorsIn({ path: 'a.ts', text })).toEqual([
       { code: 'a.b', text: "doing x: it's bad", file: 'a.ts' },
       { code: 'c.d-e', text: 'opening …: not …', file: 'a.ts' },
       { code: 'f.g', text: null, file: 'a.ts' },
-      { code: 'h.i', text: null, file: 'a.ts' },
-      { code: 'j.k', text: null, file: 'a.ts' },
+      ...['h.i', 'p.q', 'j.k', 'r.s', 'x.y', 'z.a', 'l.m', 'n.o', 't.u', 'v.w', 'token.used'].map((code) => ({
+        code,
+        text: null,
+        file: 'a.ts',
+      })),
     ]);
     expect(codesOn('see `a.b`, not a.c')).toEqual(new Set(['a.b']));
     expect(headingsOn('### opening `x`: no\ntext')).toEqual(new Set(['opening x: no']));

@@ -1,5 +1,8 @@
 /** Error codes and their texts, as the source makes them. */
 import { eventDefinition } from '../../protocol/event.ts';
+import { VERBS } from '../../protocol/frame.ts';
+import { DATA_CLASSES } from '../../protocol/group.ts';
+import { READING_VERBS } from '../../protocol/words.ts';
 import { codeOnly, type SourceFile } from './tree.ts';
 
 export interface MadeError {
@@ -10,9 +13,26 @@ export interface MadeError {
 }
 
 const MADE = /new TilsynError\(\s*(['"])([a-z][a-z0-9-]*(?:\.[a-z0-9-]+)+)\1\s*,\s*/g;
-/** Codes that a table or a helper hands on: `code: 'token.expired'`, `wrong('tls.expired', 'it has expired')`. */
-const HANDED = /\b(?:code:|code =)\s*(['"])([a-z][a-z0-9-]*\.[a-z0-9.-]+)\1/g;
-const PASSED = /\b[a-z]\w*\(\s*(['"])([a-z][a-z0-9-]*\.[a-z0-9.-]+)\1\s*,\s*['"`]/g;
+const CODE = `(['"])([a-z][a-z0-9-]*\\.[a-z0-9.-]+)\\1`;
+/**
+ * Codes that reach `TilsynError` or a report by another way. All but the last two are also how events are named, and
+ * events, verbs and classes of data are no errors.
+ */
+const HANDED = [
+  // code: 'token.expired' · code: own?.code ?? 'link.failed' · const code = 'a.b'
+  new RegExp(`\\bcode(?::| =)\\s*(?:[^,;\\n'"]*\\?\\?\\s*)?${CODE}`, 'g'),
+  // wrong('tls.expired', 'it has expired')
+  new RegExp(`\\b[a-z]\\w*\\(\\s*${CODE}\\s*,\\s*['"\`]`, 'g'),
+  // { badFrame: 'frame.bad', 'not-json': 'chain.not-json' }
+  new RegExp(`[\\w'"]:\\s*${CODE}`, 'g'),
+  // this.#offend('flowExceeded', 'batch.credits', …) · about(\n 'erasure.second-absent',\n message
+  new RegExp(`#offend\\('\\w+',\\s*${CODE}`, 'g'),
+  new RegExp(`\\babout\\(\\s*${CODE}`, 'g'),
+];
+/** Findings of a check, and tables that are keyed by code: `'token.used': 'Make a new …'`. */
+const FOUND = [new RegExp(`\\breport\\(\\s*${CODE}`, 'g'), new RegExp(`^\\s*${CODE}:\\s*(?=['"\`])`, 'gm')];
+const ANY_CODE = new RegExp(CODE, 'g');
+const NO_ERRORS: ReadonlySet<string> = new Set<string>([...VERBS, ...READING_VERBS, ...DATA_CLASSES]);
 
 export function errorsIn(file: SourceFile): MadeError[] {
   const code = codeOnly(file.text);
@@ -24,11 +44,22 @@ export function errorsIn(file: SourceFile): MadeError[] {
       file: file.path,
     });
   }
-  for (const match of [...code.matchAll(HANDED), ...code.matchAll(PASSED)]) {
-    const name = match[2] ?? '';
-    if (eventDefinition(name) === undefined) made.push({ code: name, text: null, file: file.path });
-  }
+  const handed = [...HANDED.flatMap((way) => namesIn(code, way)), ...chosenIn(code)];
+  const names = handed.filter((name) => eventDefinition(name) === undefined);
+  for (const name of new Set([...names, ...FOUND.flatMap((way) => namesIn(code, way))]))
+    if (!NO_ERRORS.has(name)) made.push({ code: name, text: null, file: file.path });
   return made;
+}
+
+function namesIn(code: string, way: RegExp): string[] {
+  return [...code.matchAll(way)].map((match) => match[2] ?? '');
+}
+
+/** `new TilsynError(late ? 'a.b' : 'c.d', …`: every code that its first argument can be. */
+function chosenIn(code: string): string[] {
+  return [...code.matchAll(/new TilsynError\((?!\s*['"])([^,]*),/g)].flatMap(([, first]) =>
+    namesIn(first ?? '', ANY_CODE),
+  );
 }
 
 /** The string or template that begins at `at`, with `…` for each value in it. */
