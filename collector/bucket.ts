@@ -23,15 +23,15 @@ export class Bucket {
     this.#at = now;
   }
 
-  /** True where there is one left, without taking it. */
-  has(): boolean {
+  /** True where there is one left, or so many, without taking them. */
+  has(count = 1): boolean {
     this.#fill();
-    return this.#level >= 1;
+    return this.#level >= count;
   }
 
-  take(): boolean {
-    if (!this.has()) return false;
-    this.#level -= 1;
+  take(count = 1): boolean {
+    if (!this.has(count)) return false;
+    this.#level -= count;
     return true;
   }
 

@@ -1,24 +1,29 @@
 /**
  * A connection that was let in: window, acks, beats, commands, key groups.
  *
- * S2  More than the credits allow closes the connection; nothing that was taken is lost.
+ * S2  More than the credits allow closes the connection, and so does a batch over its size; nothing that was taken is
+ *     lost.
  * S3  `erase`, `result` and beats do not wait behind batches.
  * S4  A connection that is silent for 75 s is closed.
  * S5  Evidence is complete up to a beat's `readThrough` once everything the agent had then is stored here.
+ * S6  What needs no credits is bounded in bytes per second.
  */
 import type { CloseName } from '../../protocol/close-code.ts';
 import { codeOf } from '../../protocol/errors.ts';
 import {
   type AgentFrame,
+  BATCH_BYTES,
   BEAT_MS,
   type CollectorFrame,
   DEAD_MS,
   FIRST_CREDITS,
   type FrameOf,
+  MAX_FRAME_BYTES,
 } from '../../protocol/frame.ts';
 import type { SignedGroup } from '../../protocol/group.ts';
 import type { GroupId, LogId } from '../../protocol/ids.ts';
 import { fromIso, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
+import { Bucket } from '../bucket.ts';
 import type { AgentRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { commandsAfter, storeResult } from './commands.ts';
@@ -30,6 +35,10 @@ import type { Wire } from './wire.ts';
 
 /** A frame's size as the agent reckons it may differ a little from what came. */
 const WINDOW_SLACK_BYTES = 256 * 1024;
+/** A batch is closed before it is too large; agents of other versions may reckon it a little otherwise. */
+const MAX_BATCH_BYTES = BATCH_BYTES + 16 * 1024;
+/** Frames beside batches: one of the largest size at any time, and a steady trickle. */
+const BESIDES = { perSecond: 256 * 1024, burst: MAX_FRAME_BYTES };
 const MAX_GROUPS = 1024;
 const MAX_PENDING_BEATS = 8;
 
@@ -51,6 +60,7 @@ export class Live {
   readonly #sentGroups = new Set<string>();
   readonly #outstanding = { events: 0, bytes: 0 };
   readonly #commands: { sent: number; sending: boolean; again: boolean };
+  readonly #besides: Bucket;
   #beats: { next: number; readThrough: UtcMs }[] = [];
   #cancelBeat: () => void = () => {};
   #over = false;
@@ -58,6 +68,7 @@ export class Live {
   constructor(deps: LiveDeps, admission: Admission) {
     this.#deps = deps;
     this.#openLog = admission.openLog;
+    this.#besides = new Bucket(deps.ctx.clock, BESIDES);
     this.#commands = { sent: admission.applied, sending: false, again: false };
     for (const { log, through } of admission.welcome.cursors) this.#cursors.set(log, through);
   }
@@ -90,6 +101,10 @@ export class Live {
 
   take(frame: LiveFrame, bytes: number): void {
     const { ctx, row } = this.#deps;
+    if (frame.t !== 'batch' && !this.#besides.take(bytes)) {
+      this.#offend('flowExceeded', 'frame.too-fast', 'it is more than is taken in a second beside batches');
+      return;
+    }
     switch (frame.t) {
       case 'batch':
         this.#takeBatch(frame, bytes);
@@ -114,6 +129,10 @@ export class Live {
     const { ingest, sender, wire } = this.#deps;
     if (!this.#cursors.has(frame.log)) {
       this.#offend('unexpectedFrame', 'batch.log', 'its log was not in the hello');
+      return;
+    }
+    if (bytes > MAX_BATCH_BYTES) {
+      this.#offend('flowExceeded', 'batch.too-large', 'it is larger than a batch may be');
       return;
     }
     const events = frame.events.length;

@@ -3,6 +3,7 @@ import { revokeAgent } from '../../collector/agents.ts';
 import type { LinkRegistry } from '../../collector/ingest/links.ts';
 import { CLOSE } from '../../protocol/close-code.ts';
 import type { EventData } from '../../protocol/event.ts';
+import type { AgentFrame } from '../../protocol/frame.ts';
 import type { GroupId, LogId } from '../../protocol/ids.ts';
 import { newId } from '../../protocol/ids.ts';
 import { DAY_MS, toIso, utcMs } from '../../protocol/time.ts';
@@ -207,6 +208,36 @@ describe('leaves', () => {
     const again = await one.connect();
     again.send(one.batch(texts.slice(0, 1), [], { log: 'c'.repeat(32) }));
     expect((await again.refused()).close).toBe(CLOSE.unexpectedFrame);
+  });
+
+  it('S2: a batch over its size closes the connection, and nothing of it is stored', async () => {
+    const world = await startWorld();
+    const one = await world.agent();
+    const link = await one.connect();
+    const long = () => {
+      const text = one.chain.raw({ type: 'later.type', data: { later: 'x'.repeat(15_000) } });
+      return one.chain.take(text).text;
+    };
+    const texts = Array.from({ length: 17 }, long);
+    link.send(one.batch(texts));
+    await link.ackThrough(17);
+    link.send(one.batch(Array.from({ length: 19 }, long)));
+    expect(await link.refused()).toEqual({ refusal: 'batch.too-large', close: CLOSE.flowExceeded });
+    expect((await logRow(world, one.chain.log))?.through).toBe(17);
+  });
+
+  it('S6: what needs no credits is taken at a bounded rate', async () => {
+    const world = await startWorld();
+    const one = await world.agent();
+    const still = world.clock.mono();
+    world.clock.mono = () => still;
+    const link = await one.connect();
+    const status: AgentFrame = { t: 'status', body: { any: 'x'.repeat(200_000) } };
+    for (let i = 0; i < 5; i += 1) link.send(status);
+    link.send({ t: 'erase', groups: [newId(random)] });
+    await link.next('erased');
+    link.send(status);
+    expect(await link.refused()).toEqual({ refusal: 'frame.too-fast', close: CLOSE.flowExceeded });
   });
 
   it('S5: coverage moves on once everything that the agent had then is stored', async () => {
