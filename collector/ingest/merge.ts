@@ -53,7 +53,7 @@ async function telling(tx: Tx, told: readonly Told[]): Promise<OriginRow[]> {
   const sessions = [...new Set(told.map(({ session }) => session))];
   const rows = new Map((await tx.sessionsById(sessions)).map((row) => [row.session, row]));
   const settled = new Set(await tx.withOrigin(sessions));
-  for (const { root } of await tx.mergedInto(sessions, 1)) settled.add(root);
+  for (const root of await tx.rootsAmong(sessions)) settled.add(root);
   const first: OriginRow[] = [];
   for (const { group, origin, session, pos } of told) {
     const row = rows.get(session);

@@ -36,7 +36,7 @@ const columns: Columns<SessionRow> = {
 
 type Reads = Pick<
   Reader,
-  'sessionsById' | 'sessions' | 'twins' | 'twinned' | 'mergedInto' | 'waiting' | 'counts'
+  'sessionsById' | 'sessions' | 'twins' | 'twinned' | 'mergedInto' | 'rootsAmong' | 'waiting' | 'counts'
 >;
 type Writes = Pick<Tx, 'putSessions' | 'putWaiting' | 'dropWaiting' | 'clearProjections'>;
 
@@ -73,6 +73,11 @@ export function readSessions(sql: Sql): Reads {
     },
     async mergedInto(ids, most) {
       return ids.flatMap((root) => under(root, most).map((row) => ({ root, row })));
+    },
+    async rootsAmong(ids) {
+      const rows = sql(`SELECT DISTINCT merged_into AS session FROM sessions
+        WHERE merged_into ${IN_LIST} AND session <> merged_into`).all(JSON.stringify(ids));
+      return (rows as { session: SessionId }[]).map(({ session }) => session);
     },
     async waiting(ids) {
       return sql(`SELECT session, pos FROM waiting WHERE session ${IN_LIST} ORDER BY pos`).all(

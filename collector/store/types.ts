@@ -130,6 +130,8 @@ export interface Reader {
    * one before any second.
    */
   mergedInto(ids: readonly SessionId[], most: number): Promise<{ root: SessionId; row: SessionRow }[]>;
+  /** Of these, the ones that `mergedInto` would find any for; one look for many. */
+  rootsAmong(ids: readonly SessionId[]): Promise<SessionId[]>;
   /** Sources of these hosts, in the order told; of each host at most `MAX_SOURCES` are kept. */
   sourcesOf(agents: readonly AgentId[]): Promise<SourceRow[]>;
   /** Gaps that touch [from, to). */
