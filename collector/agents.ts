@@ -3,6 +3,7 @@
  *
  * A2  Revoked is for ever: refused at once, a live socket closed, history kept.
  * A3  Each act is an event in the transaction of the act; repeating it changes nothing and says nothing.
+ * A5  What an agent says of its software is kept where it has the form of that; free text is not.
  */
 import { TilsynError } from '../protocol/errors.ts';
 import type { AgentId, CustomerId, PersonId } from '../protocol/ids.ts';
@@ -24,6 +25,20 @@ export const CONFLICT: Refusal = {
   // Both may ask again soon: the honest one is back within a minute after a person resolved it.
   retryAfter: MINUTE_MS / 2,
 };
+
+export type Software = NonNullable<AgentRow['software']>;
+
+const FORMS: Readonly<Record<keyof Software, RegExp>> = {
+  version: /^\d{1,4}\.\d{1,4}\.\d{1,4}(-(alpha|beta|rc)\.\d{1,3})?$/,
+  platform: /^(aix|android|cygwin|darwin|freebsd|haiku|linux|netbsd|openbsd|sunos|win32)$/,
+  node: /^\d{1,3}(\.\d{1,4}){0,2}$/,
+};
+
+/** What of it may stand in a table (A5). */
+export function softwareOf(said: Software): Software {
+  const kept = (field: keyof Software) => (FORMS[field].test(said[field]) ? said[field] : 'unknown');
+  return { version: kept('version'), platform: kept('platform'), node: kept('node') };
+}
 
 /** Agents of these customers; null: of all. In the order of enrolment. */
 export async function listAgents(ctx: Context, customers: readonly CustomerId[] | null): Promise<AgentRow[]> {

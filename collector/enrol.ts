@@ -12,11 +12,12 @@ import { TilsynError } from '../protocol/errors.ts';
 import type { AgentId, LogId, TokenId } from '../protocol/ids.ts';
 import { publicText } from '../protocol/sign.ts';
 import { MINUTE_MS } from '../protocol/time.ts';
+import { softwareOf } from './agents.ts';
 import { Bucket, Buckets } from './bucket.ts';
 import { cidrHolds, plainAddress } from './cidr.ts';
 import { supply } from './ingest/supply.ts';
 import type { AgentRow, LogRow, TokenRow, Tx } from './store/types.ts';
-import { secretHash, TOKEN_MEMORY_MS, type TokenState, tokenState } from './tokens.ts';
+import { rangesOf, secretHash, TOKEN_MEMORY_MS, type TokenState, tokenState } from './tokens.ts';
 import type { Context } from './types.ts';
 
 /** Wrong secrets: ten at once from one address, then one in six seconds. */
@@ -85,7 +86,8 @@ export class Enroller {
       await this.#recordReuse(token.token, address);
       throw ended(state);
     }
-    if (token.cidr !== null && !cidrHolds(token.cidr, address)) {
+    const range = (await rangesOf(this.#ctx, [token])).get(token.token);
+    if (range !== undefined && !cidrHolds(range, address)) {
       throw new TilsynError('token.address', 'enrolling: the token is not for the network this host is in', {
         hint: 'Make a token with another --cidr, or enrol from inside that network.',
         exit: 'forbidden',
@@ -228,7 +230,7 @@ function newAgent(request: EnrolRequest, token: TokenRow, now: AgentRow['enrolle
     readThrough: null,
     skewMs: null,
     backlog: null,
-    software: request.software,
+    software: softwareOf(request.software),
     namePos: null,
   };
 }

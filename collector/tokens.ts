@@ -2,6 +2,7 @@
  * Enrolment tokens. The text is shown once; only the SHA-256 of its secret is kept.
  *
  * N1  A token is useless after its use, its end or its revocation; late use is recognised for 90 days.
+ * N6  From where a token may be used lies in a sealed part only; where that does not open any more, it is from nowhere.
  */
 import { X509Certificate } from 'node:crypto';
 import { sha256 } from '../protocol/canonical.ts';
@@ -21,7 +22,7 @@ import { DAY_MS, MINUTE_MS, type UtcMs, utcMs } from '../protocol/time.ts';
 import { defaultAgreement, openAgreement } from './agreements.ts';
 import { readCidr } from './cidr.ts';
 import { findOrCreateCustomerSite } from './customers.ts';
-import type { TokenRow } from './store/types.ts';
+import type { TokenRow, Tx } from './store/types.ts';
 import type { Context } from './types.ts';
 
 export const TOKEN_TTL_MS = 30 * MINUTE_MS;
@@ -69,19 +70,51 @@ export async function createToken(ctx: Context, wanted: NewToken): Promise<MadeT
     mode: chosen.agreement.mode,
     uses: limits.uses,
     used: 0,
-    cidr: limits.cidr,
+    cidrPos: null,
     requireApproval: wanted.requireApproval ?? false,
     state: 'open',
     createdBy: wanted.person,
     createdAt: now,
     expiresAt: utcMs(now + limits.ttlMs),
   };
-  await ctx.store.write(async (tx) => {
-    await tx.tokens.put([row]);
-    await ctx.own.append(tx, [{ type: 'token.created', data: { token: row.token, person: wanted.person } }]);
-  });
+  const stored = await ctx.store.write((tx) => putToken(ctx, tx, row, wanted.person, limits.cidr));
   ctx.notify(await ctx.store.read.lastPos());
-  return { row, text: textOf(ctx, row, secret), agreementMade: chosen.made };
+  return { row: stored, text: textOf(ctx, row, secret), agreementMade: chosen.made };
+}
+
+async function putToken(
+  ctx: Context,
+  tx: Tx,
+  row: TokenRow,
+  person: PersonId | null,
+  cidr: string | null,
+): Promise<TokenRow> {
+  const [pos] = await ctx.own.append(tx, [
+    {
+      type: 'token.created',
+      data: { token: row.token, person },
+      personal: cidr === null ? null : { cidr },
+    },
+  ]);
+  const stored: TokenRow = { ...row, cidrPos: cidr === null ? null : (pos ?? null) };
+  await tx.tokens.put([stored]);
+  return stored;
+}
+
+/** Ranges of the tokens that have one, by token; of one whose sealed part is gone `erased`, which holds nobody (N6). */
+export async function rangesOf(ctx: Context, rows: readonly TokenRow[]): Promise<Map<TokenId, string>> {
+  const bound = rows.flatMap(({ token, cidrPos }) => (cidrPos === null ? [] : [{ token, cidrPos }]));
+  if (bound.length === 0) return new Map();
+  const opened = await ctx.opener.open(
+    ctx.store.read,
+    bound.map(({ cidrPos }) => cidrPos),
+  );
+  return new Map(
+    bound.map(({ token, cidrPos }) => {
+      const cidr = opened.get(cidrPos)?.cidr;
+      return [token, typeof cidr === 'string' ? cidr : 'erased'];
+    }),
+  );
 }
 
 function checkedLimits(wanted: NewToken): { ttlMs: number; uses: number; cidr: string | null } {

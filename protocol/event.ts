@@ -243,7 +243,14 @@ export const EVENTS = {
   'agent.offline': collector(agentAtCollector),
   'log.forked': collector(logAt),
   'log.quarantined': collector(logAt),
-  'token.created': collector(tokenData, address, 'audit.event'),
+  'token.created': collector(
+    tokenData,
+    z.strictObject({
+      address: text(64).optional(),
+      /** Peers outside of it are refused. */ cidr: text(64).optional(),
+    }),
+    'audit.event',
+  ),
   'token.used': collector(tokenData, address, 'audit.event'),
   'token.reused': collector(tokenData, address, 'audit.event'),
   'token.revoked': collector(tokenData, address, 'audit.event'),

@@ -8,7 +8,7 @@ import { type Caller, sees } from '../auth.ts';
 import { readCidr } from '../cidr.ts';
 import { customerNames, siteNames } from '../customers.ts';
 import type { CustomerRow, TokenRow } from '../store/types.ts';
-import { createToken, listTokens, revokeToken, TOKEN_TTL_MS, tokenState } from '../tokens.ts';
+import { createToken, listTokens, rangesOf, revokeToken, TOKEN_TTL_MS, tokenState } from '../tokens.ts';
 import type { Context } from '../types.ts';
 import { recordReading } from './reading.ts';
 import { registryAnswer } from './registry.ts';
@@ -88,9 +88,14 @@ async function items(
   reason: string | null = null,
 ) {
   const filter = { token: rows.length === 1 ? rows[0]?.token : undefined, reason };
-  await recordReading(ctx, caller, verb, rows.length * 2, filter);
+  const bound = rows.filter(({ cidrPos }) => cidrPos !== null).length;
+  await recordReading(ctx, caller, verb, rows.length * 2 + bound, filter);
   const [customers, sites] = [await customerNames(ctx), await siteNames(ctx)];
-  return rows.map((row) => tokenItem(ctx, row, customers, sites));
+  const ranges = await rangesOf(ctx, rows);
+  return rows.map((row) => ({
+    ...tokenItem(ctx, row, customers, sites),
+    cidr: ranges.get(row.token) ?? null,
+  }));
 }
 
 function tokenItem(
@@ -108,7 +113,6 @@ function tokenItem(
     state: tokenState(row, ctx.clock.now()),
     uses: row.uses,
     used: row.used,
-    cidr: row.cidr,
     requireApproval: row.requireApproval,
     createdBy: row.createdBy,
     createdAt: toIso(row.createdAt),

@@ -23,6 +23,7 @@ import {
 import type { SignedGroup } from '../../protocol/group.ts';
 import type { GroupId, LogId } from '../../protocol/ids.ts';
 import { fromIso, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
+import { softwareOf } from '../agents.ts';
 import { Bucket } from '../bucket.ts';
 import type { AgentRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
@@ -80,7 +81,7 @@ export class Live {
     this.nudge();
     const now = ctx.clock.now();
     const skewMs = (fromIso(hello.time) ?? now) - now;
-    presence.note(row.agent, { lastSeenAt: now, skewMs, software: hello.software }, true);
+    presence.note(row.agent, { lastSeenAt: now, skewMs, software: softwareOf(hello.software) }, true);
     this.#beatLater();
   }
 

@@ -62,7 +62,7 @@ const tokens: Columns<TokenRow> = {
   mode: ['mode'],
   uses: ['uses'],
   used: ['used'],
-  cidr: ['cidr'],
+  cidrPos: ['cidr_pos'],
   requireApproval: ['require_approval', 'flag'],
   state: ['state'],
   createdBy: ['created_by'],

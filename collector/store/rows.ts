@@ -69,7 +69,8 @@ export interface TokenRow {
   mode: 'managed' | 'one-off';
   uses: number;
   used: number;
-  cidr: string | null;
+  /** Leaf whose sealed part says from which addresses it may be used; null: from all. */
+  cidrPos: Pos | null;
   requireApproval: boolean;
   state: 'open' | 'revoked';
   createdBy: PersonId | null;

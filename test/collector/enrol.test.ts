@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { approveAgent, revokeAgent } from '../../collector/agents.ts';
+import { approveAgent, revokeAgent, softwareOf } from '../../collector/agents.ts';
 import { Enroller } from '../../collector/enrol.ts';
 import type { Store } from '../../collector/store/types.ts';
 import { listTokens, revokeToken } from '../../collector/tokens.ts';
@@ -8,7 +8,7 @@ import type { TokenId } from '../../protocol/ids.ts';
 import { newSigningKey, publicText } from '../../protocol/sign.ts';
 import { DAY_MS, MINUTE_MS } from '../../protocol/time.ts';
 import { AgentDouble, http } from '../support/agent-double.ts';
-import { ownEvents, ownTypes, startWorld, type World } from './running.ts';
+import { ownEvents, ownTypes, startWorld, until, type World } from './running.ts';
 
 async function double(world: World, token?: string): Promise<AgentDouble> {
   const text = token ?? (await world.token());
@@ -139,6 +139,37 @@ describe('enrolment', () => {
     expect(codeOf(await (await double(world, outside)).enrol())).toBe('token.address');
     const inside = await world.token({ cidr: '127.0.0.0/8' });
     expect((await (await double(world, inside)).enrol()).status).toBe(200);
+    const { store, groups } = world.handle.ctx;
+    // N6: no table says it, and nothing in clear.
+    const rows = [await store.read.tokens.list(), await store.read.leaves({ limit: 1000 })];
+    expect(JSON.stringify(rows)).not.toMatch(/192\.0\.2\.0|127\.0\.0\.0/);
+    const late = await double(world, await world.token({ cidr: '127.0.0.0/8' }));
+    const erased = (await store.read.groups.list({ class: 'audit.event' })).map((row) => ({
+      ...row,
+      state: 'erased' as const,
+    }));
+    groups.committed(erased);
+    expect(codeOf(await late.enrol())).toBe('token.address');
+  });
+
+  it('A5: what an agent says of its software is no free text', async () => {
+    const world = await startWorld();
+    const one = await double(world);
+    const text = 'Grace Specimen, 12 Oak Street';
+    const software = { version: text, platform: text, node: text };
+    expect((await one.enrol({ software })).status).toBe(200);
+    const row = async () => await world.handle.ctx.store.read.agents.get(one.agent);
+    const unknown = { version: 'unknown', platform: 'unknown', node: 'unknown' };
+    expect((await row())?.software).toEqual(unknown);
+    await (await one.connect()).close();
+    await until(async () => (await row())?.software?.platform === 'linux');
+    await (await one.connect({ software })).close();
+    await until(async () => (await row())?.software?.platform === 'unknown');
+    expect(softwareOf({ version: '0.1.0-rc.1', platform: 'darwin', node: '26.1.0' })).toEqual({
+      version: '0.1.0-rc.1',
+      platform: 'darwin',
+      node: '26.1.0',
+    });
   });
 
   it('a birth record that is not the key’s, or not of the token’s agreement, is refused', async () => {

@@ -86,7 +86,7 @@ function rows() {
       ...open,
       uses: 2,
       used: 1,
-      cidr: '10.0.0.0/8',
+      cidrPos: 7,
       requireApproval: false,
       createdBy: null,
       createdAt: at(1),

@@ -63,7 +63,7 @@ CREATE TABLE tokens (
   mode        TEXT NOT NULL,
   uses        INTEGER NOT NULL,         -- how often it may be used
   used        INTEGER NOT NULL,
-  cidr        TEXT,                     -- peers outside are refused
+  cidr_pos    INTEGER,                  -- leaf whose sealed part says from where (token.created); null: anywhere
   require_approval INTEGER NOT NULL,
   state       TEXT NOT NULL,            -- open | revoked
   created_by  TEXT,
