@@ -82,6 +82,11 @@ export class Keyring {
     return this.#copies.findings;
   }
 
+  /** False where a second copy exists and is not there: what is erased now may live on in it (V9). */
+  get complete(): boolean {
+    return !this.#copies.hasSecond || this.#copies.second !== null;
+  }
+
   /** Null: no slot names this group. */
   stateOf(group: GroupId): 'live' | 'erased' | null {
     return this.#index.get(group)?.state ?? null;
@@ -141,7 +146,7 @@ export class Keyring {
       // A crash after the first copy: erased in either is erased in both (V5), the start writes the second.
       await this.#writeAll(tombs);
       this.#faults.hit?.('keyring.erased');
-      return !this.#copies.hasSecond || this.#copies.second !== null;
+      return this.complete;
     });
   }
 

@@ -4,14 +4,18 @@
  *
  * V19 A live slot without a row is kept and listed: agents may still offer its group.
  * V20 An erasure that was begun is finished, or stays `erasing` and is a finding.
- * V21 A tombstone is stronger than a live row; an erased row is stronger than a live slot.
- * V22 A key that cannot be read is reported, never counted as an erasure.
+ * V21 A tombstone is stronger than a live row; an erased row is stronger than a live slot. Neither counts as erased
+ *     while a copy of the keys exists that is not there.
+ * V22 A key that cannot be read is reported, once, never counted as an erasure.
  */
 import type { GroupId } from '../protocol/ids.ts';
 import { type Clock, SECOND_MS, toIso } from '../protocol/time.ts';
 import type { Keyring } from './keyring.ts';
+import { endOrphans, type Orphans } from './orphans.ts';
 import type { GroupRow, Store } from './store/types.ts';
 import type { Groups, OwnDraft, OwnLog } from './types.ts';
+
+const PAGE = 1_000;
 
 export interface RecoverOptions {
   store: Store;
@@ -58,15 +62,41 @@ export async function recover(options: RecoverOptions): Promise<Recovery> {
   const findings: Finding[] = keyring.findings.map((found) => ({ ...found, groups: [] }));
   const damaged = asked('damaged');
   const interrupted = asked('finish');
-  await erased(options, asked('tombstone'), 'tombstone');
+  const buried = asked('tombstone');
+  if (keyring.complete) await erased(options, buried, 'tombstone');
+  else await begin(options, buried);
   // A slot file put back from a backup: the key dies once more, the row has said so already.
   const again = asked('erase-again');
   if (again.length > 0) await keyring.erase(again);
-  if (!(await finishErasures(options, interrupted))) findings.push(secondAbsent(interrupted));
+  await finishErasures(options, interrupted);
+  if (!keyring.complete) findings.push(...secondAbsent([...interrupted, ...buried, ...again]));
   if (damaged.length > 0) findings.push(unreadable(damaged));
-  const orphans = orphansOf(keyring, rows);
-  if (orphans.length > 0) findings.push(orphaned(orphans));
-  return { findings, drafts: damaged.map(damagedDraft), orphans };
+  const orphans = await endOrphans(options);
+  findings.push(...orphanFindings(orphans));
+  return { findings, drafts: await newlyDamaged(store, damaged), orphans: orphans.kept };
+}
+
+/** Rows whose key is erased in the one copy that is there: `erasing` until the other is back (V21). */
+async function begin({ store, groups }: RecoverOptions, rows: readonly GroupRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  const erasing = rows.map((row) => ({ ...row, state: 'erasing' as const, erasedBy: 'tombstone' }));
+  await store.write(async (tx) => {
+    await tx.groups.put(erasing);
+    tx.afterCommit(() => groups.committed(erasing));
+  });
+}
+
+/** Those that the own log does not name yet (V22): the finding stands at each start, the event once. */
+async function newlyDamaged(store: Store, rows: readonly GroupRow[]): Promise<OwnDraft[]> {
+  if (rows.length === 0) return [];
+  const told = new Set<unknown>();
+  for (let after = 0, more = true; more; ) {
+    const leaves = await store.read.leaves({ types: ['keyring.damaged'], after, limit: PAGE });
+    for (const { bytes } of leaves) told.add((JSON.parse(bytes) as { data: { group: unknown } }).data.group);
+    after = leaves.at(-1)?.pos ?? after;
+    more = leaves.length === PAGE;
+  }
+  return rows.filter(({ group }) => !told.has(group)).map(damagedDraft);
 }
 
 /**
@@ -126,31 +156,30 @@ function damagedDraft({ group }: GroupRow): OwnDraft<'keyring.damaged'> {
   return { type: 'keyring.damaged', data: { group, reason: 'slot-unreadable' } };
 }
 
-function orphansOf(keyring: Keyring, rows: readonly GroupRow[]): { group: GroupId; slot: number }[] {
-  const known = new Set(rows.map((row) => row.group));
-  return keyring
-    .groups()
-    .filter(({ group, state }) => state === 'live' && !known.has(group))
-    .map(({ group, slot }) => ({ group, slot }));
-}
-
 function about(code: string, message: string, rows: readonly { group: GroupId }[]): Finding {
   return { code, message, count: rows.length, groups: rows.map((row) => row.group) };
 }
 
-function secondAbsent(rows: readonly GroupRow[]): Finding {
+function secondAbsent(rows: readonly GroupRow[]): Finding[] {
   const message = 'erasures wait for the second copy of the keys: put it back (--keys2) and restart';
-  return about(
-    'erasure.second-absent',
-    message,
-    rows.filter((row) => row.kind !== 'oneoff'),
-  );
+  const waiting = rows.filter((row) => row.kind !== 'oneoff');
+  return waiting.length === 0 ? [] : [about('erasure.second-absent', message, waiting)];
 }
 
 function unreadable(rows: readonly GroupRow[]): Finding {
   return about('keyring.damaged', 'keys of live groups cannot be read: what they sealed stays closed', rows);
 }
 
-function orphaned(slots: readonly { group: GroupId }[]): Finding {
-  return about('keyring.orphans', 'keys without a row are kept: agents may offer their groups back', slots);
+/** Also for the look that is taken while running. */
+export function orphanFindings({ kept, ended, waiting }: Orphans): Finding[] {
+  const named = (groups: readonly GroupId[]) => groups.map((group) => ({ group }));
+  return [
+    about('keyring.orphans', 'keys without a row are kept: agents may offer their groups back', kept),
+    about('keyring.orphans-ended', 'keys without a row were erased: no agent can offer them', named(ended)),
+    about(
+      'erasure.second-absent',
+      'keys without a row wait for the second copy of the keys: put it back (--keys2) and restart',
+      named(waiting),
+    ),
+  ].filter(({ count }) => count > 0);
 }

@@ -22,8 +22,9 @@ import { AgentSocket, type Gate } from './ingest/socket.ts';
 import { readPair, writePair } from './init.ts';
 import { Keyring } from './keyring.ts';
 import { lockState } from './lock.ts';
+import { endOrphans } from './orphans.ts';
 import { refreshProjections } from './projections.ts';
-import { recover } from './recovery.ts';
+import { type Finding, orphanFindings, recover } from './recovery.ts';
 import { agentRoutes } from './routes.ts';
 import { Port } from './server.ts';
 import { quarantineStore } from './store/sqlite.ts';
@@ -108,7 +109,7 @@ async function start(settings: RunSettings, around: Surroundings, undo: Undo): P
   const { registerApi } = await import('./api/index.ts');
   registerApi(port.app, ctx);
   const address = await port.listen(listen);
-  undo.add(takeCare(dir, config, rooms, port));
+  undo.add(takeCare(dir, config, rooms, keyring, port));
   ctx.log.info({ address: settings.listen }, 'collector: listening');
   return { address, ctx, stop: stopper(rooms, gate, port, undo, settings.version) };
 }
@@ -153,7 +154,7 @@ async function recoverState({ ctx, own }: Rooms, keyring: Keyring): Promise<void
   const { store, groups, clock, log } = ctx;
   const { findings, drafts } = await recover({ store, keyring, groups, own, clock });
   if (drafts.length > 0) await store.write((tx) => own.append(tx, drafts));
-  for (const { code, message, count } of findings) log.warn({ code, count }, `recovery: ${message}`);
+  tell(log, findings);
 }
 
 async function say(
@@ -194,12 +195,24 @@ async function serverPair(dir: string, config: CollectorConfig, around: Surround
   return fresh;
 }
 
-/** Regular care while running: house groups and agents' groups of a new month, and the certificate. */
-function takeCare(dir: string, config: CollectorConfig, { ctx, own, links }: Rooms, port: Port): () => void {
+function tell(log: Context['log'], findings: readonly Finding[]): void {
+  for (const { code, message, count } of findings) log.warn({ code, count }, `recovery: ${message}`);
+}
+
+/** Regular care while running: house groups and agents' groups of a new month, orphans, and the certificate. */
+function takeCare(
+  dir: string,
+  config: CollectorConfig,
+  { ctx, own, links }: Rooms,
+  keyring: Keyring,
+  port: Port,
+): () => void {
   let cancel = () => {};
   let cert = '';
   const care = async () => {
     await own.ensureHouse(ctx.clock.now());
+    const { ended, waiting } = await endOrphans({ store: ctx.store, keyring, own, clock: ctx.clock });
+    tell(ctx.log, orphanFindings({ kept: [], ended, waiting }));
     links.refreshAll();
     const pair = await serverPair(dir, config, ctx);
     if (pair.cert !== cert) port.renew(pair);

@@ -289,6 +289,7 @@ export const EVENTS = {
     }),
   ),
   'keyring.damaged': collector(z.strictObject({ group: id.nullable(), reason: word })),
+  'keyring.orphan-ended': collector(z.strictObject({ group: id, reason: word })),
   'collector.started': collector(agentData),
   'collector.stopped': collector(agentData),
   'collector.restored': collector(

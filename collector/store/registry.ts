@@ -6,6 +6,7 @@ import type {
   CommandRow,
   CustomerRow,
   GroupRow,
+  OrphanRow,
   PersonRow,
   SigninRow,
   SiteRow,
@@ -104,6 +105,7 @@ const groups: Columns<GroupRow> = {
   erasedBy: ['erased_by'],
   createdAt: ['created_at'],
 };
+const orphans: Columns<OrphanRow> = { group: ['grp'], firstSeen: ['first_seen'] };
 const commands: Columns<CommandRow> = {
   command: ['command'],
   agent: ['agent'],
@@ -130,5 +132,6 @@ export function registry(sql: Sql) {
     signins: sqliteTable(sql, 'signins', signins),
     groups: sqliteTable(sql, 'key_groups', groups),
     commands: sqliteTable(sql, 'commands', commands),
+    orphans: sqliteTable(sql, 'orphans', orphans),
   };
 }

@@ -114,6 +114,11 @@ export interface GroupRow {
   erasedBy: string | null;
   createdAt: UtcMs;
 }
+/** A live slot that no group's row names. */
+export interface OrphanRow {
+  group: GroupId;
+  firstSeen: UtcMs;
+}
 export interface CommandRow {
   command: Id<'command'>;
   agent: AgentId;

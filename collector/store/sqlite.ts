@@ -85,6 +85,10 @@ function writerOf(sql: Sql, ids: Ids): Statements {
     ...writeParts(sql, ids),
     ...writeSessions(sql),
     ...writeWatching(sql),
+    async dropOrphans(groups) {
+      const drop = sql('DELETE FROM orphans WHERE grp = ?');
+      for (const group of groups) drop.run(group);
+    },
     async setMeta(key, value) {
       sql(`INSERT INTO meta (key, value) VALUES (?, ?)
         ON CONFLICT (key) DO UPDATE SET value = excluded.value`).run(key, value);

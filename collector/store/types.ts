@@ -25,6 +25,7 @@ import type {
   LogStateRow,
   NewLeaf,
   OriginRow,
+  OrphanRow,
   PartRow,
   PersonRow,
   Pos,
@@ -93,6 +94,7 @@ export interface Reader {
   readonly signins: Table<SigninRow>;
   readonly groups: Table<GroupRow>;
   readonly commands: Table<CommandRow>;
+  readonly orphans: Table<OrphanRow>;
   readonly sources: Table<SourceRow>;
   logs(ids: readonly LogId[]): Promise<LogRow[]>;
   /** Null: the collector's own logs. Oldest first. */
@@ -152,6 +154,8 @@ export interface Tx extends Reader {
   readonly signins: WritableTable<SigninRow>;
   readonly groups: WritableTable<GroupRow>;
   readonly commands: WritableTable<CommandRow>;
+  readonly orphans: WritableTable<OrphanRow>;
+  dropOrphans(groups: readonly GroupId[]): Promise<void>;
   readonly sources: WritableTable<SourceRow>;
   putLogs(rows: readonly LogRow[]): Promise<void>;
   /** Moves cursors after leaves were appended. */

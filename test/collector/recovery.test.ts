@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { KEEP_ORPHANS_MS } from '../../collector/orphans.ts';
 import { judge, type Recovery, recover } from '../../collector/recovery.ts';
-import { SlotFile } from '../../collector/slots.ts';
+import { encodeSlot, SlotFile } from '../../collector/slots.ts';
 import { quarantineStore } from '../../collector/store/sqlite.ts';
 import type { GroupRow } from '../../collector/store/types.ts';
 import type { FaultSeam, GroupWish } from '../../collector/types.ts';
@@ -208,6 +209,9 @@ describe('the start brings rows and slots together', () => {
     expect((await after.store.read.counts()).parts).toBe(1);
     const appended = await after.store.write((tx) => after.own.append(tx, after.found.drafts));
     expect(appended).toHaveLength(1);
+    const later = await recover(after);
+    expect(later.drafts).toEqual([]);
+    expect(codes(later)).toContain('keyring.damaged');
   });
 
   it('V19 keeps every slot where the database was quarantined', async () => {
@@ -221,6 +225,94 @@ describe('the start brings rows and slots together', () => {
     expect(after.found.orphans.map((orphan) => orphan.group)).toContain(row.group);
     const [back] = after.groups.adoptable([row.record]);
     expect(back).toMatchObject({ group: row.group, slot: row.slot, state: 'live' });
+  });
+
+  it('V23 an orphan ends a day after the last agent forgot its group, with an event and a finding', async () => {
+    const house = await newHouse();
+    await house.groups.prepare([span]);
+    const first = await recover(house);
+    const [orphan] = first.orphans;
+    expect(codes(first)).toEqual(['keyring.orphans']);
+    house.clock.advance(KEEP_ORPHANS_MS - 1);
+    expect((await recover(house)).orphans).toEqual([orphan]);
+    house.clock.advance(1);
+    const last = await recover(house);
+    expect(last.orphans).toEqual([]);
+    expect(last.findings.map(({ code, groups }) => [code, groups])).toEqual([
+      ['keyring.orphans-ended', [orphan!.group]],
+    ]);
+    expect(house.keyring.stateOf(orphan!.group)).toBe('erased');
+    const events = () => house.store.read.leaves({ types: ['keyring.orphan-ended'], limit: 9 });
+    expect((await events()).map(({ bytes }) => JSON.parse(bytes).data)).toEqual([
+      { group: orphan!.group, reason: 'expired' },
+    ]);
+    expect((await recover(house)).findings).toEqual([]);
+    expect(await events()).toHaveLength(1);
+    expect(await house.store.read.orphans.list()).toEqual([]);
+  });
+
+  it('V23 an orphan whose group was taken back in time lives on', async () => {
+    const house = await newHouse();
+    const prepared = await house.groups.prepare([span]);
+    await recover(house);
+    await house.store.write((tx) => prepared.commit(tx));
+    house.clock.advance(KEEP_ORPHANS_MS);
+    expect((await recover(house)).findings).toEqual([]);
+    expect(house.keyring.stateOf(prepared.groups[0]!.group)).toBe('live');
+  });
+
+  it.each(['keyring.copy-1', 'keyring.erased', 'store.commit'])(
+    'V23 an end of an orphan that stopped at %s is finished and told of, once',
+    async (point) => {
+      const house = await newHouse();
+      await house.groups.prepare([span]);
+      await recover(house);
+      await house.close();
+      const stopping = await doomed(house.dir, point);
+      stopping.clock.advance(KEEP_ORPHANS_MS);
+      await expect(recover(stopping)).rejects.toThrow(point);
+      await stopping.close();
+      const after = await restarted(house.dir);
+      expect(after.found.orphans).toEqual([]);
+      await recover(after);
+      const events = await after.store.read.leaves({ types: ['keyring.orphan-ended'], limit: 9 });
+      expect(events).toHaveLength(1);
+    },
+  );
+
+  it('V21 V23 nothing counts as erased while the second copy is away', async () => {
+    const house = await newHouse();
+    const row = await filled(house);
+    await house.groups.prepare([{ ...span, kind: 'late' }]);
+    await recover(house);
+    await house.close();
+    const second = join(house.dir, 'two');
+    renameSync(second, `${second}-away`);
+    mkdirSync(second);
+    const first = SlotFile.open(join(house.dir, 'keys.slots'));
+    first?.write(row.slot!, encodeSlot({ state: 'erased', group: row.group }));
+    first?.close();
+    const alone = await openHouse({ dir: house.dir });
+    alone.clock.advance(KEEP_ORPHANS_MS);
+    const found = await recover(alone);
+    expect(codes(found)).toEqual(['keyring.second-absent', 'erasure.second-absent', 'erasure.second-absent']);
+    expect(found.findings[1]?.groups).toEqual([row.group]);
+    expect(await alone.store.read.groups.get(row.group)).toMatchObject({
+      state: 'erasing',
+      erasedBy: 'tombstone',
+      erasedAt: null,
+    });
+    expect(alone.groups.dead([row.group])).toEqual([row.group]);
+    expect(
+      await alone.store.read.leaves({ types: ['erasure.done', 'keyring.orphan-ended'], limit: 9 }),
+    ).toEqual([]);
+    await alone.close();
+    rmSync(second, { recursive: true });
+    renameSync(`${second}-away`, second);
+    const both = await restarted(house.dir);
+    await expectErased(both, row, 'tombstone', 'slot-overwritten');
+    const ended = await both.store.read.leaves({ types: ['keyring.orphan-ended'], limit: 9 });
+    expect(ended).toHaveLength(1);
   });
 
   it('V20 erases one-off groups that an end of the process caught, without a slot', async () => {

@@ -111,6 +111,11 @@ CREATE TABLE key_groups (
 ) STRICT;
 CREATE INDEX key_groups_find ON key_groups (agreement, class, kind, from_at);
 
+CREATE TABLE orphans (                  -- live slots that no row of key_groups names
+  grp        TEXT PRIMARY KEY,
+  first_seen INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE logs (
   id         INTEGER PRIMARY KEY,       -- used in the hot tables
   log        TEXT NOT NULL UNIQUE,
