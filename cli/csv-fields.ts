@@ -4,7 +4,8 @@ const words = (text: string): readonly string[] => text.trim().split(/\s+/);
 export const SESSION_CSV = words(`
   id host hostId customer site tool direction kind mode state startedAt endedAt durationSeconds startBasis endBasis
   endReason peer.id peer.names peer.ips.ip peer.ips.basis technician localUser toolSessionId auth failedAttempts files
-  ticket purpose confirmedBy personal erasedAt log seq`);
+  ticket purpose confirmedBy mergedFrom.id mergedFrom.hostId personal
+  erasedAt log seq`);
 export const EVENT_CSV = words('pos at type recognised hostId log seq receivedAt data personal opened');
 export const GAP_CSV = words('host hostId from to reason');
 export const HOST_CSV = words(`

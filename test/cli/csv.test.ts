@@ -62,7 +62,8 @@ describe('H4', () => {
     const { out } = await run('session list -o csv --tz Europe/Copenhagen');
     const [row] = parse(out);
     for (const [name, value] of Object.entries(item ?? {})) {
-      if (name === 'peer') continue;
+      // Nested: its columns have dotted names, also where there is nothing in it.
+      if (Object.keys(row ?? {}).some((column) => column.startsWith(`${name}.`))) continue;
       const shown = Array.isArray(value) ? value.join('; ') : String(value ?? '');
       expect([name, row?.[name]]).toEqual([name, shown]);
     }
