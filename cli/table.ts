@@ -207,7 +207,10 @@ export const TABLE: readonly Entry[] = [
     options: [
       ['--customer <name>', 'of this customer, by name or id'],
       ['--site <name>', 'of this site, by name or id'],
-      ['--state <state>', 'online, late, offline, never-connected, waiting, conflict or revoked'],
+      [
+        '--state <state>',
+        'online, late, offline, never-connected, unconfirmed, waiting, conflict or revoked',
+      ],
       ...PAGE,
     ],
     load: async () => (await import('./host-list.ts')).hostList,

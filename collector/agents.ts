@@ -40,6 +40,15 @@ export function softwareOf(said: Software): Software {
   return { version: kept('version'), platform: kept('platform'), node: kept('node') };
 }
 
+/**
+ * True where this state was set back and the host has not been let in since: what it told in between is missing.
+ *
+ * A6  After a state was set back, a host is unconfirmed until it was let in again, and each answer about it says so.
+ */
+export function isUnconfirmed(ctx: Context, row: AgentRow): boolean {
+  return row.state === 'approved' && row.generation !== ctx.generation();
+}
+
 /** Agents of these customers; null: of all. In the order of enrolment. */
 export async function listAgents(ctx: Context, customers: readonly CustomerId[] | null): Promise<AgentRow[]> {
   const rows = await ctx.store.read.agents.list();

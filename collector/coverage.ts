@@ -23,7 +23,8 @@ export interface CoverageGap {
   /**
    * `never-connected`, `waiting` (for approval), `revoked`, `no-contact`, `not-read-yet` (connected, but no source
    * was read through yet), `no-source`, `source-lost`, `source-unreadable`, `too-many-sources` (not all are
-   * known), `more-gaps` (of any reason, together), or the reason of a `journal.gap`.
+   * known), `more-gaps` (of any reason, together), `restore-unconfirmed` (the
+   * collector was set back and the host has not spoken since), or the reason of a `journal.gap`.
    */
   reason: string;
 }
@@ -63,6 +64,8 @@ export interface WatchedHost {
   name: string | null;
   sources: readonly SourceRow[];
   gaps: readonly GapRow[];
+  /** This state was set back, and the host was not let in since. */
+  unconfirmed?: boolean;
 }
 
 /** The span of one host inside what was asked; null: it was not enrolled in it. */
@@ -118,7 +121,7 @@ interface Span {
 }
 
 function gapsOf(host: WatchedHost, from: UtcMs, to: UtcMs): CoverageGap[] {
-  const tail = tailGap(host.agent, from, to);
+  const tail = host.unconfirmed === true ? lostTail(host.agent, from, to) : tailGap(host.agent, from, to);
   const found: Span[] = tail === null ? [] : [tail];
   const watchedTo = tail?.from ?? to;
   if (host.sources.length === 0 && watchedTo > from) found.push({ from, to: watchedTo, reason: 'no-source' });
@@ -181,6 +184,12 @@ function tailGap(agent: AgentRow, from: UtcMs, to: UtcMs): Span | null {
   if (through === null) return { from, to, reason: silence(agent) };
   if (to - through <= (agent.state === 'approved' ? COVERAGE_SLACK_MS : 0)) return null;
   return { from: utcMs(Math.max(from, through)), to, reason: silence(agent) };
+}
+
+/** Of a state that was set back: all after the last evidence, and never nothing, whatever was asked for. */
+function lostTail({ readThrough }: AgentRow, from: UtcMs, to: UtcMs): Span {
+  const through = Math.min(readThrough ?? from, to);
+  return { from: utcMs(Math.max(from, through)), to, reason: 'restore-unconfirmed' };
 }
 
 function silence(agent: AgentRow): string {

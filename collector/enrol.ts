@@ -122,7 +122,7 @@ export class Enroller {
     const state = tokenState(token, now);
     if (state !== 'open') return state;
     await refuseTakenIds(tx, request);
-    const agent = newAgent(request, token, now);
+    const agent = newAgent(request, token, now, this.#ctx.generation());
     await tx.tokens.put([{ ...token, used: token.used + 1 }]);
     await tx.agents.put([agent]);
     await tx.putLogs([newLog(request, agent.agent, now)]);
@@ -212,7 +212,12 @@ async function refuseTakenIds(tx: Tx, { birth }: EnrolRequest): Promise<void> {
   });
 }
 
-function newAgent(request: EnrolRequest, token: TokenRow, now: AgentRow['enrolledAt']): AgentRow {
+function newAgent(
+  request: EnrolRequest,
+  token: TokenRow,
+  now: AgentRow['enrolledAt'],
+  generation: AgentRow['generation'],
+): AgentRow {
   return {
     agent: request.birth.agent as AgentId,
     key: request.key,
@@ -226,6 +231,7 @@ function newAgent(request: EnrolRequest, token: TokenRow, now: AgentRow['enrolle
     revokedAt: null,
     conflictAt: null,
     firstSeenAt: null,
+    generation,
     lastSeenAt: null,
     readThrough: null,
     skewMs: null,

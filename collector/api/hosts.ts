@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { DEAD_MS } from '../../protocol/frame.ts';
 import { MINUTE_MS, toIso, type UtcMs } from '../../protocol/time.ts';
-import { approveAgent, resolveAgent, revokeAgent } from '../agents.ts';
+import { approveAgent, isUnconfirmed, resolveAgent, revokeAgent } from '../agents.ts';
 import type { Caller, Verb } from '../auth.ts';
 import type { AgentRow, LogStateRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
@@ -15,7 +15,16 @@ import { askedOf, listAnswer, planView, type View } from './view.ts';
 const LATE_MS = 2 * MINUTE_MS;
 const OFFLINE_MS = 15 * MINUTE_MS;
 
-const STATES = ['online', 'late', 'offline', 'never-connected', 'waiting', 'conflict', 'revoked'] as const;
+const STATES = [
+  'online',
+  'late',
+  'offline',
+  'never-connected',
+  'unconfirmed',
+  'waiting',
+  'conflict',
+  'revoked',
+] as const;
 type HostState = (typeof STATES)[number];
 
 const listQuery = z.strictObject({
@@ -106,6 +115,7 @@ function stateOf(ctx: Context, agent: AgentRow): HostState {
   if (agent.state === 'revoked') return 'revoked';
   if (agent.state === 'waiting') return 'waiting';
   if (agent.conflictAt !== null) return 'conflict';
+  if (isUnconfirmed(ctx, agent)) return 'unconfirmed';
   if (agent.lastSeenAt === null) return 'never-connected';
   const silentMs = ctx.clock.now() - agent.lastSeenAt;
   if (ctx.links.isLive(agent.agent) && silentMs <= DEAD_MS) return 'online';

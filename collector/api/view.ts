@@ -1,6 +1,7 @@
 /** Names and coverage of the hosts of an answer: planned first, opened once the reading is committed (Q1). */
 import type { AgentId, CustomerId, SiteId } from '../../protocol/ids.ts';
 import { type UtcMs, utcMs } from '../../protocol/time.ts';
+import { isUnconfirmed } from '../agents.ts';
 import { type Asked, type Coverage, coverageOf } from '../coverage.ts';
 import type { AgentRow, Pos } from '../store/types.ts';
 import type { Context } from '../types.ts';
@@ -68,6 +69,7 @@ async function coverage(
     name: name(agent.agent),
     sources: sources.get(agent.agent) ?? [],
     gaps: gaps.get(agent.agent) ?? [],
+    unconfirmed: isUnconfirmed(ctx, agent),
   }));
   return coverageOf(hosts, asked);
 }

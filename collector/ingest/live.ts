@@ -81,7 +81,8 @@ export class Live {
     this.nudge();
     const now = ctx.clock.now();
     const skewMs = (fromIso(hello.time) ?? now) - now;
-    presence.note(row.agent, { lastSeenAt: now, skewMs, software: softwareOf(hello.software) }, true);
+    const software = softwareOf(hello.software);
+    presence.note(row.agent, { lastSeenAt: now, skewMs, software, generation: ctx.generation() }, true);
     this.#beatLater();
   }
 

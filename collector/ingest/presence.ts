@@ -13,7 +13,9 @@ import type { Context } from '../types.ts';
 const FLUSH_MS = 15 * SECOND_MS;
 const SOON_MS = 200;
 
-export type Seen = Partial<Pick<AgentRow, 'lastSeenAt' | 'readThrough' | 'skewMs' | 'backlog' | 'software'>>;
+export type Seen = Partial<
+  Pick<AgentRow, 'lastSeenAt' | 'readThrough' | 'skewMs' | 'backlog' | 'software' | 'generation'>
+>;
 
 export class Presence {
   readonly #ctx: Context;

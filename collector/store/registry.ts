@@ -47,6 +47,7 @@ const agents: Columns<AgentRow> = {
   revokedAt: ['revoked_at'],
   conflictAt: ['conflict_at'],
   firstSeenAt: ['first_seen_at'],
+  generation: ['generation'],
   lastSeenAt: ['last_seen_at'],
   readThrough: ['read_through'],
   skewMs: ['skew_ms'],

@@ -53,6 +53,8 @@ export interface AgentRow {
   revokedAt: UtcMs | null;
   conflictAt: UtcMs | null;
   firstSeenAt: UtcMs | null;
+  /** The collector's generation in which the agent was last let in; another one than the present: unconfirmed. */
+  generation: Id<'generation'> | null;
   lastSeenAt: UtcMs | null;
   readThrough: UtcMs | null;
   skewMs: number | null;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Id } from '../../protocol/ids.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, toIso, utcMs } from '../../protocol/time.ts';
 import { ApiWorld, START, type TestHost } from './api-world.ts';
 
@@ -34,6 +35,7 @@ describe('hosts', () => {
     ['late', { lastSeenAt: utcMs(START - 3 * MINUTE_MS) }],
     ['offline', { lastSeenAt: utcMs(START - HOUR_MS) }],
     ['never-connected', { lastSeenAt: null }],
+    ['unconfirmed', { generation: 'f'.repeat(32) as Id<'generation'> }],
     ['waiting', { state: 'waiting' as const }],
     ['conflict', { conflictAt: START }],
     ['revoked', { state: 'revoked' as const }],

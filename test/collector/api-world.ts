@@ -194,6 +194,7 @@ export class ApiWorld {
       revokedAt: null,
       conflictAt: null,
       firstSeenAt: this.clock.now(),
+      generation: this.ctx.generation(),
       lastSeenAt: this.clock.now(),
       readThrough: this.clock.now(),
       skewMs: 0,

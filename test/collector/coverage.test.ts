@@ -61,6 +61,7 @@ interface Case {
   agent?: Partial<AgentRow>;
   sources?: SourceRow[];
   gaps?: GapRow[];
+  unconfirmed?: boolean;
   ask: Asked;
   /** Null: the host is not in the range. */
   span: [string, string] | null;
@@ -243,6 +244,21 @@ const CASES: Case[] = [
     ],
   },
   {
+    name: 'A6 a state that was set back says so of a host that has not spoken since',
+    agent: { readThrough: at('08:00:00') },
+    unconfirmed: true,
+    ask: asked('07:00:00', null),
+    span: ['07:00:00', '12:00:00'],
+    found: [['08:00:00', '12:00:00', 'restore-unconfirmed']],
+  },
+  {
+    name: 'A6 also where the range ends before what it knows of',
+    unconfirmed: true,
+    ask: asked('07:00:00', '08:00:00'),
+    span: ['07:00:00', '08:00:00'],
+    found: [['08:00:00', '08:00:00', 'restore-unconfirmed']],
+  },
+  {
     name: 'a lost stretch before the enrolment does not count',
     gaps: [journalGap(at('02:00:00'), at('05:00:00'))],
     ask: asked('01:00:00', null),
@@ -274,6 +290,7 @@ describe('A2 coverage of a host', () => {
       name: 'srv-01',
       sources: c.sources ?? [source],
       gaps: c.gaps ?? [],
+      unconfirmed: c.unconfirmed ?? false,
     };
     const coverage = coverageOf([host], c.ask);
     if (c.span === null) {

@@ -1,11 +1,12 @@
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { isUnconfirmed } from '../../collector/agents.ts';
 import { claimAhead, madeGood } from '../../collector/ingest/generation.ts';
 import { CLOSE } from '../../protocol/close-code.ts';
 import { newId } from '../../protocol/ids.ts';
 import { type AgentDouble, DoubleSealer, random } from '../support/agent-double.ts';
-import { ownEvents, startWorld, type World } from './running.ts';
+import { ownEvents, startWorld, until, type World } from './running.ts';
 
 /** Stops, lets `fn` work on the files, and starts again. */
 async function whileStopped(world: World, fn: () => void): Promise<void> {
@@ -36,6 +37,9 @@ describe('the generation', () => {
     const old = world.handle.ctx.generation();
     const [before] = (await world.handle.ctx.store.read.logsOf(null)).slice(-1);
     const bystander = await two.connect();
+    const row = async (of: AgentDouble) => (await world.handle.ctx.store.read.agents.get(of.agent))!;
+    const unconfirmed = async (of: AgentDouble) => isUnconfirmed(world.handle.ctx, await row(of));
+    expect([await unconfirmed(one), await unconfirmed(two)]).toEqual([false, false]);
     expect(await (await one.knock()).refused()).toEqual({ refusal: null, close: CLOSE.generationChanged });
     expect(await bystander.closed()).toBe(CLOSE.generationChanged);
     const generation = world.handle.ctx.generation();
@@ -45,12 +49,16 @@ describe('the generation', () => {
     ]);
     const [after] = (await world.handle.ctx.store.read.logsOf(null)).slice(-1);
     expect(after?.birth).toMatchObject({ reason: 'restored', predecessor: { log: before?.log } });
+    // A6: what either has told in between is missing, until they are let in again.
+    expect([await unconfirmed(one), await unconfirmed(two)]).toEqual([true, true]);
     // The agent is shown the new one and fills up what is missing.
     const link = await one.connect();
     expect(link.welcome?.cursors[0]?.through).toBe(5);
     link.send(one.batch([...one.chain.texts.values()].slice(5)));
     await link.ackThrough(10);
     await link.close();
+    await until(async () => !(await unconfirmed(one)));
+    expect(await unconfirmed(two)).toBe(true);
     // It stays after a restart.
     await world.restart();
     expect(world.handle.ctx.generation()).toBe(generation);

@@ -59,6 +59,7 @@ async function registered(store: Store): Promise<AgentRow> {
     revokedAt: null,
     conflictAt: null,
     firstSeenAt: null,
+    generation: null,
     lastSeenAt: null,
     readThrough: null,
     skewMs: null,

@@ -20,6 +20,7 @@ function agentRow(): AgentRow {
     revokedAt: null,
     conflictAt: null,
     firstSeenAt: null,
+    generation: null,
     lastSeenAt: at(2),
     readThrough: null,
     skewMs: -12,

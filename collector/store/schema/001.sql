@@ -45,6 +45,7 @@ CREATE TABLE agents (
   revoked_at   INTEGER,
   conflict_at  INTEGER,                 -- two live processes were seen; refused until `host resolve`
   first_seen_at INTEGER,                -- first proven connection
+  generation   TEXT,                    -- of this collector's state, when the agent was last let in
   last_seen_at INTEGER,                 -- last frame of a proven connection
   read_through INTEGER,                 -- evidence: sources read, sent and acked up to here
   skew_ms      INTEGER,                 -- agent's clock minus ours, as measured at the last hello
