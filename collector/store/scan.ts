@@ -11,7 +11,7 @@ import type { Sql } from './table.ts';
 import type { LeafQuery, Pos } from './types.ts';
 
 /** Positions that are looked at in one go: a few milliseconds. */
-export const SLICE = 10_000;
+export const SLICE = 2_500;
 
 const LEAF = 'SELECT pos, log, seq, bytes, hash, type, at, received_at FROM leaves';
 const IN_LIST = '(SELECT value FROM json_each(?))';
