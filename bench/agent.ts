@@ -2,9 +2,11 @@
  * What one real agent does and costs: from a file to durable rows, from a backlog to the collector, and how much
  * memory and time it takes while nothing happens. All of it as processes of the real command line.
  */
+
 import { execFile } from 'node:child_process';
 import { closeSync, openSync, readFileSync, statSync, symlinkSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { spanOf } from '../protocol/group.ts';
 import { systemClock } from '../protocol/time.ts';
@@ -14,8 +16,8 @@ import { cpuSeconds, pinned } from './drain.ts';
 import type { BenchResult } from './result.ts';
 
 const run = promisify(execFile);
-const BUILD = new URL('../installers/build.ts', import.meta.url).pathname;
-const MODULES = new URL('../node_modules', import.meta.url).pathname;
+const BUILD = fileURLToPath(new URL('../installers/build.ts', import.meta.url));
+const MODULES = fileURLToPath(new URL('../node_modules', import.meta.url));
 const LOOK_MS = 50;
 /** Start-up garbage is gone by then. */
 const SETTLE_MS = 5_000;

@@ -2,17 +2,19 @@
  * How fast a collector takes a backlog: it alone on core 0, four agents with prepared batches on core 1, over real
  * TLS. Beside it plain SQLite inserts of the same bytes on core 0, and how often the disk was asked to be sure.
  */
+
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type Proc, Stage } from '../test/identity/stage.ts';
 import type { LoadConfig, LoadResult } from './load-agents.ts';
 import type { BenchResult } from './result.ts';
 
 const run = promisify(execFile);
-const LOAD = new URL('./load-agents.ts', import.meta.url).pathname;
-const PLAIN = new URL('./plain-sqlite.ts', import.meta.url).pathname;
+const LOAD = fileURLToPath(new URL('./load-agents.ts', import.meta.url));
+const PLAIN = fileURLToPath(new URL('./plain-sqlite.ts', import.meta.url));
 const AGENTS = 4;
 /** Kept small: strace makes every call of the collector slower. */
 const TRACED_EVENTS = 5_000;

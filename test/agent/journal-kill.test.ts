@@ -1,12 +1,14 @@
 /** J1, J2, J10 with a real process that is really killed. */
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { birthHash } from '../../protocol/birth.ts';
 import { leafHash } from '../../protocol/canonical.ts';
 import { beat, LIMITS, type World, world } from './support.ts';
 
-const WRITER = new URL('./journal-writer.ts', import.meta.url).pathname;
+const WRITER = fileURLToPath(new URL('./journal-writer.ts', import.meta.url));
 
 /** Runs a writer on the world's state directory until it dies; returns the last promise it made. */
 async function writeUntilKilled(w: World, how: { point?: string; at?: number; lines?: number }) {

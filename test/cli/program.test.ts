@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { TABLE } from '../../cli/table.ts';
@@ -180,7 +181,9 @@ describe('the process', () => {
   });
 
   it('a reader that goes away early is no error', async () => {
-    const child = spawn(process.execPath, [MAIN.pathname, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [fileURLToPath(MAIN), '--help'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     child.stdout.destroy();
     let err = '';
     child.stderr.on('data', (chunk) => {

@@ -4,6 +4,7 @@ import { chmodSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createServer as createTls } from 'node:tls';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MINUTE_MS, toIso, utcMs } from '../../protocol/time.ts';
@@ -11,7 +12,7 @@ import { ApiWorld, type Loose, START, type TestHost } from '../collector/api-wor
 import { makeCa } from '../support/certificates.ts';
 import { CliWorld } from './cli-world.ts';
 
-const MAIN = new URL('../../cli/main.ts', import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 let world: ApiWorld;
 let cli: CliWorld;
 let admin: string;

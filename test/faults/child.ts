@@ -2,10 +2,12 @@
  * One process of the product under test: started, killed by its own id, and told apart whether it died because
  * we killed it or by itself.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
 export interface ChildSpec {
   /** Entry point under `test/support/`. */
@@ -36,7 +38,7 @@ export class Child {
   constructor(spec: ChildSpec) {
     this.spec = spec;
     const log = openSync(spec.logFile, 'a');
-    this.#process = spawn(process.execPath, [spec.entry.pathname, JSON.stringify(spec.config)], {
+    this.#process = spawn(process.execPath, [fileURLToPath(spec.entry), JSON.stringify(spec.config)], {
       stdio: ['ignore', log, log, 'ipc'],
       env: { ...process.env, ...spec.env },
     });

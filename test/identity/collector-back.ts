@@ -1,11 +1,13 @@
 /** A collector put back from yesterday's copy: the database is old, the keys in `keys.slots` are today's. */
+
 import { once } from 'node:events';
 import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { must, mustBeExactly, mustEqual, mustVerify, type Scenario } from './scenario.ts';
 import type { Agent, Session, Stage } from './stage.ts';
 
-const COLLECTOR = { file: new URL('./collector-child.ts', import.meta.url).pathname, config: {} };
+const COLLECTOR = { file: fileURLToPath(new URL('./collector-child.ts', import.meta.url)), config: {} };
 /** An agent comes again within a minute after the collector went on purpose; rows then take their time. */
 const REFILL_S = 150;
 const DATABASE = /^collector\.db/;

@@ -1,13 +1,15 @@
 /** Fifty honest agents whose line breaks for 20 seconds; the collector goes on believing in their old sockets. */
+
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { AgentStatus } from '../../agent/status.ts';
 import { HalfOpenProxy } from './half-open-proxy.ts';
 import { must, mustEqual, type Scenario } from './scenario.ts';
 import type { Proc, Stage } from './stage.ts';
 
-const FLEET = new URL('./fleet-child.ts', import.meta.url).pathname;
+const FLEET = fileURLToPath(new URL('./fleet-child.ts', import.meta.url));
 const AGENTS = 50;
 const CUT_MS = 20_000;
 /** Back-off after a broken link reaches 30 s, and what comes next doubles. */

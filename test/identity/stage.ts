@@ -3,6 +3,7 @@
  * command line, in a folder of their own, with an environment of their own. Everything that was started is ended
  * by its own id, and every output is kept.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -20,10 +21,11 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { status } from '../../agent/main.ts';
 import { tvTime } from '../fixtures/teamviewer.ts';
 
-const CLI = new URL('../../cli/main.ts', import.meta.url).pathname;
+const CLI = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const STOP_MS = 20_000;
 
 /** One process that goes on until it is ended. */

@@ -1,13 +1,15 @@
 /** The acts of a privacy run, in the order in which `run.ts` plays them. */
+
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { Agent, type Session, Stage } from '../identity/stage.ts';
 import type { Cast, Known } from './cast.ts';
 import { type Looked, ProcessSampler, searchTree } from './places.ts';
 import { type Hit, Searcher } from './search.ts';
 
-const LEAKY = new URL('./leaky-agent.ts', import.meta.url).pathname;
+const LEAKY = fileURLToPath(new URL('./leaky-agent.ts', import.meta.url));
 /** Folders of the stage that are searched; `site` is the source itself, `secret` holds tokens on purpose. */
 const SEARCHED = ['collector', 'keys2', 'agent-site', 'agent-late', 'home', 'tmp', 'logs'];
 /** Commands whose answer is what a person asked to be shown. */
