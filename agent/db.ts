@@ -99,6 +99,9 @@ export function openReadOnly(path: string): Db {
   }
 }
 
+/** A database that nobody refers to is closed by the garbage collector, and its lock would go with it. */
+const HELD = new Set<Db>();
+
 /**
  * An exclusive lock that the operating system releases when the process dies, however it dies. Null where
  * another process holds it.
@@ -111,7 +114,13 @@ export function exclusive(path: string): { release(): void } | null {
     db.pragma('journal_mode = MEMORY');
     db.exec('BEGIN EXCLUSIVE');
     const held = db;
-    return { release: () => held.close() };
+    HELD.add(held);
+    return {
+      release: () => {
+        HELD.delete(held);
+        held.close();
+      },
+    };
   } catch (error) {
     db?.close();
     if (hasCode(error, 'SQLITE_BUSY', 'SQLITE_LOCKED')) return null;

@@ -10,12 +10,17 @@ import { stateDir } from './support.ts';
 const SCRIPT = `
 import { lockState } from ${JSON.stringify(new URL('../../agent/lock.ts', import.meta.url).href)};
 lockState(process.argv[1]);
-process.stdout.write('held');
+// Nobody refers to the lock any more: collecting garbage must not open it.
+gc();
+setImmediate(() => {
+  gc();
+  process.stdout.write('held');
+});
 setInterval(() => {}, 1000);
 `;
 
 async function holder(dir: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', SCRIPT, dir], {
+  const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', SCRIPT, dir], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   await once(child.stdout!, 'data');
@@ -49,7 +54,7 @@ it('a refused second try in this process does not let go of the lock', async () 
   const lock = lockState(dir);
   expect(() => lockState(dir)).toThrow();
   expect(isLocked(dir)).toBe(true);
-  const child = spawn(process.execPath, ['--input-type=module', '-e', SCRIPT, dir], { stdio: 'ignore' });
+  const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', SCRIPT, dir], { stdio: 'ignore' });
   const [code] = await once(child, 'exit');
   expect(code).not.toBe(0);
   lock.release();
