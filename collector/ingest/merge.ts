@@ -48,12 +48,18 @@ function isStart(data: Record<string, unknown>): data is EventData<'session.star
   return isId(session) && words && Number.isSafeInteger(occurrence);
 }
 
-/** Those that say what their session is: told by the leaf that made it, the first such one, and none before (M4). */
-async function telling(tx: Tx, told: readonly Told[]): Promise<OriginRow[]> {
+/**
+ * Those that say what their session is: told by the leaf that made it, the first such one, and none before (M4).
+ * A leaf that is new in this transaction had no row to tell of before, and nothing was merged into it.
+ */
+async function telling(tx: Tx, told: readonly Told[], isNew: (pos: Pos) => boolean): Promise<OriginRow[]> {
   const sessions = [...new Set(told.map(({ session }) => session))];
-  const rows = new Map((await tx.sessionsById(sessions)).map((row) => [row.session, row]));
-  const settled = new Set(await tx.withOrigin(sessions));
-  for (const root of await tx.rootsAmong(sessions)) settled.add(root);
+  const rows = new Map((await tx.sessionHeads(sessions)).map((row) => [row.session, row]));
+  const older = [...rows.values()]
+    .filter(({ startedPos }) => !isNew(startedPos))
+    .map(({ session }) => session);
+  const settled = new Set(older.length === 0 ? [] : await tx.withOrigin(older));
+  for (const root of older.length === 0 ? [] : await tx.rootsAmong(older)) settled.add(root);
   const first: OriginRow[] = [];
   for (const { group, origin, session, pos } of told) {
     const row = rows.get(session);
@@ -64,9 +70,16 @@ async function telling(tx: Tx, told: readonly Told[]): Promise<OriginRow[]> {
   return first;
 }
 
-/** Puts new origins; returns the pairs of sessions that share one (M1, M4). */
-export async function matchOrigins(tx: Tx, told: readonly Told[]): Promise<[SessionId, SessionId][]> {
-  const found = await telling(tx, told);
+/**
+ * Puts new origins; returns the pairs of sessions that share one (M1, M4). `isNew` knows the leaves that this very
+ * transaction appended.
+ */
+export async function matchOrigins(
+  tx: Tx,
+  told: readonly Told[],
+  isNew: (pos: Pos) => boolean,
+): Promise<[SessionId, SessionId][]> {
+  const found = await telling(tx, told, isNew);
   const known = new Map<string, SessionId>();
   const keyOf = ({ group, origin }: OriginRow) => `${group}/${origin.toString('hex')}`;
   for (const [group, rows] of byGroup(found)) {

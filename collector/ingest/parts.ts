@@ -180,7 +180,7 @@ async function startsOf(
   const unknown = late
     .map(({ part }) => part.leaf.leaf.data.session)
     .filter((session): session is SessionId => typeof session === 'string');
-  for (const row of await ctx.store.read.sessionsById([...new Set(unknown)])) {
+  for (const row of await ctx.store.read.sessionHeads([...new Set(unknown)])) {
     const key = `${row.agent}/${row.session}`;
     // What is stored wins: a session keeps the span of its first event.
     starts.set(key, row.startedAt);

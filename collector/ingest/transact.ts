@@ -227,12 +227,13 @@ async function recordOffence(
 async function mergeSessions(ctx: Context, tx: Tx, work: Work): Promise<void> {
   // A session that has an origin is told apart by that alone.
   const told = new Set(work.origins.map(({ session }) => session));
+  const fresh = new Set(work.stored.map(({ pos }) => pos));
   const ended = work.stored
     .filter(({ type }) => type === 'session.ended')
     .map(({ leaf }) => leaf?.data.session as SessionId)
     .filter((session) => typeof session === 'string' && !told.has(session));
   const pairs = [
-    ...(work.origins.length > 0 ? await matchOrigins(tx, work.origins) : []),
+    ...(work.origins.length > 0 ? await matchOrigins(tx, work.origins, (pos) => fresh.has(pos)) : []),
     ...(ended.length > 0 ? await matchTwins(ctx, tx, [...new Set(ended)]) : []),
   ];
   for (const merge of await resolveMerges(tx, pairs)) {

@@ -198,6 +198,8 @@ export interface OriginRow {
   session: SessionId;
 }
 
+export type SessionHead = Pick<SessionRow, 'session' | 'agent' | 'startedAt' | 'startedPos' | 'mergedInto'>;
+
 export interface SessionRow {
   session: SessionId;
   agent: AgentId;

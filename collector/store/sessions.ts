@@ -1,7 +1,7 @@
 /** Projections: sessions, and the leaves that wait for a session's start. Rebuilt from leaves at any time. */
 import type { SessionId } from '../../protocol/ids.ts';
 import { type Columns, type Sql, type SqliteTable, sqliteTable } from './table.ts';
-import type { Reader, SessionQuery, SessionRow, Tx, WaitingRow } from './types.ts';
+import type { Reader, SessionHead, SessionQuery, SessionRow, Tx, WaitingRow } from './types.ts';
 
 const columns: Columns<SessionRow> = {
   session: ['session'],
@@ -36,7 +36,15 @@ const columns: Columns<SessionRow> = {
 
 type Reads = Pick<
   Reader,
-  'sessionsById' | 'sessions' | 'twins' | 'twinned' | 'mergedInto' | 'rootsAmong' | 'waiting' | 'counts'
+  | 'sessionsById'
+  | 'sessionHeads'
+  | 'sessions'
+  | 'twins'
+  | 'twinned'
+  | 'mergedInto'
+  | 'rootsAmong'
+  | 'waiting'
+  | 'counts'
 >;
 type Writes = Pick<Tx, 'putSessions' | 'putWaiting' | 'dropWaiting' | 'clearProjections'>;
 
@@ -50,6 +58,12 @@ export function readSessions(sql: Sql): Reads {
   return {
     async sessionsById(ids) {
       return table.select(`WHERE session ${IN_LIST} ORDER BY started_at, session`, [JSON.stringify(ids)]);
+    },
+    async sessionHeads(ids) {
+      return sql(`SELECT session, agent, started_at AS startedAt, started_pos AS startedPos,
+        merged_into AS mergedInto FROM sessions WHERE session ${IN_LIST}`).all(
+        JSON.stringify(ids),
+      ) as SessionHead[];
     },
     async sessions(query) {
       const { where, values } = sessionFilter(query);

@@ -16,7 +16,7 @@ function toCell(value: unknown, kind: Kind): Cell {
 }
 
 function fromCell(cell: Cell, kind: Kind): unknown {
-  if (cell === null) return null;
+  if (kind === 'plain' || cell === null) return cell;
   if (kind === 'json') return JSON.parse(String(cell));
   return kind === 'flag' ? cell === 1 : cell;
 }
@@ -59,9 +59,9 @@ export function sqliteTable<Row extends object>(
 
   const toRow = (cells: unknown): Row => {
     const source = cells as Record<string, Cell>;
-    return Object.fromEntries(
-      fields.map((f) => [f.field, fromCell(source[f.column] ?? null, f.kind)]),
-    ) as Row;
+    const row: Record<string, unknown> = {};
+    for (const { field, column, kind } of fields) row[field] = fromCell(source[column] ?? null, kind);
+    return row as Row;
   };
 
   return {

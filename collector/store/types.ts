@@ -29,6 +29,7 @@ import type {
   PartRow,
   PersonRow,
   Pos,
+  SessionHead,
   SessionRow,
   SigninRow,
   SiteRow,
@@ -121,6 +122,8 @@ export interface Reader {
   /** Of these sessions, those that are known under some origin. */
   withOrigin(sessions: readonly SessionId[]): Promise<SessionId[]>;
   sessionsById(ids: readonly SessionId[]): Promise<SessionRow[]>;
+  /** What tells these sessions apart, without the rest of their rows; in no order. */
+  sessionHeads(ids: readonly SessionId[]): Promise<SessionHead[]>;
   /** In the order `(startedAt, session)`. */
   sessions(query: SessionQuery): Promise<SessionRow[]>;
   /** Unmerged sessions of this agent with equal tool, kind, start, end and occurrence, other than `session`. */

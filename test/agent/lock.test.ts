@@ -54,7 +54,9 @@ it('a refused second try in this process does not let go of the lock', async () 
   const lock = lockState(dir);
   expect(() => lockState(dir)).toThrow();
   expect(isLocked(dir)).toBe(true);
-  const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', SCRIPT, dir], { stdio: 'ignore' });
+  const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', SCRIPT, dir], {
+    stdio: 'ignore',
+  });
   const [code] = await once(child, 'exit');
   expect(code).not.toBe(0);
   lock.release();

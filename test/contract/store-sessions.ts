@@ -28,6 +28,10 @@ export function sessionContract(open: Open): void {
       };
       await store.write((tx) => tx.putSessions([changed]));
       expect(await store.read.sessionsById([row.session, NEW.session()])).toEqual([changed]);
+      const { session: id, agent, startedAt, startedPos, mergedInto } = changed;
+      expect(await store.read.sessionHeads([row.session, NEW.session()])).toEqual([
+        { session: id, agent, startedAt, startedPos, mergedInto },
+      ]);
       expect((await store.read.counts()).sessions).toBe(1);
     }),
   );
