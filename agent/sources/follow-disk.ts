@@ -7,6 +7,7 @@ import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { hasCode } from '../../protocol/errors.ts';
 import { HEAD_BYTES, type Seen } from './follow-identity.ts';
+import type { Glance } from './follow-still.ts';
 
 /** Test seam: `hit` may throw a system error in place of the call named. */
 export interface FollowFaults {
@@ -44,6 +45,17 @@ export class FollowDisk {
     this.#faults?.hit('follow.stat');
     const found = await orMissing(stat(this.path, { bigint: true }));
     return found === null ? null : found.ino.toString();
+  }
+
+  /** The followed path as it lies there; null where it is missing or cannot be looked at. */
+  async glance(): Promise<Glance | null> {
+    try {
+      this.#faults?.hit('follow.glance');
+      const { dev, ino, size, mtimeNs, ctimeNs } = await stat(this.path, { bigint: true });
+      return { dev, ino, size, mtimeNs, ctimeNs };
+    } catch {
+      return null;
+    }
   }
 
   /** Opens a file of the folder (the followed one unless named). Null where it is missing. */

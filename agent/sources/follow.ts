@@ -37,6 +37,7 @@ import {
   type FollowStep,
   liveOf,
 } from './follow-state.ts';
+import { Still } from './follow-still.ts';
 
 export type { FileState, FollowedLine, FollowNotice, FollowState, FollowStep } from './follow-state.ts';
 
@@ -89,6 +90,7 @@ export class Follower {
   #pending: { step: FollowStep; draft: Draft; looked: Draft } | null = null;
   #running: Promise<unknown> = Promise.resolve();
   #rotating: boolean;
+  readonly #still = new Still();
 
   constructor(options: FollowerOptions) {
     const { faults, state, ...o } = options;
@@ -164,6 +166,8 @@ export class Follower {
   async #step(maxLines: number): Promise<FollowStep> {
     this.#pending = null;
     await this.#disk.closeExcept(this.#accepted.handles.values());
+    const glance = await this.#disk.glance();
+    if (this.#still.holds(glance, this.#o.clock.mono())) return nothingNew(this.#accepted.state);
     const { draft, failure } = await this.#resolved();
     this.#rotating = draft.rotating;
     const looked = copyDraft(draft);
@@ -177,6 +181,9 @@ export class Follower {
     // Nothing to store: handles, sizes and longer fingerprints are kept without being asked (F8 holds, as
     // they are found again by any restart).
     if (isEmpty(step)) this.#keep(draft);
+    if (isAtRest(step, draft, failure ?? read.failure) && maxLines > 0) {
+      this.#still.note(glance, this.#o.clock.now(), this.#o.clock.mono());
+    } else this.#still.forget();
     return step;
   }
 
@@ -307,4 +314,15 @@ export class Follower {
 
 function isEmpty(step: FollowStep): boolean {
   return step.lines.length === 0 && step.notices.length === 0;
+}
+
+/** H1: one file, the live one, and not a byte of it unread. */
+function isAtRest(step: FollowStep, draft: Draft, failure: string | null): boolean {
+  const [file, ...others] = step.state.files;
+  if (!isEmpty(step) || step.more || failure !== null || draft.rotating || others.length > 0) return false;
+  return file?.live === true && file.offset === file.size;
+}
+
+function nothingNew(state: FollowState): FollowStep {
+  return { lines: [], notices: [], state, behindBytes: 0, more: false };
 }

@@ -31,6 +31,8 @@ export class FollowWorld {
   stored: string | null = null;
   follower: Follower;
   mono = 1000;
+  /** The machine's clock. At 0 every file is of the future, so that each look is a whole one. */
+  now = 0;
   readonly #options: Partial<FollowerOptions>;
 
   constructor(options: Partial<FollowerOptions> = {}) {
@@ -39,7 +41,7 @@ export class FollowWorld {
   }
 
   #open(): Follower {
-    const clock: Clock = { now: () => utcMs(0), mono: () => this.mono, after: () => () => {} };
+    const clock: Clock = { now: () => utcMs(this.now), mono: () => this.mono, after: () => () => {} };
     const state = this.stored === null ? null : (JSON.parse(this.stored) as FollowState);
     const { path } = this;
     return new Follower({
