@@ -14,6 +14,8 @@ const BUSY_MS = 5_000;
 const WAL_PAGES = 16_000;
 const WAL_KEEP_BYTES = 64 * 1024 * 1024;
 const CACHE_KIB = 32 * 1024;
+/** The writer touches random pages of four indexes for each session: at 32 MiB about 6 % more CPU per event. */
+const WRITER_CACHE_KIB = 128 * 1024;
 /** Up to here the whole file is checked at start (about 1 s); beyond, damage is found where a page is read. */
 const CHECK_WHOLE_PAGES = 65_536;
 
@@ -69,7 +71,7 @@ function configure(db: Database, faults: FaultSeam): void {
   db.pragma('checkpoint_fullfsync = ON');
   db.pragma('secure_delete = ON');
   db.pragma('temp_store = MEMORY');
-  db.pragma(`cache_size = -${CACHE_KIB}`);
+  db.pragma(`cache_size = -${WRITER_CACHE_KIB}`);
   db.pragma(`wal_autocheckpoint = ${WAL_PAGES}`);
   db.pragma(`journal_size_limit = ${WAL_KEEP_BYTES}`);
 }
