@@ -8,148 +8,46 @@
  * E3  A sealed part that is not as its allow-list says is flagged as it comes in, and is never opened into an answer.
  */
 import { z } from 'zod';
-import { VERBS } from './frame.ts';
-import { b64, DATA_CLASSES, type DataClass, id, iso } from './group.ts';
-import { PACKS } from './packs.ts';
-import { READING_VERBS, REASONS } from './words.ts';
-
-export const TOOLS = [
-  'teamviewer',
-  'anydesk',
-  'rustdesk',
-  'screenconnect',
-  'sshd',
-  'rdp',
-  'declared',
-] as const;
-export const DIRECTIONS = ['incoming', 'outgoing', 'unknown'] as const;
-export const MODES = ['managed', 'one-off'] as const;
-export const SESSION_KINDS = [
-  'remote-control',
-  'file-transfer',
-  'vpn',
-  'presentation',
-  'shell',
-  'unknown',
-] as const;
-/** How a time is known: stated in UTC by the file, local with the header's offset, or an assumed zone. */
-export const TIME_BASES = ['file-utc', 'file-offset', 'assumed-zone', 'observed'] as const;
-export const AUTH_METHODS = [
-  'one-time-password',
-  'fixed-password',
-  'key',
-  'account',
-  'click',
-  'none',
-  'unknown',
-] as const;
-export const GAP_REASONS = [
-  'rotated-away',
-  'source-lost',
-  'database-lost',
-  'restored',
-  'collector-restored',
-  'no-longer-kept',
-  'disk-full',
-] as const;
-export const ROLES = ['admin', 'auditor', 'technician', 'security', 'dpo'] as const;
-
-const count = z.int().min(0);
-const seq = z.int().min(1);
-const hash = b64.length(43);
-/** A word of the code base, from the list in `words.ts`; `makeLeaf` writes `other` for one that is not there. */
-const word: z.ZodType<string> = z.enum(REASONS);
-const verbOfReading: z.ZodType<string> = z.enum(READING_VERBS);
-const verbOfCommand: z.ZodType<string> = z.enum([...VERBS, 'other']);
-const packName: z.ZodType<string> = z.enum(Object.keys(PACKS));
-const version = z.string().regex(/^\d{1,4}\.\d{1,4}\.\d{1,4}(-(alpha|beta|rc)\.\d{1,3})?$/);
-const text = (max: number) => z.string().max(max);
-const none = z.strictObject({});
-
-const sessionStart = {
-  session: id,
-  source: id,
-  tool: z.enum(TOOLS),
-  direction: z.enum(DIRECTIONS),
-  mode: z.enum(MODES),
-  kind: z.enum(SESSION_KINDS),
-  startedAt: iso,
-  startBasis: z.enum(TIME_BASES),
-  /** How many equal rows stood before this one in the same file; part of the natural key. */
-  occurrence: count,
-  /** Which files of the tool say so. */
-  confirmedBy: z.array(word).max(8).optional(),
-};
-const sessionPersonal = z.strictObject({
-  peerId: text(64).optional(),
-  peerNames: z.array(text(512)).max(16).optional(),
-  peerIps: z
-    .array(
-      z.strictObject({
-        ip: text(64),
-        basis: z.enum(['punch', 'relay-login', 'socket', 'unknown']),
-        scope: z.enum(['public', 'private', 'own-adapter', 'unknown']),
-      }),
-    )
-    .max(32)
-    .optional(),
-  localUser: text(256).optional(),
-  toolSessionId: text(128).optional(),
-  technician: text(256).optional(),
-});
-const sourceData = z.strictObject({
-  source: id,
-  tool: z.enum(TOOLS),
-  offset: count.nullable(),
-  length: count.nullable(),
-  count: count.nullable(),
-  reason: word.nullable(),
-});
-const agentData = z.strictObject({ version, reason: word });
-const agentAtCollector = z.strictObject({
-  agent: id,
-  token: id.nullable(),
-  /** Who did it; absent or null: nobody, the collector saw it. */
-  person: id.nullable().optional(),
-  reason: word,
-});
-const address = z.strictObject({ address: text(64).optional() });
-const tokenData = z.strictObject({ token: id, person: id.nullable() });
-const signin = z.strictObject({
-  person: id.nullable(),
-  role: z.enum(ROLES).nullable(),
-  reason: word,
-  /** How many refusals this event stands for; absent: one. */
-  count: count.optional(),
-});
-const account = z.strictObject({
-  name: text(256).optional(),
-  address: text(64).optional(),
-  nda: text(10).optional(),
-});
-const logAt = z.strictObject({ log: id, seq });
-const sealedAt = z.strictObject({
-  log: id,
-  /** The first event of the batch that it happened to. */
-  seq,
-  /** The group that the leaf names; null: several. */
-  from: id.nullable(),
-  to: id.nullable(),
-  /** How many parts this event stands for; absent: one. */
-  count: count.optional(),
-});
-const erasure = z.strictObject({
-  group: id,
-  class: z.enum(DATA_CLASSES),
-  policy: packName.nullable(),
-  version: count.nullable(),
-  dueAt: iso.nullable(),
+import {
+  AUTH_METHODS,
+  account,
+  address,
+  agentAtCollector,
+  agentData,
+  alert,
   count,
-  /** Root of the RFC 6962 tree over what was erased. */
-  listRoot: hash.nullable(),
-  lateSeconds: z.int().nullable(),
-  method: word,
-});
+  erasure,
+  GAP_REASONS,
+  hostPersonal,
+  logAt,
+  MODES,
+  none,
+  ROLES,
+  sealedAt,
+  seq,
+  sessionPersonal,
+  sessionStart,
+  signin,
+  sourceData,
+  TIME_BASES,
+  text,
+  tokenData,
+  verbOfCommand,
+  verbOfReading,
+  word,
+} from './event-shapes.ts';
+import { type DataClass, id, iso } from './group.ts';
+
+export {
+  AUTH_METHODS,
+  DIRECTIONS,
+  GAP_REASONS,
+  MODES,
+  ROLES,
+  SESSION_KINDS,
+  TIME_BASES,
+  TOOLS,
+} from './event-shapes.ts';
 
 interface EventDefinition {
   data: z.ZodType;
@@ -165,6 +63,12 @@ const agent = <D extends z.ZodType, P extends z.ZodType | null = null>(
   personal: P = null as P,
   cls: DataClass | null = null,
 ) => ({ data, personal, class: cls, from: 'agent' as const });
+const both = <D extends z.ZodType>(data: D) => ({
+  data,
+  personal: null,
+  class: null,
+  from: 'both' as const,
+});
 const collector = <D extends z.ZodType, P extends z.ZodType | null = null>(
   data: D,
   personal: P = null as P,
@@ -218,8 +122,11 @@ export const EVENTS = {
   'agent.stopped': agent(agentData),
   'agent.restored': agent(agentData),
   'agent.heartbeat': agent(agentData),
-  'host.named': agent(none, z.strictObject({ name: text(256), os: text(128).optional() }), 'host.name'),
+  'host.named': agent(none, hostPersonal, 'host.name'),
   'clock.stepped': agent(z.strictObject({ byMs: z.int(), source: id.nullable() })),
+  'alert.raised': both(alert),
+  'alert.changed': both(alert),
+  'alert.cleared': both(alert),
   'command.applied': agent(
     z.strictObject({
       generation: id,

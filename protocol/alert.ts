@@ -1,0 +1,27 @@
+/**
+ * Words and shapes of device alerts, as both sides use them. The state machine that makes them is `alert-machine.ts`.
+ *
+ * An alert is one episode: its id is made when it is raised and ends with it. What it is about is the check and, for
+ * disks, the index that samples use for it; names of disks are personal to a host and lie sealed in `host.named`.
+ */
+
+/** What is watched. `agent-silent` is the collector's; the others are the agent's own. */
+export const ALERT_CHECKS = [
+  'disk-space',
+  'disk-fill',
+  'inodes',
+  'cpu',
+  'memory',
+  'clock-offset',
+  'spool',
+  'state-disk',
+  'agent-silent',
+] as const;
+export type AlertCheck = (typeof ALERT_CHECKS)[number];
+
+export const ALERT_LEVELS = ['warn', 'crit'] as const;
+export type AlertLevel = (typeof ALERT_LEVELS)[number];
+
+/** Who is told beyond the ledger: `audit`, about Tilsyn itself and its disks only; `all`; `none`. */
+export const NOTIFY = ['audit', 'all', 'none'] as const;
+export type Notify = (typeof NOTIFY)[number];
