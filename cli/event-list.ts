@@ -1,16 +1,15 @@
 /** `tilsyn event list`. */
-import { EVENTS } from '../protocol/event.ts';
 import { flag, list, range, text } from './args.ts';
 import { hostNames } from './coverage-lines.ts';
 import { EVENT_CSV } from './csv-fields.ts';
+import { tellUnknownTypes } from './event-types.ts';
 import type { Input } from './io.ts';
 import { fetchList } from './lists.ts';
 import { type Column, field, printList, time } from './print.ts';
-import { clean } from './text.ts';
 
 export async function eventList(input: Input): Promise<number> {
   const types = list(input, 'type');
-  tellUnknown(input, types ?? []);
+  tellUnknownTypes(input, types ?? []);
   const answer = await fetchList(input, '/v1/events', {
     ...range(input),
     type: types,
@@ -33,13 +32,4 @@ export async function eventList(input: Input): Promise<number> {
     ]);
   }
   return printList(input, answer, { columns, csv: EVENT_CSV, what: 'events' });
-}
-
-/** It is asked for all the same: a newer agent's types are stored and shown by an older collector. */
-function tellUnknown(input: Input, types: readonly string[]): void {
-  for (const type of types.filter((one) => !Object.hasOwn(EVENTS, one))) {
-    input.note(
-      `--type ${clean(type)}: this version knows no such type of event; docs/design/events.md has them`,
-    );
-  }
 }

@@ -1,5 +1,6 @@
 /** `tilsyn event tail`. */
 import { client, list, text, zone } from './args.ts';
+import { tellUnknownTypes } from './event-types.ts';
 import { follow } from './follow.ts';
 import type { Input } from './io.ts';
 import type { Item, ListAnswer } from './print.ts';
@@ -8,7 +9,9 @@ import { showIso } from './times.ts';
 export function eventTail(input: Input): Promise<number> {
   const tz = zone(input);
   const name = hostNamer(input);
-  const query = { type: list(input, 'type'), host: text(input, 'host'), customer: text(input, 'customer') };
+  const types = list(input, 'type');
+  tellUnknownTypes(input, types ?? []);
+  const query = { type: types, host: text(input, 'host'), customer: text(input, 'customer') };
   return follow(input, '/v1/events/tail', query, async ({ pos, at, type, hostId, data }) => {
     const host = hostId === null ? 'collector' : await name(String(hostId));
     return `${pos}  ${showIso(at, tz)}  ${type}  ${host}  ${JSON.stringify(data)}`;

@@ -414,7 +414,7 @@ describe('tails', () => {
   it('for people: an event bears the name of its host', async () => {
     const stop = new AbortController();
     let out = '';
-    const running = run('event tail --after 0 --host srv-01 --type session.started', {
+    const running = run('event tail --after 0 --host srv-01 --type session.started --type bogus.type', {
       signal: stop.signal,
       onOut: (text: string) => {
         out += text;
@@ -423,7 +423,9 @@ describe('tails', () => {
     await expect.poll(() => out).toMatch(/ {2}session\.started {2}srv-01 {2}\{/);
     expect(out).not.toContain(`  ${host.id}  `);
     stop.abort();
-    expect((await running).code).toBe(130);
+    const { code, err } = await running;
+    expect(code).toBe(130);
+    expect(err).toContain('--type bogus.type: this version knows no such type');
   });
 
   it('a refusal ends it', async () => {
