@@ -15,5 +15,7 @@ export const HOST_CSV = words(`
 export const TOKEN_CSV = words(
   'id state customer site agreement mode uses used cidr requireApproval createdBy createdAt expiresAt',
 );
-export const PERSON_CSV = words('id role name state customers createdBy createdAt');
+export const PERSON_CSV = words(
+  'id role name state customers nda reading createdBy createdAt signins.id signins.state signins.createdAt signins.expiresAt signins.lastUsedAt',
+);
 export const AGREEMENT_CSV = words('id customer customerId mode state isDefault startsAt endsAt createdAt');

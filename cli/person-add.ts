@@ -22,6 +22,7 @@ export async function personAdd(input: Input): Promise<number> {
     customers: list(input, 'customer'),
     name: await nameOf(input),
     nda: text(input, 'nda'),
+    reading: input.options.reading === false ? false : undefined,
     ttlMs: duration(input, 'ttl', '--ttl'),
     dryRun: flag(input, 'dryRun'),
   });

@@ -11,6 +11,7 @@ export async function whoami(input: Input): Promise<number> {
     field('id', 'id'),
     field('role', 'role'),
     ['customers', ({ customers }) => (customers === null ? 'all' : customers.join(', '))],
+    ['reads personal data', ({ reading }) => (reading === false ? 'no' : 'as the role does')],
     field('collector', 'collector'),
     time('signed in until', 'expiresAt'),
   ]);

@@ -22,8 +22,10 @@ export interface NewPerson {
   /** Null: all customers. */
   customers: CustomerId[] | null;
   name?: string;
-  /** Date of the non-disclosure agreement, `YYYY-MM-DD`. */
+  /** Day on which they signed their non-disclosure agreement, `YYYY-MM-DD`. */
   nda?: string;
+  /** False: they do not see the personal data that their role shows (Q12). */
+  reading?: boolean;
   /** Null: `collector init`. */
   createdBy: PersonId | null;
   ttlMs?: number;
@@ -48,21 +50,74 @@ export async function addPerson(
     customers: wanted.customers,
     state: 'active',
     namePos: null,
+    reading: wanted.reading ?? true,
+    ndaPos: null,
     createdBy: wanted.createdBy,
     createdAt: now,
   };
   const person = await ctx.store.write(async (tx) => {
     const personal = accountOf(wanted);
-    const [pos] = await ctx.own.append(tx, [
-      { type: 'person.added', data: { person: row.person, role: row.role }, personal },
+    const [pos = null] = await ctx.own.append(tx, [
+      { type: 'person.added', data: addedData(row, wanted), personal },
     ]);
-    const stored = { ...row, namePos: personal === null ? null : (pos ?? null) };
+    const stored = {
+      ...row,
+      namePos: personal === null ? null : pos,
+      ndaPos: wanted.nda === undefined ? null : pos,
+    };
     await tx.people.put([stored]);
     await tx.signins.put([newSignin(ctx, row.person, token, now, expiresAt)]);
     return stored;
   });
   ctx.notify(await ctx.store.read.lastPos());
   return { person, token, expiresAt };
+}
+
+function addedData({ person, role }: PersonRow, { createdBy, reading }: NewPerson) {
+  return {
+    person,
+    role,
+    ...(createdBy === null ? {} : { by: createdBy }),
+    ...(reading === undefined ? {} : { reading }),
+  };
+}
+
+export interface PersonChange {
+  person: PersonId;
+  by: PersonId;
+  nda?: string;
+  reading?: boolean;
+}
+
+/**
+ * Changes what may be changed of a person: not their role, nor their customers. Who shall have others is another
+ * account, so that an approval by it can be told from one by the old.
+ * @throws TilsynError `person.unknown`, `person.gone`
+ */
+export async function changePerson(
+  ctx: Context,
+  { person, by, nda, reading }: PersonChange,
+): Promise<PersonRow> {
+  const changed = await ctx.store.write(async (tx) => {
+    const row = await tx.people.get(person);
+    if (row === null) throw unknownPerson();
+    if (row.state === 'revoked') throw revokedPerson();
+    const data = { person, role: row.role, by, ...(reading === undefined ? {} : { reading }) };
+    const personal = nda === undefined ? null : { nda };
+    const [pos = null] = await ctx.own.append(tx, [{ type: 'person.changed', data, personal }]);
+    const next = { ...row, reading: reading ?? row.reading, ndaPos: nda === undefined ? row.ndaPos : pos };
+    await tx.people.put([next]);
+    return next;
+  });
+  ctx.notify(await ctx.store.read.lastPos());
+  return changed;
+}
+
+function revokedPerson(): TilsynError {
+  return new TilsynError('person.gone', 'changing a person: they were revoked', {
+    hint: 'Add them anew: `tilsyn person add`.',
+    exit: 'conflict',
+  });
 }
 
 function checkedTtl(ttlMs: number): number {
@@ -117,9 +172,10 @@ export function within(inner: readonly Id[] | null, outer: readonly Id[] | null)
   return inner !== null && inner.length > 0 && inner.every((id) => outer.includes(id));
 }
 
-/** Leaves whose sealed part holds a person's name. */
-export function namePositions(people: readonly ListedPerson[]): Pos[] {
-  return people.flatMap(({ person }) => (person.namePos === null ? [] : [person.namePos]));
+/** Leaves whose sealed parts hold a person's name and the date of their non-disclosure agreement. */
+export function accountPositions(people: readonly ListedPerson[]): Pos[] {
+  const all = people.flatMap(({ person: { namePos, ndaPos } }) => [namePos, ndaPos]);
+  return [...new Set(all.filter((pos) => pos !== null))];
 }
 
 /**

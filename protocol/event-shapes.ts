@@ -133,6 +133,24 @@ export const account = z.strictObject({
   address: text(64).optional(),
   nda: text(10).optional(),
 });
+/** An act that needs a second person; what is asked for stands in the collector's registry. */
+export const approval = z.strictObject({
+  approval: id,
+  verb: verbOfReading,
+  /** Who asked, gave or refused; of one that was given: null where nobody was asked any more and its time was over. */
+  person: id.nullable(),
+  /** SHA-256 of the canonical text of what is to be done: ids, numbers and words. */
+  body: hash,
+});
+export const reasonGiven = z.strictObject({ reason: text(512).optional() });
+export const personData = z.strictObject({
+  person: id,
+  role: z.enum(ROLES),
+  /** Who did it; absent: `collector init`. */
+  by: id.optional(),
+  /** False: what the role shows of other people was taken away; absent: as it was. */
+  reading: z.boolean().optional(),
+});
 export const logAt = z.strictObject({ log: id, seq });
 export const sealedAt = z.strictObject({
   log: id,

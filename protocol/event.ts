@@ -15,6 +15,7 @@ import {
   agentAtCollector,
   agentData,
   alert,
+  approval,
   count,
   erasure,
   GAP_REASONS,
@@ -22,7 +23,9 @@ import {
   logAt,
   MODES,
   none,
+  personData,
   ROLES,
+  reasonGiven,
   sealedAt,
   seq,
   sessionPersonal,
@@ -163,13 +166,35 @@ export const EVENTS = {
   'token.revoked': collector(tokenData, address, 'audit.event'),
   'signin.ok': collector(signin, address, 'audit.event'),
   'signin.refused': collector(signin, address, 'audit.event'),
-  'person.added': collector(z.strictObject({ person: id, role: z.enum(ROLES) }), account, 'person.account'),
-  'person.changed': collector(z.strictObject({ person: id, role: z.enum(ROLES) }), account, 'person.account'),
+  'permission.refused': collector(
+    z.strictObject({
+      /** Null: of several people, more than are told apart. */
+      person: id.nullable(),
+      role: z.enum(ROLES).nullable(),
+      verb: verbOfReading,
+      /** How many refusals this event stands for. */
+      count,
+    }),
+    address,
+    'audit.event',
+  ),
+  'person.added': collector(personData, account, 'person.account'),
+  'person.changed': collector(personData, account, 'person.account'),
   'person.revoked': collector(
-    z.strictObject({ person: id, by: id.nullable(), reason: word }),
-    z.strictObject({ reason: text(512).optional() }),
+    z.strictObject({
+      person: id,
+      by: id.nullable(),
+      reason: word,
+      /** The approval that it rests on; absent: none was needed. */
+      approval: id.optional(),
+    }),
+    reasonGiven,
     'person.account',
   ),
+  'approval.asked': collector(approval, reasonGiven, 'audit.event'),
+  'approval.alone': collector(approval, reasonGiven, 'audit.event'),
+  'approval.given': collector(approval, reasonGiven, 'audit.event'),
+  'approval.refused': collector(approval, reasonGiven, 'audit.event'),
   'agreement.created': collector(
     z.strictObject({ agreement: id, customer: id, mode: z.enum(MODES), person: id.nullable() }),
   ),

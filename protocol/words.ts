@@ -127,6 +127,7 @@ export const READING_VERBS = [
   'session.reveal',
   'event.list',
   'event.show',
+  'event.personal',
   'event.tail',
   'host.list',
   'host.show',
@@ -144,5 +145,9 @@ export const READING_VERBS = [
   'person.list',
   'person.show',
   'person.add',
+  'person.change',
   'person.revoke',
+  'approval.list',
+  'approval.approve',
+  'approval.refuse',
 ] as const;

@@ -48,7 +48,7 @@ export function eventRoutes(room: Room): void {
     path: '/v1/events',
     verb: 'event.list',
     input: listQuery,
-    handle: ({ caller, input }) => list(room.ctx, caller, input),
+    handle: ({ caller, input }) => list(room, caller, input),
   });
   route(room, {
     method: 'GET',
@@ -65,7 +65,8 @@ export function eventRoutes(room: Room): void {
   });
 }
 
-async function list(ctx: Context, caller: Caller, input: ListQuery) {
+async function list({ ctx, auth }: Room, caller: Caller, input: ListQuery) {
+  if (input.personal === true) await auth.permit(caller, 'event.personal');
   const scope = await scopeOf(ctx, caller, input as ScopeQuery);
   const since = input.since === undefined ? null : fromIso(input.since);
   const until = input.until === undefined ? null : fromIso(input.until);

@@ -27,7 +27,11 @@ const NOUNS = [
 ];
 
 /** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */
-export function registerApi(app: FastifyInstance, ctx: Context): void {
+export function registerApi(
+  app: FastifyInstance,
+  ctx: Context,
+  nouns: readonly ((room: Room) => void)[] = NOUNS,
+): void {
   const auth = makeAuth(ctx);
   const tails = makeTails(ctx, auth);
   app.addHook('preClose', async () => {
@@ -42,13 +46,21 @@ export function registerApi(app: FastifyInstance, ctx: Context): void {
     scope.addHook('onSend', async (_request, reply) => {
       reply.header('cache-control', 'no-store');
     });
+    scope.addHook('onRoute', ({ config, url }) => {
+      if (config?.verb === undefined) throw withoutVerb(url);
+    });
     const room: Room = { app: scope, ctx, auth, tails };
-    for (const noun of NOUNS) noun(room);
-    scope.all('/v1/*', async () => {
+    for (const noun of nouns) noun(room);
+    scope.all('/v1/*', { config: { verb: null } }, async () => {
       throw new TilsynError('request.unknown', 'answering a request: this collector has no such address', {
         hint: 'The collector may be older than this command: compare `tilsyn version` on both.',
         exit: 'notFound',
       });
     });
   });
+}
+
+/** Q11. A fault of the program, found at its start. */
+function withoutVerb(url: string): TilsynError {
+  return new TilsynError('route.no-verb', `registering ${url}: it names no verb of the table of permissions`);
 }

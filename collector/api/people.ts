@@ -1,21 +1,23 @@
-/** `GET /v1/people`; `POST /v1/people`, `/v1/people/:person/revoke`; `GET /v1/whoami`. */
+/** `GET /v1/people`; `POST /v1/people`, `/v1/people/:person/change`, `/revoke`; `GET /v1/whoami`. */
 import { z } from 'zod';
+import { TilsynError } from '../../protocol/errors.ts';
 import { ROLES } from '../../protocol/event.ts';
 import { type CustomerId, isId, type PersonId } from '../../protocol/ids.ts';
 import { toIso, utcMs } from '../../protocol/time.ts';
 import type { Caller } from '../auth.ts';
 import {
+  accountPositions,
   addPerson,
+  changePerson,
   type ListedPerson,
   listPeople,
-  namePositions,
   refuseLastAdmin,
   revokePerson,
   SIGNIN_TTL_MS,
   unknownPerson,
   within,
 } from '../people.ts';
-import type { SigninRow } from '../store/types.ts';
+import type { PersonRow, Pos, SigninRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { recordReading } from './reading.ts';
 import { registryAnswer } from './registry.ts';
@@ -28,7 +30,14 @@ const add = z.strictObject({
   customers: z.array(field.text).min(1).max(1000).optional(),
   name: z.string().min(1).max(256).optional(),
   nda: z.iso.date().optional(),
+  reading: z.boolean().optional(),
   ttlMs: z.int().min(1000).optional(),
+  dryRun: field.dryRun,
+});
+
+const change = z.strictObject({
+  nda: z.iso.date().optional(),
+  reading: z.boolean().optional(),
   dryRun: field.dryRun,
 });
 
@@ -64,6 +73,13 @@ export function peopleRoutes(room: Room): void {
     input: add,
     handle: ({ caller, input }) => make(ctx, caller, input),
   });
+  route<typeof change, { person: string }>(room, {
+    method: 'POST',
+    path: '/v1/people/:person/change',
+    verb: 'person.change',
+    input: change,
+    handle: ({ caller, params, input }) => changed(ctx, caller, params.person, input),
+  });
   route<z.ZodType<{ reason: string | null; dryRun: boolean }>, { person: string }>(room, {
     method: 'POST',
     path: '/v1/people/:person/revoke',
@@ -79,6 +95,7 @@ function whoami(ctx: Context, { person, signin }: Caller) {
     id: person.person,
     role: person.role,
     customers: person.customers,
+    reading: person.reading,
     collector: ctx.name,
     signin: signin.signin,
     expiresAt: toIso(signin.expiresAt),
@@ -86,16 +103,21 @@ function whoami(ctx: Context, { person, signin }: Caller) {
 }
 
 async function items(ctx: Context, caller: Caller, verb: string, people: readonly ListedPerson[]) {
-  const positions = namePositions(people);
+  const positions = accountPositions(people);
   await recordReading(ctx, caller, verb, positions.length);
   const opened = await ctx.opener.open(ctx.store.read, positions);
+  const at = (pos: Pos | null, field: 'name' | 'nda') => {
+    const value = pos === null ? undefined : opened.get(pos)?.[field];
+    return typeof value === 'string' ? value : null;
+  };
   return people.map(({ person, signins }) => {
-    const name = person.namePos === null ? undefined : opened.get(person.namePos)?.name;
     return {
       id: person.person,
       role: person.role,
       customers: person.customers,
-      name: typeof name === 'string' ? name : null,
+      name: at(person.namePos, 'name'),
+      nda: at(person.ndaPos, 'nda'),
+      reading: person.reading,
       state: person.state,
       createdBy: person.createdBy,
       createdAt: toIso(person.createdAt),
@@ -121,7 +143,7 @@ async function make(ctx: Context, caller: Caller, input: z.infer<typeof add>) {
     named === null
       ? caller.person.customers
       : (await Promise.all(named.map((text) => customerNamed(ctx, caller, text)))).map((row) => row.customer);
-  const { role, name, nda, ttlMs } = input;
+  const { role, name, nda, reading, ttlMs } = input;
   if (input.dryRun) {
     const expiresAt = toIso(utcMs(ctx.clock.now() + (ttlMs ?? SIGNIN_TTL_MS)));
     return { id: null, role, customers, token: null, expiresAt, dryRun: true };
@@ -132,9 +154,34 @@ async function make(ctx: Context, caller: Caller, input: z.infer<typeof add>) {
     createdBy: caller.person.person,
     ...(name === undefined ? {} : { name }),
     ...(nda === undefined ? {} : { nda }),
+    ...(reading === undefined ? {} : { reading }),
     ...(ttlMs === undefined ? {} : { ttlMs }),
   });
   return { id: person.person, role, customers, token, expiresAt: toIso(expiresAt), dryRun: false };
+}
+
+/** @throws TilsynError `person.unknown`, also for one whose customers the caller does not all see (Q4) */
+async function personSeen(ctx: Context, caller: Caller, id: string): Promise<PersonRow> {
+  const row = isId(id) ? await ctx.store.read.people.get(id) : null;
+  if (row !== null && within(row.customers, caller.person.customers)) return row;
+  throw unknownPerson();
+}
+
+async function changed(ctx: Context, caller: Caller, id: string, input: z.infer<typeof change>) {
+  const row = await personSeen(ctx, caller, id);
+  const { nda, reading, dryRun } = input;
+  const wanted = { ...(nda === undefined ? {} : { nda }), ...(reading === undefined ? {} : { reading }) };
+  if (Object.keys(wanted).length === 0) throw nothingToChange();
+  if (!dryRun) await changePerson(ctx, { person: row.person, by: caller.person.person, ...wanted });
+  const { person, role, customers, state } = row;
+  return { id: person, role, customers, state, reading: reading ?? row.reading, nda: nda ?? null, dryRun };
+}
+
+function nothingToChange(): TilsynError {
+  return new TilsynError('person.unchanged', 'changing a person: nothing was named to change', {
+    hint: 'Give --nda DATE, --reading or --no-reading.',
+    exit: 'usage',
+  });
 }
 
 async function revoke(
@@ -143,8 +190,7 @@ async function revoke(
   id: string,
   input: { reason: string | null; dryRun: boolean },
 ) {
-  const row = isId(id) ? await ctx.store.read.people.get(id) : null;
-  if (row === null || !within(row.customers, caller.person.customers)) throw unknownPerson();
+  const row = await personSeen(ctx, caller, id);
   const signins = await ctx.store.read.signins.list({ person: row.person, state: 'active' });
   const done = { id: row.person, role: row.role, state: 'revoked', signins: signins.length };
   if (input.dryRun) {

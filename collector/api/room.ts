@@ -3,8 +3,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { codeOf, type ExitName, TilsynError } from '../../protocol/errors.ts';
 import { id, iso } from '../../protocol/group.ts';
-import { type Auth, type Caller, requirePermission, type Verb } from '../auth.ts';
+import type { Auth, Caller } from '../auth.ts';
 import { plainAddress } from '../cidr.ts';
+import type { Verb } from '../permissions.ts';
 import type { Context } from '../types.ts';
 import type { Tails } from './tail.ts';
 
@@ -13,6 +14,13 @@ export interface Room {
   ctx: Context;
   auth: Auth;
   tails: Tails;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What of the table of permissions a route asks for; null: it is open to everybody (Q11). */
+    verb?: Verb | null;
+  }
 }
 
 /** Rows in one answer, unless `limit` says otherwise, and at most. */
@@ -50,14 +58,15 @@ interface Route<S extends z.ZodType, P> {
   handle: Handler<z.infer<S>, P>;
 }
 
-/** One route: sign-in, permission and input are checked before the handler runs. */
+/** One route: sign-in, permission (Q11, Q13) and input are checked, in this order, before the handler runs. */
 export function route<S extends z.ZodType, P = Record<string, string>>(room: Room, r: Route<S, P>): void {
   room.app.route({
     method: r.method,
     url: r.path,
+    config: { verb: r.verb },
     handler: async (request, reply) => {
       const caller = await room.auth.signIn(request.headers.authorization, plainAddress(request.ip));
-      requirePermission(caller, r.verb);
+      await room.auth.permit(caller, r.verb);
       const input = read(r.input, (r.method === 'GET' ? request.query : request.body) ?? {}, r.verb);
       return r.handle({ caller, input, params: request.params as P, request, reply });
     },

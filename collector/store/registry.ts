@@ -3,6 +3,7 @@ import { type Columns, type Sql, sqliteTable } from './table.ts';
 import type {
   AgentRow,
   AgreementRow,
+  ApprovalRow,
   CommandRow,
   CustomerRow,
   GroupRow,
@@ -77,8 +78,25 @@ const people: Columns<PersonRow> = {
   customers: ['customers', 'json'],
   state: ['state'],
   namePos: ['name_pos'],
+  reading: ['reading', 'flag'],
+  ndaPos: ['nda_pos'],
   createdBy: ['created_by'],
   createdAt: ['created_at'],
+};
+const approvals: Columns<ApprovalRow> = {
+  approval: ['approval'],
+  verb: ['verb'],
+  body: ['body', 'json'],
+  state: ['state'],
+  askedBy: ['asked_by'],
+  createdAt: ['created_at'],
+  expiresAt: ['expires_at'],
+  askedPos: ['asked_pos'],
+  about: ['about'],
+  customers: ['customers', 'json'],
+  aloneAt: ['alone_at'],
+  decidedBy: ['decided_by'],
+  decidedAt: ['decided_at'],
 };
 const signins: Columns<SigninRow> = {
   signin: ['signin'],
@@ -130,6 +148,7 @@ export function registry(sql: Sql) {
     agents: sqliteTable(sql, 'agents', agents),
     tokens: sqliteTable(sql, 'tokens', tokens),
     people: sqliteTable(sql, 'people', people),
+    approvals: sqliteTable(sql, 'approvals', approvals),
     signins: sqliteTable(sql, 'signins', signins),
     groups: sqliteTable(sql, 'key_groups', groups),
     commands: sqliteTable(sql, 'commands', commands),

@@ -86,8 +86,32 @@ export interface PersonRow {
   customers: CustomerId[] | null;
   state: 'active' | 'revoked';
   namePos: Pos | null;
+  /** False: personal data that the role shows was taken away. */
+  reading: boolean;
+  /** Leaf whose sealed part holds the date of the non-disclosure agreement. */
+  ndaPos: Pos | null;
   createdBy: PersonId | null;
   createdAt: UtcMs;
+}
+/** An act that waits for a second person, or has been given or refused. Its laws stand in `approvals.ts`. */
+export interface ApprovalRow {
+  approval: Id<'approval'>;
+  verb: string;
+  /** What is to be done: ids, numbers and words. */
+  body: Record<string, unknown>;
+  state: 'open' | 'given' | 'refused';
+  askedBy: PersonId;
+  createdAt: UtcMs;
+  expiresAt: UtcMs;
+  askedPos: Pos | null;
+  /** The person that it is about. */
+  about: PersonId | null;
+  /** Customers that it touches; null: all. */
+  customers: CustomerId[] | null;
+  /** Asked for without a second person; runs from then on. */
+  aloneAt: UtcMs | null;
+  decidedBy: PersonId | null;
+  decidedAt: UtcMs | null;
 }
 export interface SigninRow {
   signin: Id<'signin'>;

@@ -15,6 +15,7 @@ import type { UtcMs } from '../../protocol/time.ts';
 import type {
   AgentRow,
   AgreementRow,
+  ApprovalRow,
   CommandRow,
   CustomerRow,
   ForkRow,
@@ -92,6 +93,7 @@ export interface Reader {
   readonly agents: Table<AgentRow>;
   readonly tokens: Table<TokenRow>;
   readonly people: Table<PersonRow>;
+  readonly approvals: Table<ApprovalRow>;
   readonly signins: Table<SigninRow>;
   readonly groups: Table<GroupRow>;
   readonly commands: Table<CommandRow>;
@@ -154,6 +156,7 @@ export interface Tx extends Reader {
   readonly agents: WritableTable<AgentRow>;
   readonly tokens: WritableTable<TokenRow>;
   readonly people: WritableTable<PersonRow>;
+  readonly approvals: WritableTable<ApprovalRow>;
   readonly signins: WritableTable<SigninRow>;
   readonly groups: WritableTable<GroupRow>;
   readonly commands: WritableTable<CommandRow>;

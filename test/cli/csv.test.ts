@@ -134,6 +134,7 @@ describe('H4', () => {
     'login',
     'session show',
     'token revoke',
+    'person change',
     'person revoke',
   ];
 

@@ -8,7 +8,7 @@ import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type RouteOptions } from 'fastify';
 import pino from 'pino';
 import { defaultAgreement } from '../../collector/agreements.ts';
 import { registerApi } from '../../collector/api/index.ts';
@@ -91,6 +91,8 @@ export class ApiWorld {
   ctx!: Context;
   opener!: KeyOpener;
   app!: FastifyInstance;
+  /** What fastify says was registered. */
+  readonly routes: RouteOptions[] = [];
   url = '';
   ca = '';
   #keyring!: Keyring;
@@ -150,6 +152,7 @@ export class ApiWorld {
     const { key, cert } = await ca.server({ ip: ['127.0.0.1'], dns: ['localhost'] });
     this.ca = ca.ca;
     this.app = fastify({ https: { key, cert, minVersion: 'TLSv1.3' } }) as unknown as FastifyInstance;
+    this.app.addHook('onRoute', (route) => void this.routes.push(route));
     registerApi(this.app, this.ctx);
     await this.app.listen({ host: '127.0.0.1', port: 0 });
     this.url = `https://127.0.0.1:${(this.app.server.address() as AddressInfo).port}`;

@@ -153,7 +153,7 @@ describe('SQLite: durability and damage', () => {
   it('K3 says store.full, to be tried again, keeps what was there, and stores once there is room', async () => {
     const path = join(scratch(), 'collector.db');
     // A limit of pages on the writing connection: what SQLite does on a full disk, without one.
-    const limit = { version: 2, sql: 'PRAGMA max_page_count = 80' };
+    const limit = { version: 998, sql: 'PRAGMA max_page_count = 80' };
     const store = await openStore(path, { steps: [...migrations(), limit] });
     await put(store, [1]);
     const many = Array.from({ length: 5_000 }, (_, i) => leaf(i + 2));
@@ -181,9 +181,13 @@ describe('SQLite: durability and damage', () => {
 
   it('leaves the version before it where a migration fails', async () => {
     const path = join(scratch(), 'collector.db');
-    const bad = [...migrations(), { version: 2, sql: 'CREATE TABLE half (a ANY) STRICT; CREATE NONSENSE' }];
+    const newest = migrations().at(-1)?.version ?? 0;
+    const bad = [
+      ...migrations(),
+      { version: newest + 1, sql: 'CREATE TABLE half (a ANY) STRICT; CREATE NONSENSE' },
+    ];
     await expect(openStore(path, { steps: bad })).rejects.toMatchObject({ code: 'store.failed' });
-    expect(pragma(path, 'user_version')).toBe(1);
+    expect(pragma(path, 'user_version')).toBe(newest);
     expect(pragma(path, 'table_info(half)')).toBeUndefined();
   });
 

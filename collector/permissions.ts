@@ -1,0 +1,80 @@
+/**
+ * Who may do what: one table, verb × role. Every route names a verb of it, every verb of a reading is one of it.
+ *
+ * Q11 Nobody does what this table does not give to their role; a route without a verb of it is no route.
+ * Q12 What shows other people's personal data is told apart (`personal`), and can be taken away from one person whose
+ *     role has it.
+ */
+import { TilsynError } from '../protocol/errors.ts';
+import type { PersonRow } from './store/types.ts';
+
+export type Role = PersonRow['role'];
+
+interface Rule {
+  roles: readonly Role[];
+  /** Shows personal data of people who are not its users: those who sat at either end of a session. */
+  personal?: true;
+  /** Roles that can be the second person, for a verb that may need one (`approvals.ts`). */
+  approve?: readonly Role[];
+}
+
+const ALL: readonly Role[] = ['admin', 'auditor', 'technician', 'security', 'dpo'];
+/** Who installs and mends machines. */
+const INSTALL: readonly Role[] = ['admin', 'technician'];
+const ADMIN: readonly Role[] = ['admin'];
+/** Who sees other users and what they ask for: everybody but technicians. */
+const OVERSEE: readonly Role[] = ['admin', 'auditor', 'security', 'dpo'];
+/** An auditor is strictly read-only, a technician does what others decide. */
+const DECIDE: readonly Role[] = ['admin', 'security', 'dpo'];
+
+/** One line a verb. */
+export const PERMISSIONS = {
+  whoami: { roles: ALL },
+  'session.list': { roles: ALL, personal: true },
+  'session.show': { roles: ALL, personal: true },
+  'session.tail': { roles: ALL, personal: true },
+  'event.list': { roles: ALL },
+  'event.personal': { roles: ALL, personal: true },
+  'event.tail': { roles: ALL },
+  'host.list': { roles: ALL },
+  'host.show': { roles: ALL },
+  'host.approve': { roles: INSTALL },
+  'host.resolve': { roles: INSTALL },
+  'host.revoke': { roles: INSTALL },
+  coverage: { roles: ALL },
+  'token.list': { roles: ['admin', 'auditor', 'technician'] },
+  'token.create': { roles: INSTALL },
+  'token.revoke': { roles: INSTALL },
+  'agreement.list': { roles: ALL },
+  'agreement.create': { roles: ADMIN },
+  'person.list': { roles: OVERSEE },
+  'person.add': { roles: ADMIN },
+  'person.change': { roles: ADMIN },
+  'person.revoke': { roles: ADMIN, approve: DECIDE },
+} as const satisfies Record<string, Rule>;
+export type Verb = keyof typeof PERMISSIONS;
+
+export function ruleOf(verb: Verb): Rule {
+  return PERMISSIONS[verb];
+}
+
+/** `reading` false: what shows personal data was taken away from this person (Q12). */
+export function may({ role, reading }: Pick<PersonRow, 'role' | 'reading'>, verb: Verb): boolean {
+  const rule = ruleOf(verb);
+  return rule.roles.includes(role) && (reading || rule.personal !== true);
+}
+
+/** Q11, Q12. */
+export function denied(person: PersonRow, verb: Verb): TilsynError {
+  const { roles } = ruleOf(verb);
+  if (roles.includes(person.role)) {
+    return new TilsynError('permission.reading', `${verb}: reading was taken away from this person`, {
+      hint: 'Ask an auditor; an admin gives it back with `tilsyn person change ID --reading`.',
+      exit: 'forbidden',
+    });
+  }
+  return new TilsynError('permission.denied', `${verb}: the role ${person.role} may not do this`, {
+    hint: `Ask someone whose role is one of: ${roles.join(', ')}.`,
+    exit: 'forbidden',
+  });
+}

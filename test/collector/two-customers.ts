@@ -1,0 +1,97 @@
+/** Two customers with one of everything each, so that a person who is bound to one can ask for the other's. */
+import { addPerson } from '../../collector/people.ts';
+import type { PersonRow } from '../../collector/store/types.ts';
+import { ROLES } from '../../protocol/event.ts';
+import type { CustomerId } from '../../protocol/ids.ts';
+import { ApiWorld, type TestHost } from './api-world.ts';
+
+/** What can be named of a customer. */
+export interface Side {
+  customer: string;
+  customerName: string;
+  site: string;
+  siteName: string;
+  host: string;
+  hostName: string;
+  session: string;
+  token: string;
+  agreement: string;
+  person: string;
+}
+export const ABSENT: Side = {
+  customer: '0'.repeat(32),
+  customerName: 'Nobody',
+  site: '1'.repeat(32),
+  siteName: 'Nowhere',
+  host: '2'.repeat(32),
+  hostName: 'no-host',
+  session: '3'.repeat(32),
+  token: '4'.repeat(32),
+  agreement: '5'.repeat(32),
+  person: '6'.repeat(32),
+};
+
+/** A role, and the same without reading where that makes a difference (Q12). */
+export const WHO = [
+  ...ROLES.map((role) => ({ role, reading: true })),
+  { role: 'admin', reading: false },
+  { role: 'technician', reading: false },
+] as const;
+export type Who = (typeof WHO)[number];
+export const named = ({ role, reading }: Who) => (reading ? role : `${role} without reading`);
+
+export interface TwoCustomers {
+  world: ApiWorld;
+  admin: string;
+  own: Side;
+  other: Side;
+  /** Sign-in tokens: of people bound to `own`, and of people who see all. */
+  bound: Map<Who, string>;
+  free: Map<Who, string>;
+}
+
+export async function twoCustomers(): Promise<TwoCustomers> {
+  const world = await ApiWorld.make();
+  const admin = await world.person('admin', null, 'Root Specimen');
+  const mine = await world.host({ customer: 'Mine', site: 'Vejle', name: 'mine-01' });
+  const theirs = await world.host({ customer: 'Theirs', site: 'Albertslund', name: 'theirs-01' });
+  const own = await sideOf(world, admin, mine, {
+    customerName: 'Mine',
+    siteName: 'Vejle',
+    hostName: 'mine-01',
+  });
+  const names = { customerName: 'Theirs', siteName: 'Albertslund', hostName: 'theirs-01' };
+  const other = await sideOf(world, admin, theirs, names);
+  const [bound, free] = [new Map<Who, string>(), new Map<Who, string>()];
+  for (const who of WHO) {
+    bound.set(who, await signedIn(world, who, [mine.row.customer]));
+    free.set(who, await signedIn(world, who, null));
+  }
+  return { world, admin, own, other, bound, free };
+}
+
+async function signedIn(world: ApiWorld, { role, reading }: Who, customers: CustomerId[] | null) {
+  const wanted = { role: role as PersonRow['role'], reading, customers, createdBy: null };
+  return (await addPerson(world.ctx, wanted)).token;
+}
+
+type Names = Pick<Side, 'customerName' | 'siteName' | 'hostName'>;
+
+async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Names): Promise<Side> {
+  const { row } = host;
+  const session = await host.session();
+  const asked = { customer: row.customer, site: names.siteName };
+  const token = (await world.post('/v1/tokens', admin, asked)).body.id;
+  const person = (await world.post('/v1/people', admin, { role: 'auditor', customers: [row.customer] })).body
+    .id;
+  return {
+    ...names,
+    customer: row.customer,
+    site: row.site,
+    host: row.agent,
+    session,
+    token,
+    agreement: row.agreement,
+    person,
+  };
+}
