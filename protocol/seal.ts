@@ -56,20 +56,26 @@ export interface OpenedPart {
   r: Buffer;
 }
 
-function seqBytes(seq: number): Buffer {
-  const out = Buffer.alloc(8);
-  out.writeBigUInt64BE(BigInt(seq));
-  return out;
+/** log ‖ seq ‖ group: 16, 8 and 16 bytes. */
+const PLACE_BYTES = 40;
+
+/** Writes where a part belongs; returns the offset behind it. One buffer in one call costs half of five updates. */
+function writePlace(out: Buffer, at: number, log: LogId, seq: number, group: GroupId): number {
+  out.write(log, at, 16, 'hex');
+  out.writeUInt32BE(Math.floor(seq / 2 ** 32), at + 16);
+  out.writeUInt32BE(seq >>> 0, at + 20);
+  out.write(group, at + 24, 16, 'hex');
+  return at + PLACE_BYTES;
 }
 
-function commitmentOf(r: Uint8Array, place: PartPlace, canonicalP: string): Buffer {
-  return createHmac('sha256', r)
-    .update(COMMIT_LABEL)
-    .update(idBytes(place.log))
-    .update(seqBytes(place.seq))
-    .update(idBytes(place.group))
-    .update(canonicalP)
-    .digest();
+function commitmentOf(r: Uint8Array, { log, seq, group }: PartPlace, canonicalP: string): Buffer {
+  const text = Buffer.byteLength(canonicalP);
+  const bytes = Buffer.alloc(COMMIT_LABEL.length + PLACE_BYTES + text);
+  const at = writePlace(bytes, COMMIT_LABEL.copy(bytes), log, seq, group);
+  bytes.write(canonicalP, at);
+  const c = createHmac('sha256', r).update(bytes).digest();
+  bytes.fill(0);
+  return c;
 }
 
 /** `c` of a leaf's `pii` entry, base64url of 32 bytes. `r` = 32 random bytes. */
@@ -77,13 +83,10 @@ export function commitment(r: Uint8Array, place: PartPlace, p: Personal): string
   return toB64(commitmentOf(r, place, canonical(p)));
 }
 
-function aad(place: PartPlace, c: string): Buffer {
-  return Buffer.concat([
-    idBytes(place.log),
-    seqBytes(place.seq),
-    idBytes(place.under),
-    Buffer.from(c, 'base64url'),
-  ]);
+function aad({ log, seq, under }: PartPlace, c: string): Buffer {
+  const bytes = Buffer.alloc(PLACE_BYTES + 32);
+  bytes.write(c, writePlace(bytes, 0, log, seq, under), 'base64url');
+  return bytes;
 }
 
 /**
