@@ -7,6 +7,7 @@ import { packNamed } from '../protocol/packs.ts';
 import { fromPem } from '../protocol/sign.ts';
 import type { Clock } from '../protocol/time.ts';
 import { type CollectorConfig, statePaths } from './config.ts';
+import { Counters } from './counters.ts';
 import { readText } from './files.ts';
 import { createGroups } from './groups.ts';
 import { LinkRegistry } from './ingest/links.ts';
@@ -14,6 +15,7 @@ import { type CollectorLog, createOwnLog } from './journal.ts';
 import type { Keyring } from './keyring.ts';
 import { createOpener } from './opener.ts';
 import { openStore } from './store/sqlite.ts';
+import { openTelemetry } from './store/telemetry.ts';
 import type { Pos, Store } from './store/types.ts';
 import type { Context, FaultSeam } from './types.ts';
 
@@ -68,6 +70,8 @@ export function readOwn(path: string): string {
   });
 }
 
+const DAMAGED_TELEMETRY = 'telemetry: a damaged file was set aside, and another begun';
+
 export interface Parts extends Surroundings {
   dir: string;
   config: CollectorConfig;
@@ -95,6 +99,8 @@ export async function assemble(parts: Parts): Promise<Rooms> {
   let { generation } = parts;
   const ctx: Context = {
     store,
+    telemetry: openTelemetry({ dir: paths.telemetry, faults, damaged: () => log.warn(DAMAGED_TELEMETRY) }),
+    counters: new Counters(),
     own,
     groups,
     opener: createOpener(keyring, groups),

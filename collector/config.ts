@@ -40,6 +40,8 @@ export function statePaths(dir: string) {
     serverKey: at('server.key'),
     slots: at('keys.slots'),
     adminToken: at('admin.token'),
+    /** Folder: a file of samples per agreement. */
+    telemetry: at('telemetry'),
   };
 }
 export type StatePaths = ReturnType<typeof statePaths>;

@@ -13,13 +13,14 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { hasCode, TilsynError } from '../protocol/errors.ts';
 
 export const FILE_MODE = 0o600;
@@ -219,6 +220,27 @@ export function quarantineDatabase(path: string): string {
     }
     syncDir(dirname(path));
     return quarantined(path, n);
+  });
+}
+
+/** Names in an own folder; none where it is not there. */
+export function namesIn(dir: string): string[] {
+  return guarded('listing a folder of the state directory', () => (existsSync(dir) ? readdirSync(dir) : []));
+}
+
+/**
+ * Removes a database that ended with what it was for, all its files, those that were set aside included; durable
+ * before this returns. True where there was any. A crash in between leaves some of them, and repeating it is safe.
+ */
+export function removeDatabase(path: string): boolean {
+  return guarded('removing a database of the state directory', () => {
+    const [dir, name] = [dirname(path), basename(path)];
+    const own = namesIn(dir).filter(
+      (one) => one === name || one.startsWith(`${name}-`) || one.startsWith(`${name}.`),
+    );
+    const removed = own.filter((one) => drop(join(dir, one)));
+    if (removed.length > 0) syncDir(dir);
+    return removed.length > 0;
   });
 }
 

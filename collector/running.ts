@@ -18,6 +18,7 @@ import { Arbiter } from './ingest/arbitrate.ts';
 import { Generations } from './ingest/generation.ts';
 import { Ingest } from './ingest/ingest.ts';
 import { Presence } from './ingest/presence.ts';
+import { Samples } from './ingest/samples.ts';
 import { AgentSocket, type Gate } from './ingest/socket.ts';
 import { readPair, writePair } from './init.ts';
 import { Keyring } from './keyring.ts';
@@ -29,6 +30,7 @@ import { agentRoutes } from './routes.ts';
 import { Port } from './server.ts';
 import { quarantineStore } from './store/sqlite.ts';
 import type { Store } from './store/types.ts';
+import { dropEndedTelemetry, thinRegularly } from './telemetry-care.ts';
 import type { Context } from './types.ts';
 
 export interface RunSettings {
@@ -91,12 +93,14 @@ async function start(settings: RunSettings, around: Surroundings, undo: Undo): P
   undo.add(() => keyring.close());
   const generation = await generationOf(store);
   const rooms = await assemble({ ...around, dir, config, store, keyring, commits, generation });
+  undo.add(() => rooms.ctx.telemetry.close());
   await recoverState(rooms, keyring);
   await say(rooms, 'collector.started', settings.version);
   const gate = gateOf(rooms);
   keyring.onErase((group) => gate.ingest.forget(group));
   undo.add(() => gate.ingest.close());
   undo.add(() => gate.presence.close());
+  undo.add(() => gate.samples.close());
   const tls = await serverPair(dir, config, around);
   const { ctx } = rooms;
   const port = new Port({
@@ -110,6 +114,7 @@ async function start(settings: RunSettings, around: Surroundings, undo: Undo): P
   registerApi(port.app, ctx);
   const address = await port.listen(listen);
   undo.add(takeCare(dir, config, rooms, keyring, port));
+  undo.add(thinRegularly(ctx));
   ctx.log.info({ address: settings.listen }, 'collector: listening');
   return { address, ctx, stop: stopper(rooms, gate, port, undo, settings.version) };
 }
@@ -155,6 +160,9 @@ async function recoverState({ ctx, own }: Rooms, keyring: Keyring): Promise<void
   const { findings, drafts } = await recover({ store, keyring, groups, own, clock });
   if (drafts.length > 0) await store.write((tx) => own.append(tx, drafts));
   tell(log, findings);
+  const dropped = await dropEndedTelemetry(ctx);
+  if (dropped > 0)
+    log.info({ count: dropped }, 'recovery: telemetry of agreements that have ended was removed');
 }
 
 async function say(
@@ -173,6 +181,7 @@ function gateOf({ ctx, own, links }: Rooms): Gate {
     arbiter: new Arbiter(ctx, links),
     ingest: new Ingest(ctx),
     presence: new Presence(ctx),
+    samples: new Samples(ctx),
     generations: new Generations(ctx, own),
   };
 }
@@ -238,6 +247,7 @@ function stopper(rooms: Rooms, gate: Gate, port: Port, undo: Undo, version: stri
       rooms.links.closeAll('goingAway', null);
       await port.close();
       await gate.ingest.close();
+      await gate.samples.close();
       await gate.presence.close();
       await say(rooms, 'collector.stopped', version);
     } finally {

@@ -8,6 +8,8 @@ import type { DataClass, GroupKind, SignedGroup } from '../protocol/group.ts';
 import type { AgentId, AgreementId, GroupId, Id, Random } from '../protocol/ids.ts';
 import type { Personal } from '../protocol/seal.ts';
 import type { Clock, UtcMs } from '../protocol/time.ts';
+import type { Counters } from './counters.ts';
+import type { Telemetry } from './store/telemetry.ts';
 import type { GroupRow, Pos, Reader, Store, Tx, WrapRow } from './store/types.ts';
 
 /**
@@ -101,6 +103,9 @@ export interface Links {
 /** Everything that the collector's features share; made once in `main.ts`. */
 export interface Context {
   store: Store;
+  /** Samples, one file per agreement. */
+  telemetry: Telemetry;
+  counters: Counters;
   own: OwnLog;
   groups: Groups;
   opener: Opener;

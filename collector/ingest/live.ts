@@ -31,6 +31,7 @@ import { commandsAfter, storeResult } from './commands.ts';
 import type { Admission, Hello } from './handshake.ts';
 import type { Ingest, Sender } from './ingest.ts';
 import type { Presence } from './presence.ts';
+import type { Samples } from './samples.ts';
 import { supply } from './supply.ts';
 import type { Wire } from './wire.ts';
 
@@ -49,6 +50,7 @@ export interface LiveDeps {
   ctx: Context;
   ingest: Ingest;
   presence: Presence;
+  samples: Samples;
   wire: Wire;
   sender: Sender;
   row: AgentRow;
@@ -121,6 +123,8 @@ export class Live {
         this.#inBackground(bytes, () => storeResult(ctx, row.agent, frame));
         break;
       case 'telemetry':
+        this.#deps.samples.take(row, frame.samples);
+        break;
       case 'status':
         // Taken so that agents of a later version get on with this one; nothing here uses them.
         break;

@@ -20,6 +20,7 @@ import type { Ingest, Sender } from './ingest.ts';
 import type { LinkRegistry, LiveLink } from './links.ts';
 import { Live } from './live.ts';
 import type { Presence } from './presence.ts';
+import type { Samples } from './samples.ts';
 import { Wire } from './wire.ts';
 
 /** What all sockets share. */
@@ -29,6 +30,7 @@ export interface Gate {
   arbiter: Arbiter;
   ingest: Ingest;
   presence: Presence;
+  samples: Samples;
   generations: Generations;
 }
 
@@ -177,9 +179,9 @@ export class AgentSocket implements LiveLink, Sender {
   }
 
   #goLive(hello: Hello, admission: Admission): void {
-    const { ctx, ingest, presence } = this.#gate;
+    const { ctx, ingest, presence, samples } = this.#gate;
     const live = new Live(
-      { ctx, ingest, presence, wire: this.#wire, sender: this, row: this.#known },
+      { ctx, ingest, presence, samples, wire: this.#wire, sender: this, row: this.#known },
       admission,
     );
     this.#phase = { at: 'live', live };

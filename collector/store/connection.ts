@@ -83,7 +83,7 @@ function check(db: Database): void {
 }
 
 /** A version newer than ours has nothing to apply and stays as it is (K6). */
-function migrate(db: Database, steps: readonly Migration[]): void {
+export function migrate(db: Database, steps: readonly Migration[]): void {
   const present = Number(db.pragma('user_version', { simple: true }));
   for (const { version, sql } of steps) {
     if (version <= present) continue;

@@ -12,6 +12,7 @@ import fastify, { type FastifyInstance, type RouteOptions } from 'fastify';
 import pino from 'pino';
 import { defaultAgreement } from '../../collector/agreements.ts';
 import { registerApi } from '../../collector/api/index.ts';
+import { Counters } from '../../collector/counters.ts';
 import { findOrCreateCustomerSite } from '../../collector/customers.ts';
 import { createGroups } from '../../collector/groups.ts';
 import { Ingest } from '../../collector/ingest/ingest.ts';
@@ -21,6 +22,7 @@ import { Keyring } from '../../collector/keyring.ts';
 import { createOpener, type KeyOpener } from '../../collector/opener.ts';
 import { addPerson } from '../../collector/people.ts';
 import { openStore } from '../../collector/store/sqlite.ts';
+import { openTelemetry } from '../../collector/store/telemetry.ts';
 import type { AgentRow, PersonRow, Store } from '../../collector/store/types.ts';
 import type { Context } from '../../collector/types.ts';
 import { type Birth, birthHash, signBirth } from '../../protocol/birth.ts';
@@ -121,6 +123,8 @@ export class ApiWorld {
     const own = await createOwnLog({ ...base, groups });
     this.ctx = {
       ...base,
+      telemetry: openTelemetry({ dir: join(this.dir, 'telemetry') }),
+      counters: new Counters(),
       own: {
         append: (tx, drafts) =>
           this.failOwn && drafts.length > 0
@@ -161,6 +165,7 @@ export class ApiWorld {
   async close(): Promise<void> {
     await this.app.close();
     await this.#ingest.close();
+    await this.ctx.telemetry.close();
     await this.#store.close();
     rmSync(this.dir, { recursive: true, force: true });
   }
