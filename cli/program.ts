@@ -144,7 +144,7 @@ function usageError(thrown: CommanderError, argv: readonly string[]): TilsynErro
 /** Commands of the contract (`docs/design/cli.md`) that a later version brings. */
 const RESERVED: Readonly<Record<string, readonly string[]>> = {
   '': 'alert telemetry erasure retention camera recording hold sweep approval access audit ledger'.split(' '),
-  collector: ['backup', 'restore'],
+  collector: ['restore'],
   agent: ['unenrol', 'unenroll'],
   source: ['add', 'retire', 'accept-root'],
   person: ['id'],

@@ -55,6 +55,23 @@ export const TABLE: readonly Entry[] = [
     load: async () => (await import('./collector-run.ts')).collectorRun,
   },
   {
+    path: 'collector backup',
+    args: ['<file>'],
+    about:
+      'copy the collector’s database, running or not, without its keys; with --keys-to an escrow beside it',
+    example: 'tilsyn collector backup /backup/monday.tilsyn --state /var/lib/tilsyn-collector',
+    options: [
+      ...STATE,
+      [
+        '--keys-to <recipient>',
+        'age recipient (age1…): also write FILE.keys.age, which only its owner can open',
+      ],
+      ['--keys-kept-for <duration>', 'how long that file will be kept, for example 90d; not said: for ever'],
+      ...DRY,
+    ],
+    load: async () => (await import('./collector-backup.ts')).collectorBackup,
+  },
+  {
     path: 'token create',
     about: 'make an enrolment token; it is shown once',
     example: 'tilsyn token create --customer Acme --site Albertslund > token.txt',

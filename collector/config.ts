@@ -24,6 +24,8 @@ const shape = {
   tls: z.strictObject({ cert: z.string(), key: z.string() }).nullable(),
 };
 const schema = z.strictObject(shape);
+/** As a backup carries it; a later version may add to it. */
+export const configShape = schema;
 export type CollectorConfig = z.infer<typeof schema>;
 
 /** Files of a state directory, by what they are for. */

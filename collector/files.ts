@@ -9,6 +9,8 @@
 import {
   chmodSync,
   closeSync,
+  constants,
+  copyFileSync,
   existsSync,
   fsyncSync,
   mkdirSync,
@@ -195,6 +197,75 @@ export function extendZeros(path: string, bytes: number): void {
 function writeZeros(fd: number, from: number, to: number): void {
   const zeros = Buffer.alloc(CHUNK);
   for (let at = from; at < to; ) at += writeSync(fd, zeros, 0, Math.min(CHUNK, to - at), at);
+}
+
+/** An own file that is open for the length of a call. */
+interface OpenFile {
+  fd: number;
+  /** Writes all of it at this place. */
+  write(bytes: Uint8Array, at: number): void;
+}
+
+/** Opens an own file in place, calls `use`, and closes it. What was written is durable before this returns. */
+export function withFile<T>(path: string, mode: 'r' | 'r+', use: (file: OpenFile) => T): T {
+  return guarded('reading or writing a file of the collector', () => {
+    const fd = openSync(path, mode);
+    try {
+      const result = use({
+        fd,
+        write: (bytes, at) => {
+          for (let done = 0; done < bytes.length; ) {
+            done += writeSync(fd, bytes, done, bytes.length - done, at + done);
+          }
+        },
+      });
+      if (mode === 'r+') fsyncSync(fd);
+      return result;
+    } finally {
+      closeSync(fd);
+    }
+  });
+}
+
+/** Makes an empty file of mode 0600, for a library to fill (W2); one of an earlier crash is dropped. */
+export function makeEmpty(path: string): void {
+  guarded('making a file', () => {
+    drop(path);
+    closeSync(openSync(path, 'wx', FILE_MODE));
+  });
+}
+
+/** Gives a finished file its name: flushed, renamed, the folder flushed. Until the rename nothing has that name. */
+export function publish(temporary: string, path: string): void {
+  guarded('giving a finished file its name', () => {
+    const fd = openSync(temporary, 'r+');
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
+    syncDir(dirname(path));
+  });
+}
+
+/** A copy with mode 0600; a reflink where the file system has them. */
+export function copyOwn(from: string, to: string): void {
+  guarded('copying a file', () => {
+    makeEmpty(to);
+    copyFileSync(from, to, constants.COPYFILE_FICLONE);
+    chmodSync(to, FILE_MODE);
+  });
+}
+
+/** The bytes of a file that a person named; null where it is not there. */
+export function readBytes(path: string): Buffer | null {
+  return guarded('reading a file', () => (existsSync(path) ? readFileSync(path) : null));
+}
+
+/** Opens an own file for reading only. */
+export function openToRead(path: string): number {
+  return guarded('opening a file of the state directory', () => openSync(path, 'r'));
 }
 
 /** Opens an own file for reading and writing in place. */

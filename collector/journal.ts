@@ -68,6 +68,21 @@ export async function createOwnLog(options: OwnLogOptions): Promise<CollectorLog
   return own;
 }
 
+/**
+ * The own log for a process beside the collector: appends events that have no sealed part, in a transaction of the
+ * shared database.
+ */
+export async function besideLog(tx: Tx, around: Omit<OwnLogOptions, 'groups'>): Promise<OwnLog> {
+  const log = (await tx.meta(META_LOG)) as LogId | null;
+  if (log === null) throw absent();
+  return new Journal({ ...around, groups: NO_GROUPS }, log);
+}
+
+/** Slots belong to the process that holds the lock. */
+const NO_GROUPS = {
+  prepare: () => Promise.reject(new TilsynError('group.beside', 'sealing beside a running collector')),
+} as unknown as Groups;
+
 async function firstLog(tx: Tx, options: OwnLogOptions): Promise<LogId> {
   const collector = newId<'agent'>(options.random);
   await tx.setMeta(META_COLLECTOR, collector);

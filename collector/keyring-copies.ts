@@ -15,6 +15,10 @@ import { decodeSlot, encodeSlot, type Slot, SlotFile } from './slots.ts';
 
 export const SLOTS_NAME = 'keys.slots';
 
+export function slotsAt(folder: string): string {
+  return join(folder, SLOTS_NAME);
+}
+
 /** What is wrong with the keyring, for a person to see. No key, and no group unless a slot names it. */
 export interface KeyringFinding {
   code:
@@ -50,12 +54,12 @@ export interface CopiesOptions {
  * @throws TilsynError `keyring.exists`
  */
 export async function createCopies({ dir, second, random }: CopiesOptions): Promise<void> {
-  if (existsSync(join(dir, SLOTS_NAME))) throw exists(EMPTY_STATE);
+  if (existsSync(slotsAt(dir))) throw exists(EMPTY_STATE);
   const group = newId<'group'>(random);
   const header = encodeSlot({ state: 'header', group, copies: second === null ? 1 : 2 });
   for (const folder of second === null ? [dir] : [second, dir]) {
     ensureStateDir(folder);
-    const path = join(folder, SLOTS_NAME);
+    const path = slotsAt(folder);
     const file = SlotFile.open(path) ?? SlotFile.create(path);
     try {
       if (isUsed(file)) throw exists(folder === second ? REMOVE_SECOND : EMPTY_STATE);
@@ -69,7 +73,7 @@ export async function createCopies({ dir, second, random }: CopiesOptions): Prom
 
 /** Before anything else of a collector is made. @throws TilsynError `keyring.exists` */
 export function refuseUsedSecond(folder: string): void {
-  const file = SlotFile.open(join(folder, SLOTS_NAME));
+  const file = SlotFile.open(slotsAt(folder));
   if (file === null) return;
   try {
     if (isUsed(file)) throw exists(REMOVE_SECOND);
@@ -103,12 +107,12 @@ function exists(hint: string): TilsynError {
  */
 export async function openCopies({ dir, second, random }: CopiesOptions): Promise<Copies> {
   const findings: KeyringFinding[] = [];
-  let one = SlotFile.open(join(dir, SLOTS_NAME));
-  let two = second === null ? null : SlotFile.open(join(second, SLOTS_NAME));
+  let one = SlotFile.open(slotsAt(dir));
+  let two = second === null ? null : SlotFile.open(slotsAt(second));
   if (one === null && two === null) throw absent();
   const header = closingOnError([one, two], () => headerOf(one, two, random));
   if (one === null) {
-    one = SlotFile.create(join(dir, SLOTS_NAME));
+    one = SlotFile.create(slotsAt(dir));
     findings.push({
       code: 'keyring.first-restored',
       message: 'the first copy of the keys was missing and was made again from the second',
@@ -118,7 +122,7 @@ export async function openCopies({ dir, second, random }: CopiesOptions): Promis
   const expected = header.copies === 2;
   if (two === null && second !== null && !expected) {
     ensureStateDir(second);
-    two = SlotFile.create(join(second, SLOTS_NAME));
+    two = SlotFile.create(slotsAt(second));
   }
   if (two === null) findings.push(expected ? SECOND_ABSENT : NO_SECOND);
   const hasSecond = expected || two !== null;

@@ -6,10 +6,11 @@
  * V9  Erasing overwrites every copy in place, flushes and reads it back before it counts as done; a copy that
  *     exists and is not there leaves it undone.
  * V10 From the first byte of an erasure on, this process opens nothing with that group.
+ * V24 What was revoked outlives the database: its id lies in every copy as a tombstone before its row says so.
  */
 import { hkdfSync, type KeyObject } from 'node:crypto';
 import { TilsynError } from '../protocol/errors.ts';
-import type { GroupId, Random } from '../protocol/ids.ts';
+import { type GroupId, type Id, newId, type Random } from '../protocol/ids.ts';
 import { openWrap, x25519Private } from '../protocol/seal.ts';
 import { publicText } from '../protocol/sign.ts';
 import {
@@ -17,10 +18,13 @@ import {
   type CopiesOptions,
   createCopies,
   type KeyringFinding,
+  mismatch,
   openCopies,
   reconcile,
+  slotsAt,
 } from './keyring-copies.ts';
-import { decodeSlot, encodeSlot, keyOf, type SlotFile } from './slots.ts';
+import { type Escrow, encrypterFor, laySlots, type SlotPlaces, sealSlots } from './keyring-escrow.ts';
+import { decodeSlot, encodeSlot, keyOf, SlotFile } from './slots.ts';
 import type { WrapRow } from './store/types.ts';
 import type { FaultSeam } from './types.ts';
 
@@ -28,6 +32,17 @@ const ORIGIN_INFO = 'tilsyn/origin/v1';
 
 export interface KeyringOptions extends CopiesOptions {
   faults?: FaultSeam;
+}
+
+export interface EscrowOptions extends SlotPlaces {
+  /** Public half of the age key pair: `age1…`. */
+  recipient: string;
+  /** Id of the backup that it goes with. */
+  backup: string;
+  /** Name (origin) of the collector. */
+  name: string;
+  /** PEM texts of the key files, by name. */
+  files: Record<string, string>;
 }
 
 /** A new group's place and public half. */
@@ -75,6 +90,34 @@ export class Keyring {
   static async open(options: KeyringOptions): Promise<Keyring> {
     const copies = await openCopies(options);
     return new Keyring(copies, await reconcile(copies), options);
+  }
+
+  /**
+   * All live keys and tombstones, and the key files of the state directory, as one age file: sealed bytes only.
+   * Reads beside a running collector and writes nothing. @throws TilsynError `backup.recipient`, `keyring.absent`
+   */
+  static async escrow(options: EscrowOptions): Promise<{ sealed: Uint8Array; live: number }> {
+    const { recipient, dir, second, ...head } = options;
+    return await sealSlots(encrypterFor(recipient), { dir, second }, head);
+  }
+
+  /** @throws TilsynError `backup.recipient` */
+  static checkRecipient(recipient: string): void {
+    encrypterFor(recipient);
+  }
+
+  /** Puts the keys of an escrow into both copies, made where they are absent. @throws TilsynError `keyring.mismatch` */
+  static async refill({ dir, second }: SlotPlaces, escrow: Escrow): Promise<void> {
+    const files: SlotFile[] = [];
+    try {
+      for (const folder of second === null ? [dir] : [second, dir]) {
+        const path = slotsAt(folder);
+        files.push(SlotFile.open(path) ?? SlotFile.create(path));
+      }
+      await laySlots(files, escrow, mismatch);
+    } finally {
+      for (const file of files) file.close();
+    }
   }
 
   /** What the start found; `keyring.no-second` and `keyring.second-absent` stand until somebody acts. */
@@ -148,6 +191,33 @@ export class Keyring {
       this.#faults.hit?.('keyring.erased');
       return this.complete;
     });
+  }
+
+  /** Writes a tombstone for each of these ids that has none (V24); durable in every copy that is there. */
+  bury(ids: readonly Id[]): Promise<void> {
+    return this.#serial(async () => {
+      const fresh = [...new Set(ids as readonly GroupId[])].filter((id) => !this.#index.has(id));
+      if (fresh.length === 0) return;
+      const first = this.#next;
+      this.#next += fresh.length;
+      const tombs = fresh.map((group, i) => ({
+        slot: first + i,
+        bytes: encodeSlot({ state: 'erased', group }),
+      }));
+      await this.#writeAll(tombs);
+      for (const [i, group] of fresh.entries()) this.#index.set(group, { slot: first + i, state: 'erased' });
+    });
+  }
+
+  /** True where this id was revoked, or its key erased. */
+  isBuried(id: Id): boolean {
+    return this.#index.get(id as GroupId)?.state === 'erased';
+  }
+
+  /** Of new files: no slot up to this one is given out, because rows of lost keys name it. */
+  async fence(slot: number): Promise<void> {
+    this.#next = Math.max(this.#next, slot + 1);
+    await this.bury([newId(this.#random)]);
   }
 
   /** `fn` is called for each group as its erasure begins: caches zero what they hold. */

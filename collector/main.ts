@@ -6,11 +6,13 @@ import type { Logger } from 'pino';
 import type { Random } from '../protocol/ids.ts';
 import { type Clock, systemClock } from '../protocol/time.ts';
 import type { Surroundings } from './assemble.ts';
+import { type BackupOptions, type BackupResult, backUp } from './backup.ts';
 import { type InitOptions, type InitResult, makeCollector } from './init.ts';
 import { createLog } from './log.ts';
 import { startCollector } from './running.ts';
 import type { Context, FaultSeam } from './types.ts';
 
+export type { BackupOptions, BackupResult } from './backup.ts';
 export type { InitOptions, InitResult } from './init.ts';
 
 /** Handed in by tests; the product leaves them away. */
@@ -62,6 +64,11 @@ function version(): string {
 /** Makes a collector in an empty state directory. @throws TilsynError */
 export async function init(options: InitOptions & Outside): Promise<InitResult> {
   return await makeCollector(options, surroundings(options));
+}
+
+/** Backs a collector up, running or not. @throws TilsynError */
+export async function backup(options: BackupOptions & Outside): Promise<BackupResult> {
+  return await backUp(options, version(), surroundings(options));
 }
 
 /** Runs the collector of a state directory until it is stopped. @throws TilsynError */

@@ -14,7 +14,7 @@ import { closeSync, fdatasync, readSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { type GroupId, idBytes, idFrom } from '../protocol/ids.ts';
-import { extendZeros, fileError, openInPlace, preallocateZeros, sizeOf } from './files.ts';
+import { extendZeros, fileError, openInPlace, openToRead, preallocateZeros, sizeOf } from './files.ts';
 
 export const SLOT_BYTES = 64;
 export const SECTOR_BYTES = 512;
@@ -74,10 +74,16 @@ export class SlotFile {
   readonly #fd: number;
   #slots: number;
 
-  private constructor(path: string, slots: number) {
+  private constructor(path: string, slots: number, fd = openInPlace(path)) {
     this.path = path;
-    this.#fd = openInPlace(path);
+    this.#fd = fd;
     this.#slots = slots;
+  }
+
+  /** For reading beside the process that writes it: nothing is changed, not even a short file. */
+  static view(path: string): SlotFile | null {
+    const size = sizeOf(path);
+    return size === null ? null : new SlotFile(path, Math.floor(size / SLOT_BYTES), openToRead(path));
   }
 
   /** Opens the file; null where there is none. One that a crash left short is filled up with zeros. */

@@ -79,6 +79,13 @@ export function sha256(bytes: Uint8Array | string): Buffer {
   return createHash('sha256').update(bytes).digest();
 }
 
+/** SHA-256 of what does not fit into memory, piece by piece. */
+export function sha256Of(pieces: Iterable<Uint8Array>): Buffer {
+  const hashing = createHash('sha256');
+  for (const piece of pieces) hashing.update(piece);
+  return hashing.digest();
+}
+
 const LEAF = Buffer.from([0]);
 const NODE = Buffer.from([1]);
 

@@ -222,12 +222,30 @@ export const EVENTS = {
   ),
   'keyring.damaged': collector(z.strictObject({ group: id.nullable(), reason: word })),
   'keyring.orphan-ended': collector(z.strictObject({ group: id, reason: word })),
+  /** The second copy of the keys: another one from now on; `copy` is the one that was left. */
+  'keyring.second-replaced': collector(z.strictObject({ copy: id.nullable(), reason: word })),
+  /** Slots were put back into a state whose slot files were lost. */
+  'keyring.restored': collector(z.strictObject({ reason: word, count })),
   'collector.started': collector(agentData),
   'collector.stopped': collector(agentData),
+  'collector.backed-up': collector(
+    z.strictObject({
+      backup: id,
+      /** An escrow of the keys was made with it, to be kept until then; null: nobody has said. */
+      withKeys: z.boolean(),
+      keptUntil: iso.nullable(),
+      /** Last leaf before this event. */
+      pos: count,
+    }),
+  ),
   'collector.restored': collector(
     z.strictObject({
       generation: id,
       reason: word,
+      /** Put back on purpose: from which backup, through which leaf, and where the keys are from. */
+      backup: id.optional(),
+      pos: count.optional(),
+      keys: z.enum(['survived', 'escrow', 'lost']).optional(),
       /** Whose word it rests on: so much of `log` (null: commands) was said to be known here, and so much was. */
       agent: id.optional(),
       log: id.nullable().optional(),

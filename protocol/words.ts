@@ -58,6 +58,10 @@ export const REASONS = [
   'moved',
   'rolled-back',
   'database-lost',
+  'backup',
+  'escrow',
+  'keys-lost',
+  'overwritten',
   // What a source's file went through.
   'detected',
   'configured',

@@ -50,6 +50,21 @@ export function openWriter(path: string, faults: FaultSeam, steps: readonly Migr
   }
 }
 
+/**
+ * Opens a database that another process may be running on, to write a little: nothing is checked or migrated, and no
+ * page is moved out of the WAL.
+ */
+export function openBesideWriter(path: string): Database {
+  try {
+    const db = new Sqlite(path, { fileMustExist: true, timeout: BUSY_MS });
+    configure(db, {});
+    db.pragma('wal_autocheckpoint = 0');
+    return db;
+  } catch (error) {
+    throw storeError(error, 'opening the collector database beside its process');
+  }
+}
+
 /** A second connection that can only read; it sees what was committed (K2). */
 export function openReader(path: string): Database {
   try {

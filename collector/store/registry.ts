@@ -7,6 +7,7 @@ import type {
   CommandRow,
   CustomerRow,
   GroupRow,
+  KeyCopyRow,
   OrphanRow,
   PersonRow,
   SigninRow,
@@ -125,6 +126,13 @@ const groups: Columns<GroupRow> = {
   createdAt: ['created_at'],
 };
 const orphans: Columns<OrphanRow> = { group: ['grp'], firstSeen: ['first_seen'] };
+const keyCopies: Columns<KeyCopyRow> = {
+  copy: ['copy'],
+  kind: ['kind'],
+  pos: ['pos'],
+  madeAt: ['made_at'],
+  untilAt: ['until_at'],
+};
 const commands: Columns<CommandRow> = {
   command: ['command'],
   agent: ['agent'],
@@ -153,5 +161,6 @@ export function registry(sql: Sql) {
     groups: sqliteTable(sql, 'key_groups', groups),
     commands: sqliteTable(sql, 'commands', commands),
     orphans: sqliteTable(sql, 'orphans', orphans),
+    keyCopies: sqliteTable(sql, 'key_copies', keyCopies),
   };
 }

@@ -145,6 +145,15 @@ export interface OrphanRow {
   group: GroupId;
   firstSeen: UtcMs;
 }
+/** A copy of keys outside of this state directory. */
+export interface KeyCopyRow {
+  copy: Id<'copy'>;
+  kind: 'escrow' | 'second';
+  pos: Pos;
+  madeAt: UtcMs;
+  /** Null: nobody has said until when it is there. */
+  untilAt: UtcMs | null;
+}
 export interface CommandRow {
   command: Id<'command'>;
   agent: AgentId;

@@ -6,7 +6,7 @@ import type { Database } from 'better-sqlite3';
 import { TilsynError } from '../../protocol/errors.ts';
 import { halfQuarantined, quarantineDatabase, restrict } from '../files.ts';
 import type { FaultSeam } from '../types.ts';
-import { type Migration, migrations, openReader, openWriter } from './connection.ts';
+import { type Migration, migrations, openBesideWriter, openReader, openWriter } from './connection.ts';
 import { corrupt, storeError } from './errors.ts';
 import { guarded } from './guard.ts';
 import { IdMap, type Ids } from './ids.ts';
@@ -38,18 +38,30 @@ export async function openStore(path: string, options: StoreOptions = {}): Promi
   const reading = openReader(path);
   for (const suffix of ['', '-wal', '-shm']) restrict(path + suffix);
   const writer = new Writer(db, faults, options.appended ?? (() => {}));
+  return storeOf(writer, reading, () => {
+    db.pragma('wal_checkpoint(TRUNCATE)');
+    db.close();
+  });
+}
+
+/**
+ * Opens a store that another process may be running on. For a short transaction; the WAL is left to that process.
+ * @throws TilsynError `store.*`
+ */
+export function openStoreBeside(path: string): Store {
+  const db = openBesideWriter(path);
+  const reading = openReader(path);
+  return storeOf(new Writer(db, {}, () => {}), reading, () => db.close());
+}
+
+function storeOf(writer: Writer, reading: Database, last: () => void): Store {
   const sql = statements(reading);
   const read = guarded(readerOf(sql, idsOf(sql)), 'reading the collector database');
-  return {
-    read,
-    write: (fn) => writer.write(fn),
-    close: () =>
-      writer.close(() => {
-        reading.close();
-        db.pragma('wal_checkpoint(TRUNCATE)');
-        db.close();
-      }),
+  const close = () => {
+    reading.close();
+    last();
   };
+  return { read, write: (fn) => writer.write(fn), close: () => writer.close(close) };
 }
 
 /** Renames a damaged database with its `-wal` and `-shm` to `….quarantined-<n>`; returns the new name. */

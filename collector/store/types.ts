@@ -21,6 +21,7 @@ import type {
   ForkRow,
   GapRow,
   GroupRow,
+  KeyCopyRow,
   LeafRow,
   LogRow,
   LogStateRow,
@@ -98,6 +99,7 @@ export interface Reader {
   readonly groups: Table<GroupRow>;
   readonly commands: Table<CommandRow>;
   readonly orphans: Table<OrphanRow>;
+  readonly keyCopies: Table<KeyCopyRow>;
   readonly sources: Table<SourceRow>;
   logs(ids: readonly LogId[]): Promise<LogRow[]>;
   /** Null: the collector's own logs. Oldest first. */
@@ -161,6 +163,7 @@ export interface Tx extends Reader {
   readonly groups: WritableTable<GroupRow>;
   readonly commands: WritableTable<CommandRow>;
   readonly orphans: WritableTable<OrphanRow>;
+  readonly keyCopies: WritableTable<KeyCopyRow>;
   dropOrphans(groups: readonly GroupId[]): Promise<void>;
   readonly sources: WritableTable<SourceRow>;
   putLogs(rows: readonly LogRow[]): Promise<void>;

@@ -122,6 +122,7 @@ function rows() {
     },
     groups: groupRow(group),
     commands: commandRow(NEW.agent(), 1),
+    keyCopies: { copy: hex(), kind: 'escrow', pos: 3, madeAt: at(1), untilAt: null },
     sources: {
       source: hex(),
       agent: NEW.agent(),

@@ -95,6 +95,18 @@ export const DOORS: readonly Door[] = [
     bad: "import { readSlots } from '../collector/slots.ts';",
   },
   {
+    name: 'keys are put into an escrow, and taken out of one, in one file',
+    imports: { from: /^age-encryption$/ },
+    allowed: ['collector/keyring-escrow.ts'],
+    bad: "import { Encrypter } from 'age-encryption';",
+  },
+  {
+    name: 'an escrow is sealed by the keyring only',
+    imports: { from: /(^|\/)keyring-escrow\.ts$/, names: /\b(?:sealSlots|laySlots|encrypterFor)\b|\*/ },
+    allowed: ['collector/keyring.ts'],
+    bad: "import { sealSlots } from './keyring-escrow.ts';",
+  },
+  {
     name: 'the console belongs to the command line',
     pattern: /\bconsole\.[a-z]/,
     allowed: ['cli/'],
