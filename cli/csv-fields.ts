@@ -19,3 +19,6 @@ export const PERSON_CSV = words(
   'id role name state customers nda reading createdBy createdAt signins.id signins.state signins.createdAt signins.expiresAt signins.lastUsedAt',
 );
 export const AGREEMENT_CSV = words('id customer customerId mode state isDefault startsAt endsAt createdAt');
+export const ALERT_CSV = words(`
+  id host hostId customer site agreement check index level state raisedAt changedAt clearedAt value threshold forSeconds
+  notify ackedAt ackedBy`);

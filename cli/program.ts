@@ -36,6 +36,8 @@ const GROUPS: Readonly<Record<string, string>> = {
   agreement: 'Contracts that managed data hangs on',
   session: 'Remote sessions that the machines had',
   event: 'The log itself',
+  alert: 'What is wrong with the machines',
+  webhook: 'Who is told of alerts',
 };
 
 type Note = Input['note'];

@@ -51,6 +51,8 @@ export const PERMISSIONS = {
   'person.add': { roles: ADMIN },
   'person.change': { roles: ADMIN },
   'person.revoke': { roles: ADMIN, approve: DECIDE },
+  'alert.list': { roles: ALL },
+  'alert.ack': { roles: ['admin', 'technician', 'security'] },
 } as const satisfies Record<string, Rule>;
 export type Verb = keyof typeof PERMISSIONS;
 

@@ -1,15 +1,8 @@
 /** The pure part of the projections: one fact after the other changes the rows in memory. Laws: `projections.ts`. */
-import type { EventData } from '../protocol/event.ts';
-import type {
-  AgentId,
-  AgreementId,
-  CustomerId,
-  LogId,
-  SessionId,
-  SiteId,
-  SourceId,
-} from '../protocol/ids.ts';
+import type { AgentId, SessionId, SourceId } from '../protocol/ids.ts';
 import { fromIso, type UtcMs, utcMs } from '../protocol/time.ts';
+import { type AlertState, isAlert, newAlertState, reduceAlert } from './projections-alerts.ts';
+import type { Fact, FactOf, Owner, ProjectedType } from './projections-facts.ts';
 import type { GapRow, Pos, SessionRow, SourceRow, WaitingRow } from './store/types.ts';
 
 /** Facts of one session that wait for its start; what comes beyond them stays a leaf, and is counted (Y5). */
@@ -17,45 +10,6 @@ export const MAX_WAITING = 64;
 /** Leaves with sealed parts that one session shows, its first ones (Y5). */
 export const MAX_PART_POS = 64;
 
-/** Types that change a projection; of all others the bytes are not even parsed. */
-export const PROJECTED_TYPES = [
-  'session.started',
-  'session.updated',
-  'session.ended',
-  'session.merged',
-  'source.added',
-  'source.opened',
-  'source.rotated',
-  'source.skipped',
-  'source.lost',
-  'source.unreadable',
-  'journal.gap',
-  'host.named',
-] as const;
-export type ProjectedType = (typeof PROJECTED_TYPES)[number];
-
-/** Whose log a leaf stands in; null: the collector's own. */
-export type Owner = {
-  agent: AgentId;
-  customer: CustomerId;
-  site: SiteId;
-  agreement: AgreementId;
-} | null;
-
-interface FactBase {
-  pos: Pos;
-  log: LogId;
-  seq: number;
-  at: UtcMs;
-  owner: Owner;
-  /** True where the leaf names sealed parts. */
-  sealed: boolean;
-}
-type FactOf<T extends ProjectedType> = T extends ProjectedType
-  ? FactBase & { type: T; data: EventData<T> }
-  : never;
-/** A leaf whose type and fields this version knows. */
-export type Fact = FactOf<ProjectedType>;
 type SessionFact = FactOf<'session.updated' | 'session.ended' | 'session.merged'>;
 type SourceType = Extract<ProjectedType, `source.${string}`>;
 
@@ -78,6 +32,7 @@ export interface State {
   woken: Set<SessionId>;
   /** New rows of those that wait. */
   newWaiting: WaitingRow[];
+  alerts: AlertState;
 }
 
 export function newState(): State {
@@ -93,6 +48,7 @@ export function newState(): State {
     changedSources: new Set(),
     woken: new Set(),
     newWaiting: [],
+    alerts: newAlertState(),
   };
 }
 
@@ -100,6 +56,7 @@ export function newState(): State {
 export function reduce(state: State, fact: Fact): void {
   if (fact.type === 'session.started') started(state, fact);
   else if (isSession(fact)) continued(state, fact);
+  else if (isAlert(fact)) reduceAlert(state.alerts, fact);
   else if (fact.type === 'journal.gap') gap(state, fact);
   else if (fact.type === 'host.named') named(state, fact);
   else source(state, fact);

@@ -17,27 +17,23 @@ import { TilsynError } from '../protocol/errors.ts';
 import { isRecognised } from '../protocol/event.ts';
 import type { AgentId, LogId, SessionId, SourceId } from '../protocol/ids.ts';
 import type { Leaf } from '../protocol/leaf.ts';
-import {
-  addWaiting,
-  type Fact,
-  newState,
-  type Owner,
-  PROJECTED_TYPES,
-  reduce,
-  type State,
-} from './projections-reduce.ts';
-import type { LeafRow, Pos, Reader, Store, Tx } from './store/types.ts';
+import { noteAlert, touchedAlerts } from './projections-alerts.ts';
+import { type Fact, type HostOf, type Owner, PROJECTED_TYPES } from './projections-facts.ts';
+import { addWaiting, newState, reduce, type State } from './projections-reduce.ts';
+import type { AgentRow, LeafRow, Pos, Reader, Store, Tx } from './store/types.ts';
 
 const PROJECTED: ReadonlySet<string> = new Set(PROJECTED_TYPES);
 /** Leaves per step of a rebuild: bounds memory, not the transaction. */
 const REBUILD_STEP = 2_000;
 
 /** To be raised with every change of what leaves mean: of the reducer, of `PROJECTED_TYPES`, of a schema of theirs. */
-export const PROJECTION_VERSION = 1;
+export const PROJECTION_VERSION = 2;
 /** Meta key: the version that made the projections. */
 const META_VERSION = 'projections';
 /** Meta key: how many facts found no room to wait for their session's start (Y5). */
 export const META_BEYOND = 'waiting_beyond';
+/** Meta key: how many episodes of alerts found no room (Y9). */
+export const META_ALERTS_BEYOND = 'alerts_beyond';
 /** Meta key: how many leaves a projection failed on (Y7). */
 export const META_FAILED = 'projections_failed';
 
@@ -79,7 +75,7 @@ async function apply(tx: Tx, leaves: readonly Stored[]): Promise<void> {
 /** Drops all projections and makes them again from every leaf, in one transaction. */
 export async function rebuild(tx: Tx): Promise<void> {
   await tx.clearProjections();
-  for (const key of [META_BEYOND, META_FAILED]) await tx.setMeta(key, '0');
+  for (const key of [META_BEYOND, META_ALERTS_BEYOND, META_FAILED]) await tx.setMeta(key, '0');
   for (let after = 0; ; ) {
     const leaves = await tx.leaves({ after, types: PROJECTED_TYPES, limit: REBUILD_STEP });
     await applyLeaves(tx, leaves);
@@ -126,12 +122,18 @@ async function ownersOf(reader: Reader, logs: ReadonlySet<LogId>): Promise<Map<L
     const row = agent === null ? null : await reader.agents.get(agent);
     if (agent === null) owners.set(log, null);
     if (row === null) continue;
-    const agreement = birth.agreement ?? row.agreement;
-    const customer = (await reader.agreements.get(agreement))?.customer ?? row.customer;
-    const site = birth.site ?? row.site;
-    owners.set(log, { agent: row.agent, customer, site, agreement });
+    owners.set(log, await hostUnder(reader, row, birth.agreement ?? row.agreement, birth.site ?? row.site));
   }
   return owners;
+}
+
+async function hostUnder(
+  reader: Reader,
+  { agent, customer }: AgentRow,
+  agreement: HostOf['agreement'],
+  site: HostOf['site'],
+): Promise<HostOf> {
+  return { agent, customer: (await reader.agreements.get(agreement))?.customer ?? customer, site, agreement };
 }
 
 /** Reads once what the batch touches. */
@@ -152,7 +154,25 @@ async function load(tx: Tx, facts: readonly Fact[]): Promise<State> {
     if (row !== null) state.sources.set(source, row);
   }
   await loadWaiting(tx, state, sessions, starting);
+  await loadAlerts(tx, state, facts);
   return state;
+}
+
+/** The alerts that are named, and all that are open of the hosts that are spoken of. */
+async function loadAlerts(tx: Tx, { alerts }: State, facts: readonly Fact[]): Promise<void> {
+  const touched = touchedAlerts(facts);
+  if (touched.alerts.length === 0 && touched.agents.length === 0) return;
+  for (const row of await tx.alertsById(touched.alerts)) noteAlert(alerts, row);
+  for (const row of await tx.openAlerts(touched.agents)) noteAlert(alerts, row);
+  const told = facts.flatMap(({ owner, type, data }) =>
+    owner === null && type.startsWith('alert.') && 'agent' in data
+      ? ((data.agent as AgentId | null) ?? [])
+      : [],
+  );
+  for (const agent of new Set(told)) {
+    const row = await tx.agents.get(agent);
+    if (row !== null) alerts.hosts.set(agent, await hostUnder(tx, row, row.agreement, row.site));
+  }
 }
 
 /** These sessions, and those that they were merged into. */
@@ -198,6 +218,8 @@ async function save(tx: Tx, state: State): Promise<void> {
   // After the puts: one that began to wait in this very batch may have been woken in it.
   if (state.woken.size > 0) await tx.dropWaiting([...state.woken]);
   if (state.beyond > 0) await count(tx, META_BEYOND, state.beyond);
+  await tx.putAlerts(present(state.alerts.rows, state.alerts.changed));
+  if (state.alerts.beyond > 0) await count(tx, META_ALERTS_BEYOND, state.alerts.beyond);
   for (const [agent, pos] of state.named) await nameHost(tx, agent, pos);
 }
 

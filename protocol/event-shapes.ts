@@ -192,3 +192,11 @@ export const alert = z.strictObject({
   forSeconds: count,
   notify: z.enum(NOTIFY),
 });
+
+export const webhook = z.strictObject({
+  webhook: id,
+  /** Whose alerts it is sent; null: those of all. */
+  customer: id.nullable(),
+  /** Who did it; null: nobody, the collector saw it. */
+  person: id.nullable(),
+});

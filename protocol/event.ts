@@ -37,6 +37,7 @@ import {
   tokenData,
   verbOfCommand,
   verbOfReading,
+  webhook,
   word,
 } from './event-shapes.ts';
 import { type DataClass, id, iso } from './group.ts';
@@ -130,6 +131,11 @@ export const EVENTS = {
   'alert.raised': both(alert),
   'alert.changed': both(alert),
   'alert.cleared': both(alert),
+  'alert.acked': collector(z.strictObject({ alert: id, person: id })),
+  'webhook.added': collector(webhook),
+  'webhook.removed': collector(webhook),
+  'webhook.failing': collector(webhook),
+  'webhook.recovered': collector(webhook),
   'command.applied': agent(
     z.strictObject({
       generation: id,

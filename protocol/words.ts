@@ -154,4 +154,10 @@ export const READING_VERBS = [
   'approval.list',
   'approval.approve',
   'approval.refuse',
+  'alert.list',
+  'alert.ack',
+  'webhook.list',
+  'webhook.add',
+  'webhook.remove',
+  'webhook.test',
 ] as const;

@@ -7,6 +7,7 @@ import { TilsynError } from '../../protocol/errors.ts';
 import { makeAuth } from '../auth.ts';
 import type { Context } from '../types.ts';
 import { agreementRoutes } from './agreements.ts';
+import { alertRoutes } from './alerts.ts';
 import { coverageRoutes } from './coverage.ts';
 import { eventRoutes } from './events.ts';
 import { hostRoutes } from './hosts.ts';
@@ -24,6 +25,7 @@ const NOUNS = [
   tokenRoutes,
   agreementRoutes,
   coverageRoutes,
+  alertRoutes,
 ];
 
 /** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */

@@ -13,6 +13,7 @@ import type {
   SigninRow,
   SiteRow,
   TokenRow,
+  WebhookRow,
 } from './types.ts';
 
 const customers: Columns<CustomerRow> = {
@@ -148,6 +149,24 @@ const commands: Columns<CommandRow> = {
   result: ['result', 'json'],
 };
 
+const webhooks: Columns<WebhookRow> = {
+  webhook: ['webhook'],
+  customer: ['customer'],
+  state: ['state'],
+  cursor: ['cursor'],
+  delivered: ['delivered'],
+  deliveredAt: ['delivered_at'],
+  triedAt: ['tried_at'],
+  failingSince: ['failing_since'],
+  failures: ['failures'],
+  status: ['status'],
+  reason: ['reason'],
+  told: ['told', 'flag'],
+  createdBy: ['created_by'],
+  createdAt: ['created_at'],
+  removedAt: ['removed_at'],
+};
+
 export function registry(sql: Sql) {
   return {
     customers: sqliteTable(sql, 'customers', customers),
@@ -162,5 +181,6 @@ export function registry(sql: Sql) {
     commands: sqliteTable(sql, 'commands', commands),
     orphans: sqliteTable(sql, 'orphans', orphans),
     keyCopies: sqliteTable(sql, 'key_copies', keyCopies),
+    webhooks: sqliteTable(sql, 'webhooks', webhooks),
   };
 }

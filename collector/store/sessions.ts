@@ -186,7 +186,8 @@ export function writeSessions(sql: Sql): Writes {
       sql(`DELETE FROM waiting WHERE session ${IN_LIST}`).run(JSON.stringify(ids));
     },
     async clearProjections() {
-      for (const name of ['sessions', 'sources', 'gaps', 'waiting']) sql(`DELETE FROM ${name}`).run();
+      for (const name of ['sessions', 'sources', 'gaps', 'waiting', 'alerts'])
+        sql(`DELETE FROM ${name}`).run();
     },
   };
 }

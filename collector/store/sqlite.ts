@@ -6,7 +6,7 @@ import type { Database } from 'better-sqlite3';
 import { TilsynError } from '../../protocol/errors.ts';
 import { halfQuarantined, quarantineDatabase, restrict } from '../files.ts';
 import type { FaultSeam } from '../types.ts';
-import { type Migration, migrations, openBesideWriter, openReader, openWriter } from './connection.ts';
+import { readAlerts, writeAlerts } from './alerts.ts';
 import { corrupt, storeError } from './errors.ts';
 import { guarded } from './guard.ts';
 import { IdMap, type Ids } from './ids.ts';
@@ -80,6 +80,7 @@ function readerOf(sql: Sql, ids: Ids): Reader {
     ...readParts(sql, ids),
     ...readSessions(sql),
     ...readWatching(sql),
+    ...readAlerts(sql),
     async meta(key) {
       const row = sql('SELECT value FROM meta WHERE key = ?').get(key) as { value: string } | undefined;
       return row?.value ?? null;
@@ -97,6 +98,7 @@ function writerOf(sql: Sql, ids: Ids): Statements {
     ...writeParts(sql, ids),
     ...writeSessions(sql),
     ...writeWatching(sql),
+    ...writeAlerts(sql),
     async dropOrphans(groups) {
       const drop = sql('DELETE FROM orphans WHERE grp = ?');
       for (const group of groups) drop.run(group);

@@ -15,6 +15,8 @@ import type { UtcMs } from '../../protocol/time.ts';
 import type {
   AgentRow,
   AgreementRow,
+  AlertId,
+  AlertRow,
   ApprovalRow,
   CommandRow,
   CustomerRow,
@@ -38,6 +40,7 @@ import type {
   SourceRow,
   TokenRow,
   WaitingRow,
+  WebhookRow,
   WrapRow,
 } from './rows.ts';
 
@@ -86,6 +89,21 @@ export interface SessionQuery {
   limit: number;
 }
 
+export interface AlertQuery {
+  /** Null: all customers. */
+  customers: readonly CustomerId[] | null;
+  agents?: readonly AgentId[];
+  state?: AlertRow['state'];
+  check?: AlertRow['check'];
+  level?: AlertRow['level'];
+  /** Open at any time in [since, until). */
+  since?: UtcMs;
+  until?: UtcMs;
+  /** Exclusive: the `raisedPos` of the last row of the page before. */
+  after?: Pos;
+  limit: number;
+}
+
 export interface Reader {
   meta(key: string): Promise<string | null>;
   readonly customers: Table<CustomerRow>;
@@ -100,6 +118,7 @@ export interface Reader {
   readonly commands: Table<CommandRow>;
   readonly orphans: Table<OrphanRow>;
   readonly keyCopies: Table<KeyCopyRow>;
+  readonly webhooks: Table<WebhookRow>;
   readonly sources: Table<SourceRow>;
   logs(ids: readonly LogId[]): Promise<LogRow[]>;
   /** Null: the collector's own logs. Oldest first. */
@@ -147,6 +166,11 @@ export interface Reader {
   gaps(agents: readonly AgentId[], from: UtcMs, to: UtcMs): Promise<GapRow[]>;
   /** Positions of leaves that name a session whose start is not known yet, ascending. */
   waiting(ids: readonly SessionId[]): Promise<WaitingRow[]>;
+  alertsById(ids: readonly AlertId[]): Promise<AlertRow[]>;
+  /** Open alerts of these hosts. */
+  openAlerts(agents: readonly AgentId[]): Promise<AlertRow[]>;
+  /** In the order of `raisedPos`. */
+  alerts(query: AlertQuery): Promise<AlertRow[]>;
   counts(): Promise<{ leaves: number; sessions: number; parts: number; forks: number }>;
 }
 
@@ -164,6 +188,7 @@ export interface Tx extends Reader {
   readonly commands: WritableTable<CommandRow>;
   readonly orphans: WritableTable<OrphanRow>;
   readonly keyCopies: WritableTable<KeyCopyRow>;
+  readonly webhooks: WritableTable<WebhookRow>;
   dropOrphans(groups: readonly GroupId[]): Promise<void>;
   readonly sources: WritableTable<SourceRow>;
   putLogs(rows: readonly LogRow[]): Promise<void>;
@@ -184,10 +209,11 @@ export interface Tx extends Reader {
   addForks(rows: readonly ForkRow[]): Promise<void>;
   putOrigins(rows: readonly OriginRow[]): Promise<void>;
   putSessions(rows: readonly SessionRow[]): Promise<void>;
+  putAlerts(rows: readonly AlertRow[]): Promise<void>;
   putGaps(rows: readonly GapRow[]): Promise<void>;
   putWaiting(rows: readonly WaitingRow[]): Promise<void>;
   dropWaiting(ids: readonly SessionId[]): Promise<void>;
-  /** Empties `sessions`, `sources`, `gaps` and what waits for a start, before a rebuild. */
+  /** Empties `sessions`, `sources`, `gaps`, `alerts` and what waits for a start, before a rebuild. */
   clearProjections(): Promise<void>;
   /** Deletes parts, wraps and origins that lie under these groups; returns how many parts there were. */
   dropGroups(groups: readonly GroupId[]): Promise<number>;

@@ -136,6 +136,7 @@ describe('H4', () => {
     'token revoke',
     'person change',
     'person revoke',
+    'alert ack',
   ];
 
   it.each(TABLE.map(({ path }) => path).filter((path) => ![...NO_ANSWER, ...NEEDS_MORE].includes(path)))(

@@ -51,6 +51,12 @@ const CASES: Readonly<Record<string, Case>> = {
   'POST /v1/hosts/:host/resolve': { asks: (s) => [[`/v1/hosts/${s.host}/resolve`, DRY]] },
   'POST /v1/hosts/:host/revoke': { asks: (s) => [[`/v1/hosts/${s.hostName}/revoke`, DRY]] },
   'GET /v1/coverage': { list: '/v1/coverage', shows: (s) => s.host, asks: (s) => places('/v1/coverage', s) },
+  'GET /v1/alerts': {
+    list: '/v1/alerts',
+    shows: (side) => side.alert,
+    asks: (s) => [...places('/v1/alerts', s), `/v1/alerts?host=${s.host}`],
+  },
+  'POST /v1/alerts/:alert/ack': { asks: (s) => [[`/v1/alerts/${s.alert}/ack`, DRY]] },
   'GET /v1/tokens': { list: '/v1/tokens', shows: (side) => side.token },
   'POST /v1/tokens': {
     asks: (s) => [
@@ -176,7 +182,7 @@ describe('the table', () => {
 
   it('an auditor changes nothing, and nobody who may not read is shown a session', () => {
     const verbs = Object.keys(PERMISSIONS) as Verb[];
-    const changes = /\.(add|change|create|approve|refuse|resolve|revoke)$/;
+    const changes = /\.(ack|add|change|create|approve|refuse|resolve|revoke)$/;
     expect(
       verbs.filter((verb) => may({ role: 'auditor', reading: true }, verb) && changes.test(verb)),
     ).toEqual([]);

@@ -153,7 +153,7 @@ describe('SQLite: durability and damage', () => {
   it('K3 says store.full, to be tried again, keeps what was there, and stores once there is room', async () => {
     const path = join(scratch(), 'collector.db');
     // A limit of pages on the writing connection: what SQLite does on a full disk, without one.
-    const limit = { version: 998, sql: 'PRAGMA max_page_count = 80' };
+    const limit = { version: 998, sql: 'PRAGMA max_page_count = 120' };
     const store = await openStore(path, { steps: [...migrations(), limit] });
     await put(store, [1]);
     const many = Array.from({ length: 5_000 }, (_, i) => leaf(i + 2));

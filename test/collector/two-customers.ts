@@ -3,6 +3,7 @@ import { addPerson } from '../../collector/people.ts';
 import type { PersonRow } from '../../collector/store/types.ts';
 import { ROLES } from '../../protocol/event.ts';
 import type { CustomerId } from '../../protocol/ids.ts';
+import { alertId, told } from './alert-events.ts';
 import { ApiWorld, type TestHost } from './api-world.ts';
 
 /** What can be named of a customer. */
@@ -17,6 +18,7 @@ export interface Side {
   token: string;
   agreement: string;
   person: string;
+  alert: string;
 }
 export const ABSENT: Side = {
   customer: '0'.repeat(32),
@@ -29,6 +31,7 @@ export const ABSENT: Side = {
   token: '4'.repeat(32),
   agreement: '5'.repeat(32),
   person: '6'.repeat(32),
+  alert: '7'.repeat(32),
 };
 
 /** A role, and the same without reading where that makes a difference (Q12). */
@@ -80,6 +83,8 @@ type Names = Pick<Side, 'customerName' | 'siteName' | 'hostName'>;
 async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Names): Promise<Side> {
   const { row } = host;
   const session = await host.session();
+  const alert = alertId();
+  await host.send([told('raised', { alert })]);
   const asked = { customer: row.customer, site: names.siteName };
   const token = (await world.post('/v1/tokens', admin, asked)).body.id;
   const person = (await world.post('/v1/people', admin, { role: 'auditor', customers: [row.customer] })).body
@@ -93,5 +98,6 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
     token,
     agreement: row.agreement,
     person,
+    alert,
   };
 }
