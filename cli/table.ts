@@ -2,32 +2,10 @@
  * Every command of this version. A command's code is loaded when it runs, so that `version` loads almost nothing and
  * an agent never loads the collector's libraries.
  */
-import type { Command } from './io.ts';
+import { ALERT_TABLE } from './table-alerts.ts';
+import { CONFIG, CONSENT, DRY, type Entry, PAGE, RANGE, STATE } from './table-entry.ts';
 
-export interface Entry {
-  path: string;
-  alias?: string;
-  args?: readonly string[];
-  about: string;
-  example: string;
-  options?: readonly (readonly [flags: string, about: string])[];
-  load(): Promise<Command>;
-}
-
-type Options = NonNullable<Entry['options']>;
-
-const STATE: Options = [['--state <dir>', 'state directory (or TILSYN_STATE)']];
-const CONFIG: Options = [['--config <file>', 'agent.yaml; without it, sources are detected']];
-const PAGE: Options = [
-  ['--limit <rows>', 'rows at most (default: 1000)'],
-  ['--after <next>', 'go on after the page that said this'],
-];
-const RANGE: Options = [
-  ['--since <time>', 'from then on: 24h, 2026-11-22, 2026-11-22T06:12:00Z (default: each host’s enrolment)'],
-  ['--until <time>', 'before then (default: now)'],
-];
-const DRY: Options = [['--dry-run', 'show what would happen, change nothing']];
-const CONSENT: Options = [...DRY, ['--yes', 'do not ask'], ['--reason <text>', 'why; is recorded, sealed']];
+export type { Entry } from './table-entry.ts';
 
 export const TABLE: readonly Entry[] = [
   {
@@ -359,30 +337,7 @@ export const TABLE: readonly Entry[] = [
     ],
     load: async () => (await import('./event-tail.ts')).eventTail,
   },
-  {
-    path: 'alert list',
-    about: 'what was, or is, wrong with the machines, and which of them are silent',
-    example: 'tilsyn alert list --open',
-    options: [
-      ...RANGE,
-      ['--open', 'only those that are not over'],
-      ['--check <check>', 'disk-space, disk-fill, inodes, cpu, memory, agent-silent …'],
-      ['--level <level>', 'warn or crit'],
-      ['--host <host>', 'id or name'],
-      ['--customer <name>', 'id or name'],
-      ['--site <name>', 'id or name'],
-      ...PAGE,
-    ],
-    load: async () => (await import('./alert-list.ts')).alertList,
-  },
-  {
-    path: 'alert ack',
-    args: ['<id>'],
-    about: 'say that you have seen an alert; it stays open until it is over',
-    example: 'tilsyn alert ack 4f1c…e0',
-    options: DRY,
-    load: async () => (await import('./alert-ack.ts')).alertAck,
-  },
+  ...ALERT_TABLE,
   {
     path: 'coverage',
     args: ['[host]'],
