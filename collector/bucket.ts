@@ -35,10 +35,16 @@ export class Bucket {
     return true;
   }
 
-  /** Milliseconds until there is one again. */
-  wait(): number {
+  /** Takes what was used already, also below nothing: what comes next waits so much longer. */
+  spend(count: number): void {
     this.#fill();
-    return Math.max(0, Math.ceil(((1 - this.#level) / this.#perSecond) * SECOND_MS));
+    this.#level -= count;
+  }
+
+  /** Milliseconds until there is one again, or so many. */
+  wait(count = 1): number {
+    this.#fill();
+    return Math.max(0, Math.ceil(((count - this.#level) / this.#perSecond) * SECOND_MS));
   }
 }
 

@@ -22,6 +22,8 @@ const shape = {
   keys2: z.string().nullable(),
   /** Null: own CA. Otherwise the operator's files, read at each start. */
   tls: z.strictObject({ cert: z.string(), key: z.string() }).nullable(),
+  /** Events that the agents of one customer may send in a day at full speed; absent: `EVENTS_PER_DAY` of `quotas.ts`. */
+  customerEventsPerDay: z.int().min(1_000).optional(),
 };
 const schema = z.strictObject(shape);
 /** As a backup carries it; a later version may add to it. */

@@ -15,14 +15,17 @@ import { checkOperatorPair, type KeyPairPem, makeServerCert, msLeft, namesHost, 
 import { type CollectorConfig, hostOf, readConfig, readListen, statePaths } from './config.ts';
 import { Enroller } from './enrol.ts';
 import { Arbiter } from './ingest/arbitrate.ts';
+import { Credits } from './ingest/credits.ts';
 import { Generations } from './ingest/generation.ts';
 import { Ingest } from './ingest/ingest.ts';
 import { Presence } from './ingest/presence.ts';
+import { Quotas } from './ingest/quotas.ts';
 import { Samples } from './ingest/samples.ts';
 import { AgentSocket, type Gate } from './ingest/socket.ts';
 import { readPair, writePair } from './init.ts';
 import { Keyring } from './keyring.ts';
 import { lockState } from './lock.ts';
+import { Offences } from './offences.ts';
 import { endOrphans } from './orphans.ts';
 import { refreshProjections } from './projections.ts';
 import { type Finding, orphanFindings, recover } from './recovery.ts';
@@ -96,17 +99,20 @@ async function start(settings: RunSettings, around: Surroundings, undo: Undo): P
   undo.add(() => rooms.ctx.telemetry.close());
   await recoverState(rooms, keyring);
   await say(rooms, 'collector.started', settings.version);
-  const gate = gateOf(rooms);
+  const gate = gateOf(rooms, config);
   keyring.onErase((group) => gate.ingest.forget(group));
   undo.add(() => gate.ingest.close());
   undo.add(() => gate.presence.close());
   undo.add(() => gate.samples.close());
+  undo.add(() => gate.quotas.close());
+  undo.add(() => gate.offences.close());
   const tls = await serverPair(dir, config, around);
   const { ctx } = rooms;
   const port = new Port({
     tls,
     clock: ctx.clock,
     agent: (socket, channel, proven) => void new AgentSocket(gate, socket, channel, proven),
+    offence: (reason) => gate.offences.add(null, reason),
   });
   undo.add(() => port.close());
   agentRoutes(port.app, ctx, new Enroller(ctx));
@@ -174,7 +180,7 @@ async function say(
   await ctx.store.write((tx) => own.append(tx, [{ type, data: { version, reason } }]));
 }
 
-function gateOf({ ctx, own, links }: Rooms): Gate {
+function gateOf({ ctx, own, links }: Rooms, config: CollectorConfig): Gate {
   return {
     ctx,
     links,
@@ -183,6 +189,9 @@ function gateOf({ ctx, own, links }: Rooms): Gate {
     presence: new Presence(ctx),
     samples: new Samples(ctx),
     generations: new Generations(ctx, own),
+    credits: new Credits(ctx.clock),
+    quotas: new Quotas(ctx, config.customerEventsPerDay),
+    offences: new Offences(ctx),
   };
 }
 
@@ -249,6 +258,7 @@ function stopper(rooms: Rooms, gate: Gate, port: Port, undo: Undo, version: stri
       await gate.ingest.close();
       await gate.samples.close();
       await gate.presence.close();
+      await gate.offences.close();
       await say(rooms, 'collector.stopped', version);
     } finally {
       await undo.all();

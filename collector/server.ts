@@ -2,24 +2,28 @@
  * The one port: TLS 1.3, HTTP for people and enrolment, a WebSocket for agents.
  *
  * P1  TLS ends here and is never off, on no address.
- * P2  Agents come in by `/v1/agent` with subprotocol `tilsyn.v1` only, at most so many in a second.
+ * P2  Agents come in by `/v1/agent` with subprotocol `tilsyn.v1` only, at most so many in a second; the others are
+ *     told when to come again.
  * P3  Every limit is set on purpose; the defaults of the libraries are for browsers.
  */
 import type { IncomingMessage } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { type FastifyInstance, fastify } from 'fastify';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import { CLOSE } from '../protocol/close-code.ts';
 import { hasCode, TilsynError } from '../protocol/errors.ts';
-import { MAX_FRAME_BYTES, SUBPROTOCOL } from '../protocol/frame.ts';
+import { frameText, MAX_FRAME_BYTES, SUBPROTOCOL } from '../protocol/frame.ts';
 import { EXPORTER_BYTES, EXPORTER_LABEL } from '../protocol/handshake.ts';
 import { toB64 } from '../protocol/ids.ts';
 import { type Clock, SECOND_MS } from '../protocol/time.ts';
+import type { OffenceReason } from '../protocol/words.ts';
 import type { KeyPairPem } from './certs.ts';
-import { Doorway } from './doorway.ts';
+import { Doorway, type Visitor } from './doorway.ts';
+import { Porch } from './porch.ts';
+import type { Refusal } from './types.ts';
 
 export const AGENT_PATH = '/v1/agent';
 
@@ -62,6 +66,8 @@ export interface PortOptions {
   clock: Clock;
   /** A socket of an agent; it has proven nothing yet. `proven` is called when it has. */
   agent(socket: WebSocket, channel: string, proven: () => void): void;
+  /** Somebody was sent away or cut for too much of something. */
+  offence(reason: OffenceReason): void;
 }
 
 export class Port {
@@ -69,14 +75,17 @@ export class Port {
   readonly #options: PortOptions;
   readonly #server: Server;
   readonly #sockets = new WebSocketServer(LIMITS);
+  readonly #porch: Porch;
   readonly #doorway: Doorway;
   #stopping = false;
 
   constructor(options: PortOptions) {
     this.#options = options;
+    this.#porch = new Porch(options.clock, () => options.offence('too-many-connects'));
     this.#doorway = new Doorway(options.clock);
     this.#server = createServer({ ...tlsOf(options.tls), ...HTTP_LIMITS });
     this.#server.maxConnections = MAX_CONNECTIONS;
+    this.#putPorchBefore();
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     this.app = fastify({
       logger: false,
@@ -104,6 +113,17 @@ export class Port {
     this.#server.setSecureContext(tlsOf(tls));
   }
 
+  /** TLS begins when the porch says so (P5). */
+  #putPorchBefore(): void {
+    const secure = this.#server.listeners('connection');
+    this.#server.removeAllListeners('connection');
+    this.#server.on('connection', (socket: Socket) =>
+      this.#porch.enter(socket, () => {
+        for (const begin of secure) begin.call(this.#server, socket);
+      }),
+    );
+  }
+
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // Until `ws` takes over, a torn connection must not end the process.
     const onError = () => socket.destroy();
@@ -114,21 +134,44 @@ export class Port {
       turnAway(socket, refusal ?? { status: '400 Bad Request', text: 'no TLS exporter' });
       return;
     }
-    const proven = this.#stopping ? null : this.#doorway.enter(request.socket.remoteAddress ?? '');
-    if (proven === null) {
-      turnAway(socket, TOO_MANY);
+    if (this.#stopping) {
+      turnAway(socket, STOPPING);
       return;
     }
-    socket.once('close', proven);
+    const visitor = this.#doorway.enter(request.socket.remoteAddress ?? '');
     this.#sockets.handleUpgrade(request, socket, head, (ws) => {
       socket.off('error', onError);
-      this.#options.agent(ws, channel, proven);
+      if (typeof visitor === 'number') this.#sendAway(ws, visitor);
+      else this.#letIn(ws, socket, channel, visitor);
     });
+    // Also where the upgrade came to nothing.
+    if (typeof visitor !== 'number') socket.once('close', visitor.leave);
+  }
+
+  #letIn(ws: WebSocket, socket: Duplex, channel: string, visitor: Visitor): void {
+    const count = (bytes: Buffer) => {
+      if (visitor.sent(bytes.length)) return;
+      ws.terminate();
+      this.#options.offence('unproven');
+    };
+    socket.on('data', count);
+    this.#options.agent(ws, channel, () => {
+      socket.off('data', count);
+      visitor.leave();
+    });
+  }
+
+  #sendAway(ws: WebSocket, retryAfter: number): void {
+    ws.on('error', () => {});
+    ws.send(frameText({ t: 'refuse', ...TOO_MANY, retryAfter }));
+    ws.close(CLOSE.tryLater);
+    this.#options.offence('too-many-connects');
   }
 
   /** Takes nothing new; open sockets go on until `close`. */
   refuse(): void {
     this.#stopping = true;
+    this.#porch.close();
     this.#server.close();
   }
 
@@ -168,10 +211,16 @@ interface TurnedAway {
   retrySeconds?: number;
 }
 
-const TOO_MANY: TurnedAway = {
+const STOPPING: TurnedAway = {
   status: '503 Service Unavailable',
-  text: 'too many at once',
+  text: 'stopping',
   retrySeconds: RETRY_SECONDS,
+};
+
+const TOO_MANY: Omit<Refusal, 'retryAfter'> = {
+  code: 'link.too-many',
+  message: 'letting the agent in: too many connect at once',
+  hint: 'The agent comes again by itself, at the time that it was told.',
 };
 
 function refusalOf(request: IncomingMessage): TurnedAway | null {

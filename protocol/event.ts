@@ -41,6 +41,7 @@ import {
   word,
 } from './event-shapes.ts';
 import { type DataClass, id, iso } from './group.ts';
+import { OFFENCES } from './words.ts';
 
 export {
   AUTH_METHODS,
@@ -157,6 +158,16 @@ export const EVENTS = {
   'agent.resolved': collector(agentAtCollector, address, 'audit.event'),
   'agent.late': collector(agentAtCollector),
   'agent.offline': collector(agentAtCollector),
+  'agent.offence': collector(
+    z.strictObject({
+      /** Null: somebody who has not proven to be one, or more agents than are told apart in a minute. */
+      agent: id.nullable(),
+      reason: z.enum(OFFENCES),
+      /** How often since the last such event. */
+      count,
+    }),
+  ),
+  'customer.slowed': collector(z.strictObject({ customer: id, eventsPerDay: count })),
   'log.forked': collector(logAt),
   'log.quarantined': collector(logAt),
   'token.created': collector(

@@ -121,6 +121,23 @@ export const REASONS = [
 ] as const;
 export type Reason = (typeof REASONS)[number];
 
+/** What an agent, or somebody who poses as one, did at the collector's door; the reason of an `agent.offence`. */
+export const OFFENCES = [
+  // More connections at once, or in a second, than are let in.
+  'too-many-connects',
+  // Nothing was proven in time, or too much was sent before.
+  'unproven',
+  'not-proven',
+  'frame-bad',
+  'frame-unknown',
+  'frame-unexpected',
+  'frame-too-large',
+  'flow-exceeded',
+  // What was sent to it was not taken.
+  'not-reading',
+] as const;
+export type OffenceReason = (typeof OFFENCES)[number];
+
 /** What a person may ask of a collector; the verb of a `reading`. */
 export const READING_VERBS = [
   'other',

@@ -1,6 +1,6 @@
 /**
- * The one writer of agents' leaves. Batches of all connections wait in one queue; a turn takes many of them,
- * opens their parts, and stores everything in one transaction.
+ * The one writer of agents' leaves. Batches wait in a line per connection; a turn takes some of every line, opens
+ * their parts, and stores everything in one transaction.
  *
  * G1  Ack = committed and fsynced, cumulative: nothing is acked that the transaction did not store.
  * G2  A batch that cannot be stored harms no other: where a transaction fails, its batches are tried one by one.
@@ -14,6 +14,8 @@ import { SECOND_MS } from '../../protocol/time.ts';
 import type { WrapRow } from '../store/types.ts';
 import type { Context, Refusal } from '../types.ts';
 import { type IncomingLeaf, type Offence, readIncoming } from './decide.ts';
+import { FairQueue } from './fair.ts';
+import { Pace } from './pace.ts';
 import { type PartsOf, planParts, regroupLate } from './parts.ts';
 import { Resealer } from './regroup.ts';
 import { type Outcome, type Prepared, writeBatches } from './transact.ts';
@@ -43,15 +45,14 @@ interface Work {
   prepared: Prepared;
 }
 
-/** One transaction takes at most so much: an fsync is shared by many, and no agent waits long for others. */
-const TURN_EVENTS = 2_000;
 const RETRY_MS = 5 * SECOND_MS;
 
 export class Ingest {
   readonly #ctx: Context;
   readonly #wraps = new WrapCache();
   readonly #resealer: Resealer;
-  #queue: Batch[] = [];
+  readonly #queue = new FairQueue<Batch>();
+  readonly #pace = new Pace();
   #running: Promise<void> | null = null;
   #failing = false;
 
@@ -61,7 +62,7 @@ export class Ingest {
   }
 
   submit(batch: Batch): void {
-    this.#queue.push(batch);
+    this.#queue.add(batch.sender, batch, batch.frame.events.length);
     this.#running ??= this.#run();
   }
 
@@ -78,10 +79,10 @@ export class Ingest {
 
   async #run(): Promise<void> {
     try {
-      while (this.#queue.length > 0) {
+      while (!this.#queue.empty) {
         // Sockets are read in between, so that one fsync serves what came meanwhile.
         await new Promise<void>((resolve) => setImmediate(resolve));
-        await this.#turn(this.#take());
+        await this.#timed(this.#queue.take(this.#pace.events));
       }
     } finally {
       // In the same breath as the last look at the queue: a batch that comes later starts a run of its own.
@@ -89,14 +90,12 @@ export class Ingest {
     }
   }
 
-  #take(): Batch[] {
-    let [events, count] = [0, 0];
-    for (const { frame } of this.#queue) {
-      events += frame.events.length;
-      if (count > 0 && events > TURN_EVENTS) break;
-      count += 1;
-    }
-    return this.#queue.splice(0, count);
+  async #timed(batches: readonly Batch[]): Promise<void> {
+    const { clock } = this.#ctx;
+    const began = clock.mono();
+    await this.#turn(batches);
+    const events = batches.reduce((sum, { frame }) => sum + frame.events.length, 0);
+    this.#pace.took(clock.mono() - began, events);
   }
 
   async #turn(taken: readonly Batch[]): Promise<void> {

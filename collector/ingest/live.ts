@@ -1,22 +1,19 @@
 /**
  * A connection that was let in: window, acks, beats, commands, key groups.
  *
- * S2  More than the credits allow closes the connection, and so does a batch over its size; nothing that was taken is
- *     lost.
  * S3  `erase`, `result` and beats do not wait behind batches.
  * S4  A connection that is silent for 75 s is closed.
  * S5  Evidence is complete up to a beat's `readThrough` once everything the agent had then is stored here.
- * S6  What needs no credits is bounded in bytes per second.
+ * S6  What needs no credits is bounded in bytes per second, and so are pings.
+ * S11 Who does not take what is sent to it is cut: the beat before must have left when the next one is due.
  */
 import type { CloseName } from '../../protocol/close-code.ts';
 import { codeOf } from '../../protocol/errors.ts';
 import {
   type AgentFrame,
-  BATCH_BYTES,
   BEAT_MS,
   type CollectorFrame,
   DEAD_MS,
-  FIRST_CREDITS,
   type FrameOf,
   MAX_FRAME_BYTES,
 } from '../../protocol/frame.ts';
@@ -28,19 +25,20 @@ import { Bucket } from '../bucket.ts';
 import type { AgentRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { commandsAfter, storeResult } from './commands.ts';
+import type { Credits } from './credits.ts';
 import type { Admission, Hello } from './handshake.ts';
 import type { Ingest, Sender } from './ingest.ts';
 import type { Presence } from './presence.ts';
+import type { Quotas } from './quotas.ts';
 import type { Samples } from './samples.ts';
 import { supply } from './supply.ts';
+import { SendWindow } from './window.ts';
 import type { Wire } from './wire.ts';
 
-/** A frame's size as the agent reckons it may differ a little from what came. */
-const WINDOW_SLACK_BYTES = 256 * 1024;
-/** A batch is closed before it is too large; agents of other versions may reckon it a little otherwise. */
-const MAX_BATCH_BYTES = BATCH_BYTES + 16 * 1024;
 /** Frames beside batches: one of the largest size at any time, and a steady trickle. */
 const BESIDES = { perSecond: 256 * 1024, burst: MAX_FRAME_BYTES };
+/** However small a frame is, reading it costs this much of the trickle: 512 in a second, 2,048 at once. */
+const LEAST_FRAME_BYTES = 512;
 const MAX_GROUPS = 1024;
 const MAX_PENDING_BEATS = 8;
 
@@ -51,6 +49,8 @@ export interface LiveDeps {
   ingest: Ingest;
   presence: Presence;
   samples: Samples;
+  credits: Credits;
+  quotas: Quotas;
   wire: Wire;
   sender: Sender;
   row: AgentRow;
@@ -61,7 +61,7 @@ export class Live {
   readonly #cursors = new Map<string, number>();
   readonly #openLog: LogId | null;
   readonly #sentGroups = new Set<string>();
-  readonly #outstanding = { events: 0, bytes: 0 };
+  readonly #window: SendWindow;
   readonly #commands: { sent: number; sending: boolean; again: boolean };
   readonly #besides: Bucket;
   #beats: { next: number; readThrough: UtcMs }[] = [];
@@ -72,13 +72,20 @@ export class Live {
     this.#deps = deps;
     this.#openLog = admission.openLog;
     this.#besides = new Bucket(deps.ctx.clock, BESIDES);
+    const { credits, quotas, wire, row } = deps;
+    this.#window = new SendWindow({
+      ...{ credits, quotas, customer: row.customer },
+      tell: (window) => this.#send({ t: 'credit', ...window }),
+      echo: (read) => wire.echo(read),
+      hold: (held) => wire.stop(held),
+    });
     this.#commands = { sent: admission.applied, sending: false, again: false };
     for (const { log, through } of admission.welcome.cursors) this.#cursors.set(log, through);
   }
 
   begin(hello: Hello, admission: Admission): void {
     const { ctx, presence, row } = this.#deps;
-    this.#send(admission.welcome);
+    this.#send({ ...admission.welcome, credits: this.#window.first });
     this.#sendGroups(admission.add, ctx.groups.dead(hello.groups as GroupId[]));
     this.nudge();
     const now = ctx.clock.now();
@@ -92,6 +99,7 @@ export class Live {
     const { ctx, presence, row } = this.#deps;
     this.#over = true;
     this.#cancelBeat();
+    this.#window.end();
     presence.note(row.agent, { lastSeenAt: ctx.clock.now() }, true);
   }
 
@@ -105,10 +113,7 @@ export class Live {
 
   take(frame: LiveFrame, bytes: number): void {
     const { ctx, row } = this.#deps;
-    if (frame.t !== 'batch' && !this.#besides.take(bytes)) {
-      this.#offend('flowExceeded', 'frame.too-fast', 'it is more than is taken in a second beside batches');
-      return;
-    }
+    if (frame.t !== 'batch' && !this.#beside(bytes)) return;
     switch (frame.t) {
       case 'batch':
         this.#takeBatch(frame, bytes);
@@ -131,34 +136,36 @@ export class Live {
     }
   }
 
+  /** A ping is answered by `ws` itself; so many of them are a flood. */
+  pinged(): void {
+    this.#beside(0);
+  }
+
+  #beside(bytes: number): boolean {
+    if (this.#besides.take(Math.max(bytes, LEAST_FRAME_BYTES))) return true;
+    this.#offend('flowExceeded', 'frame.too-fast', 'it is more than is taken in a second beside batches');
+    return false;
+  }
+
   #takeBatch(frame: FrameOf<AgentFrame, 'batch'>, bytes: number): void {
     const { ingest, sender, wire } = this.#deps;
     if (!this.#cursors.has(frame.log)) {
       this.#offend('unexpectedFrame', 'batch.log', 'its log was not in the hello');
       return;
     }
-    if (bytes > MAX_BATCH_BYTES) {
+    const taken = this.#window.take(frame.events.length, bytes);
+    if (taken === 'too-large') {
       this.#offend('flowExceeded', 'batch.too-large', 'it is larger than a batch may be');
-      return;
-    }
-    const events = frame.events.length;
-    this.#outstanding.events += events;
-    this.#outstanding.bytes += bytes;
-    const { events: mostEvents, bytes: mostBytes } = FIRST_CREDITS;
-    if (this.#outstanding.events > mostEvents || this.#outstanding.bytes > mostBytes + WINDOW_SLACK_BYTES) {
+    } else if (taken === 'too-much') {
       this.#offend('flowExceeded', 'batch.credits', 'it is more than the credits allow');
-      return;
+    } else {
+      wire.hold(bytes);
+      const settled = () => {
+        wire.hold(-bytes);
+        taken.settled();
+      };
+      ingest.submit({ sender, frame, settled });
     }
-    wire.hold(bytes);
-    let open = true;
-    const settled = () => {
-      if (!open) return;
-      open = false;
-      this.#outstanding.events -= events;
-      this.#outstanding.bytes -= bytes;
-      wire.hold(-bytes);
-    };
-    ingest.submit({ sender, frame, settled });
   }
 
   acked(log: LogId, through: number): void {
@@ -248,7 +255,11 @@ export class Live {
         sender.end('silent', null);
         return;
       }
-      this.#send({ t: 'beat', time: toIso(ctx.clock.now()), commandsThrough: this.#commands.sent });
+      if (wire.stuck) {
+        wire.cut();
+        return;
+      }
+      wire.sendMarked({ t: 'beat', time: toIso(ctx.clock.now()), commandsThrough: this.#commands.sent });
       this.#beatLater();
     });
   }

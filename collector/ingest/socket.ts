@@ -3,6 +3,7 @@
  * connection and nothing else.
  *
  * S1  Before a checked `proof` only `hello` and `proof` are taken, each once, within 10 seconds.
+ * S12 What an agent must not do ends its connection and is counted; under its id only once it has proven to be it.
  */
 import type { WebSocket } from 'ws';
 import type { CloseName } from '../../protocol/close-code.ts';
@@ -11,15 +12,19 @@ import { type AgentFrame, type CollectorFrame, type FrameOf, readAgentFrame } fr
 import { makeChallenge, verifyProof } from '../../protocol/handshake.ts';
 import { type AgentId, type AgreementId, type LogId, toB64 } from '../../protocol/ids.ts';
 import { SECOND_MS, toIso } from '../../protocol/time.ts';
+import type { OffenceReason } from '../../protocol/words.ts';
+import type { Offences } from '../offences.ts';
 import type { AgentRow } from '../store/types.ts';
 import type { Context, Refusal } from '../types.ts';
 import type { Arbiter } from './arbitrate.ts';
+import type { Credits } from './credits.ts';
 import type { Generations } from './generation.ts';
 import { type Admission, admit, greet, type Hello, isRefused, NOT_PROVEN } from './handshake.ts';
 import type { Ingest, Sender } from './ingest.ts';
 import type { LinkRegistry, LiveLink } from './links.ts';
 import { Live } from './live.ts';
 import type { Presence } from './presence.ts';
+import type { Quotas } from './quotas.ts';
 import type { Samples } from './samples.ts';
 import { Wire } from './wire.ts';
 
@@ -32,9 +37,24 @@ export interface Gate {
   presence: Presence;
   samples: Samples;
   generations: Generations;
+  credits: Credits;
+  quotas: Quotas;
+  offences: Offences;
 }
 
 const PROVE_MS = 10 * SECOND_MS;
+/** The largest `hello`: 64 logs with births of 4 KiB, and 2,048 groups. */
+const MAX_HELLO_BYTES = 384 * 1024;
+
+/** Ends that are an offence of the agent's. */
+const OFFENCE_OF: Partial<Record<CloseName, OffenceReason>> = {
+  badFrame: 'frame-bad',
+  unknownFrame: 'frame-unknown',
+  unexpectedFrame: 'frame-unexpected',
+  flowExceeded: 'flow-exceeded',
+  tooLarge: 'frame-too-large',
+  notProven: 'not-proven',
+};
 
 type Challenge = FrameOf<CollectorFrame, 'challenge'>;
 type Proof = FrameOf<AgentFrame, 'proof'>;
@@ -63,6 +83,7 @@ export class AgentSocket implements LiveLink, Sender {
   #phase: Phase = { at: 'hello' };
   #row: AgentRow | null = null;
   #instance = '';
+  #isProven = false;
   #barred = false;
 
   constructor(gate: Gate, ws: WebSocket, channel: string, proven: () => void) {
@@ -72,9 +93,16 @@ export class AgentSocket implements LiveLink, Sender {
     this.#proven = proven;
     this.#wire = new Wire(ws, clock, random, {
       message: (text, bytes) => this.#onMessage(text, bytes),
+      pinged: () => {
+        if (this.#phase.at === 'live') this.#phase.live.pinged();
+      },
+      offended: (reason) => this.#offended(reason),
       closed: () => this.#leave(),
     });
-    this.#cancelDeadline = clock.after(PROVE_MS, () => this.end('silent', null));
+    this.#cancelDeadline = clock.after(PROVE_MS, () => {
+      this.#offended('unproven');
+      this.end('silent', null);
+    });
   }
 
   get #known(): AgentRow {
@@ -102,6 +130,10 @@ export class AgentSocket implements LiveLink, Sender {
 
   #onMessage(text: string | null, bytes: number): void {
     if (this.over) return;
+    if (this.#phase.at === 'hello' && bytes > MAX_HELLO_BYTES) {
+      this.end('tooLarge', null);
+      return;
+    }
     const read = text === null ? ({ ok: false, close: 'badFrame' } as const) : readAgentFrame(text);
     if (read.ok) this.#take(read.frame, bytes);
     else this.#offend(read.close, 'it is none that this version knows');
@@ -165,6 +197,7 @@ export class AgentSocket implements LiveLink, Sender {
       this.end(NOT_PROVEN.close, NOT_PROVEN.refusal);
       return;
     }
+    this.#isProven = true;
     this.#proven();
     // Waiting for another socket's pong is not the agent's delay.
     this.#cancelDeadline();
@@ -179,11 +212,9 @@ export class AgentSocket implements LiveLink, Sender {
   }
 
   #goLive(hello: Hello, admission: Admission): void {
-    const { ctx, ingest, presence, samples } = this.#gate;
-    const live = new Live(
-      { ctx, ingest, presence, samples, wire: this.#wire, sender: this, row: this.#known },
-      admission,
-    );
+    const { ctx, ingest, presence, samples, credits, quotas } = this.#gate;
+    const shared = { ctx, ingest, presence, samples, credits, quotas };
+    const live = new Live({ ...shared, wire: this.#wire, sender: this, row: this.#known }, admission);
     this.#phase = { at: 'live', live };
     live.begin(hello, admission);
   }
@@ -216,9 +247,15 @@ export class AgentSocket implements LiveLink, Sender {
   end(name: CloseName, refusal: Refusal | null): void {
     if (this.over) return;
     if (refusal !== null) this.send({ t: 'refuse', ...refusal });
+    const offence = OFFENCE_OF[name];
+    if (offence !== undefined) this.#offended(offence);
     this.#barred = name === 'revoked';
     this.#leave();
     this.#wire.close(name);
+  }
+
+  #offended(reason: OffenceReason): void {
+    this.#gate.offences.add(this.#isProven ? this.agent : null, reason);
   }
 
   #leave(): void {

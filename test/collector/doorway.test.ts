@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { Doorway, networkOf } from '../../collector/doorway.ts';
+import { Doorway, networkOf, type Visitor } from '../../collector/doorway.ts';
 import { SECOND_MS } from '../../protocol/time.ts';
 import { TestClock } from './house.ts';
 
 /** How many of `count` are let in from this address. */
-function enter(door: Doorway, address: string, count: number): (() => void)[] {
-  return Array.from({ length: count }, () => door.enter(address)).filter((leave) => leave !== null);
+function enter(door: Doorway, address: string, count: number): Visitor[] {
+  return Array.from({ length: count }, () => door.enter(address)).filter((one) => typeof one !== 'number');
 }
 
 describe('the door for agents', () => {
@@ -24,14 +24,14 @@ describe('the door for agents', () => {
   it('P4 so many of one address wait to prove themselves; who has, or is gone, makes room once', () => {
     const clock = new TestClock();
     const door = new Doorway(clock);
-    const waiting: (() => void)[] = [];
+    const waiting: Visitor[] = [];
     for (let i = 0; i < 10; i += 1) {
       waiting.push(...enter(door, '203.0.113.7', 1000));
       clock.advance(10 * SECOND_MS);
     }
     expect(waiting).toHaveLength(200);
     expect(enter(door, '198.51.100.1', 1)).toHaveLength(1);
-    for (let i = 0; i < 3; i += 1) waiting[0]?.();
+    for (let i = 0; i < 3; i += 1) waiting[0]?.leave();
     expect(enter(door, '203.0.113.7', 1000)).toHaveLength(1);
   });
 
@@ -46,6 +46,53 @@ describe('the door for agents', () => {
       for (let i = 0; i < 40; i += 1) inside += enter(door, `192.0.2.${i}`, 100).length;
     }
     expect(inside).toBe(2000);
+  });
+
+  it('P8 two thousand who are sent away in one moment are called back evenly', () => {
+    const clock = new TestClock();
+    const door = new Doorway(clock);
+    const waits: number[] = [];
+    for (let i = 0; i < 2_300; i += 1) {
+      const answer = door.enter(`198.51.${i >> 8}.${i % 256}`);
+      if (typeof answer === 'number') waits.push(answer);
+    }
+    expect(waits).toHaveLength(2_100);
+    const seconds = new Map<number, number>();
+    for (const wait of waits) {
+      const second = Math.floor(wait / SECOND_MS);
+      seconds.set(second, (seconds.get(second) ?? 0) + 1);
+    }
+    // From one second on, a hundred in each.
+    expect(Math.min(...seconds.keys())).toBe(1);
+    expect(Math.max(...seconds.values())).toBeLessThanOrEqual(101);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(22 * SECOND_MS);
+  });
+
+  it('P8 nobody is sent away for longer than five minutes', () => {
+    const clock = new TestClock();
+    const door = new Doorway(clock);
+    const waits: number[] = [];
+    for (let i = 0; i < 100_000; i += 1) {
+      const answer = door.enter('192.0.2.1');
+      if (typeof answer === 'number') waits.push(answer);
+    }
+    expect(Math.max(...waits)).toBeLessThanOrEqual(301 * SECOND_MS);
+  });
+
+  it('P9 who has proven nothing sends so much: of one socket, of one address, of all', () => {
+    const clock = new TestClock();
+    const door = new Doorway(clock);
+    const [one] = enter(door, '192.0.2.1', 1);
+    expect(one?.sent(700 * 1024)).toBe(true);
+    expect(one?.sent(700 * 1024)).toBe(false);
+    one?.leave();
+    const many = enter(door, '192.0.2.1', 50);
+    const taken = many.filter((visitor) => visitor.sent(512 * 1024)).length;
+    expect(taken).toBe(32);
+    // Another address is not its neighbour's keeper; who has left makes room.
+    expect(enter(door, '192.0.2.2', 1)[0]?.sent(512 * 1024)).toBe(true);
+    for (const visitor of many) visitor.leave();
+    expect(enter(door, '192.0.2.1', 1)[0]?.sent(512 * 1024)).toBe(true);
   });
 
   it.each([

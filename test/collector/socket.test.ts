@@ -140,11 +140,24 @@ describe('the handshake', () => {
       entry(one.birth({ agreement: 'c'.repeat(32) })),
       entry(one.birth({ log: one.chain.log, reason: 'restored' })),
       // B2: signed, its own, and too large to be kept and read again and again.
-      entry(one.birth({ pad: 'x'.repeat(900_000) } as object)),
+      entry(one.birth({ pad: 'x'.repeat(300_000) } as object)),
     ];
     for (const log of tries) {
       const link = await one.knock({ logs: [log] });
       expect(await link.refused()).toEqual({ refusal: 'log.not-its-own', close: CLOSE.logRefused });
+    }
+  });
+
+  it('P9: a greeting that is larger than any is not even read', async () => {
+    const world = await startWorld();
+    const one = await world.agent();
+    for (const [size, close] of [
+      [400_000, CLOSE.tooLarge],
+      [1_000_000, 1006],
+    ] as const) {
+      const link = await one.open();
+      link.text(JSON.stringify({ ...one.hello(), pad: 'x'.repeat(size) }));
+      expect(await link.closed()).toBe(close);
     }
   });
 
@@ -201,28 +214,23 @@ describe('the port', () => {
     // Time stands still: the bucket does not fill while this runs.
     const still = world.clock.mono();
     world.clock.mono = () => still;
-    const refused: string[] = [];
+    const waits: number[] = [];
     for (let round = 0; round < 3; round += 1) {
-      const links = await Promise.all(
-        Array.from({ length: 50 }, () =>
-          DoubleLink.open(address, world.ca).catch((error: Error) => {
-            refused.push(error.message);
-            return null;
-          }),
-        ),
-      );
-      for (const link of links) link?.ws.terminate();
+      const links = await Promise.all(Array.from({ length: 50 }, () => DoubleLink.open(address, world.ca)));
+      for (const link of round < 2 ? [] : links) {
+        const refuse = await link.next('refuse');
+        expect(refuse.code).toBe('link.too-many');
+        waits.push(refuse.retryAfter ?? 0);
+        expect(await link.closed()).toBe(1013);
+      }
+      for (const link of links) link.ws.terminate();
     }
-    expect(refused).toEqual(Array.from({ length: 50 }, () => 'Unexpected server response: 503'));
-    const upgrade = {
-      connection: 'Upgrade',
-      upgrade: 'websocket',
-      'sec-websocket-version': '13',
-      'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
-      'sec-websocket-protocol': 'tilsyn.v1',
-    };
-    const turned = await http(address, world.ca, 'GET', '/v1/agent', undefined, upgrade);
-    expect([turned.status, turned.headers['retry-after']]).toEqual([503, '5']);
+    // P8: each at another time.
+    expect(waits.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => 1_000 + i * 10));
+    await until(async () => (await ownEvents(world, 'agent.offence')).length > 0);
+    expect(await ownEvents(world, 'agent.offence')).toEqual([
+      { agent: null, reason: 'too-many-connects', count: 50 },
+    ]);
     // Other requests are served all the same.
     expect((await http(address, world.ca, 'GET', '/v1/health')).status).toBe(200);
   });

@@ -1,0 +1,135 @@
+/**
+ * Before the door: how many TLS handshakes begin in a second. They are what costs most of a connection, and nobody
+ * has proven anything yet. What is over waits in a line per address, without costing more than its socket.
+ *
+ * P5  TLS handshakes are bounded, of one address and of all; each address that waits gets its turn, one by one.
+ * P6  What waits is bounded too, in number and time; what is over that is cut.
+ */
+import type { Socket } from 'node:net';
+import { type Clock, SECOND_MS } from '../protocol/time.ts';
+import { Bucket, Buckets } from './bucket.ts';
+import { networkOf } from './doorway.ts';
+
+/** One takes about 1 ms of a core: at the most, somebody's flood costs less than half of one. */
+const STARTS = { perSecond: 400, burst: 400 };
+/** A site behind one address, or a balancer that shows its own, is let in at a quarter of that. */
+const STARTS_OF_ONE = { perSecond: 100, burst: 200 };
+/** Sockets that wait: ten seconds' worth of starts. */
+const MOST_WAITING = 4_000;
+const MOST_WAITING_OF_ONE = 1_000;
+/** Agents give up a connection that does not come about after 30 s. */
+const WAIT_MS = 10 * SECOND_MS;
+const LOOK_MS = 20;
+
+interface Waiting {
+  socket: Socket;
+  begin: () => void;
+  since: number;
+}
+
+export class Porch {
+  readonly #clock: Clock;
+  readonly #all: Bucket;
+  readonly #each: Buckets;
+  /** By network; the one whose turn is next comes first. */
+  readonly #lines = new Map<string, Waiting[]>();
+  readonly #cut: () => void;
+  #waiting = 0;
+  #cancel: (() => void) | null = null;
+
+  /** @param cut told of each socket that was over the bounds */
+  constructor(clock: Clock, cut: () => void) {
+    this.#clock = clock;
+    this.#all = new Bucket(clock, STARTS);
+    this.#each = new Buckets(() => new Bucket(clock, STARTS_OF_ONE));
+    this.#cut = cut;
+  }
+
+  /** Calls `begin` now or later, or ends the socket. */
+  enter(socket: Socket, begin: () => void): void {
+    const network = networkOf(socket.remoteAddress ?? '');
+    const line = this.#lines.get(network);
+    if (line === undefined && this.#take(network)) {
+      begin();
+      return;
+    }
+    if (this.#waiting >= MOST_WAITING || (line?.length ?? 0) >= MOST_WAITING_OF_ONE) {
+      this.#end(socket);
+      return;
+    }
+    // Until TLS takes over, a torn connection must not end the process.
+    socket.on('error', ignore);
+    const one = { socket, begin, since: this.#clock.mono() };
+    if (line === undefined) this.#lines.set(network, [one]);
+    else line.push(one);
+    this.#waiting += 1;
+    this.#arm();
+  }
+
+  /** Ends what waits. */
+  close(): void {
+    this.#cancel?.();
+    for (const line of this.#lines.values()) for (const { socket } of line) socket.destroy();
+    this.#lines.clear();
+    this.#waiting = 0;
+  }
+
+  #take(network: string): boolean {
+    const own = this.#each.of(network);
+    return own.has() && this.#all.take() && own.take();
+  }
+
+  #end(socket: Socket): void {
+    socket.on('error', ignore);
+    // Without the long good-bye of TCP: a flood would leave thousands of sockets behind.
+    socket.resetAndDestroy();
+    this.#cut();
+  }
+
+  #arm(): void {
+    this.#cancel ??= this.#clock.after(LOOK_MS, () => {
+      this.#cancel = null;
+      this.#round();
+      if (this.#waiting > 0) this.#arm();
+    });
+  }
+
+  /** One of each line after the other, as long as any may begin. */
+  #round(): void {
+    for (let went = true; went; ) {
+      went = false;
+      for (const [network, line] of [...this.#lines]) {
+        if (this.#next(network, line)) went = true;
+      }
+    }
+  }
+
+  #next(network: string, line: Waiting[]): boolean {
+    this.#tidy(line);
+    const first = line[0];
+    if (first !== undefined && !this.#take(network)) return false;
+    // To the end of the round, also across rounds: who comes first in the map does not always go first.
+    this.#lines.delete(network);
+    if (first === undefined) return false;
+    line.shift();
+    this.#waiting -= 1;
+    if (line.length > 0) this.#lines.set(network, line);
+    first.socket.off('error', ignore);
+    first.begin();
+    return true;
+  }
+
+  /** Those at the head of a line who went away, or have waited too long. */
+  #tidy(line: Waiting[]): void {
+    const oldest = this.#clock.mono() - WAIT_MS;
+    for (let one = line[0]; one !== undefined; one = line[0]) {
+      const gone = one.socket.destroyed || one.socket.readyState === 'closed';
+      if (!gone && one.since > oldest) return;
+      line.shift();
+      this.#waiting -= 1;
+      if (!gone) this.#end(one.socket);
+    }
+  }
+}
+
+function ignore(): void {}

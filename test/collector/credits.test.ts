@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { BUDGET, Credits, LEAST, type Window, windowFor } from '../../collector/ingest/credits.ts';
+import type { Quotas } from '../../collector/ingest/quotas.ts';
+import { SendWindow } from '../../collector/ingest/window.ts';
+import { BATCH_BYTES, FIRST_CREDITS } from '../../protocol/frame.ts';
+import type { CustomerId } from '../../protocol/ids.ts';
+import { SECOND_MS } from '../../protocol/time.ts';
+import { TestClock } from './house.ts';
+
+const noQuota = { spend() {}, over: () => false, wait() {}, forget() {} } as unknown as Quotas;
+
+function open(credits: Credits, quotas = noQuota) {
+  const told: Window[] = [];
+  const reads: (() => void)[] = [];
+  const held: boolean[] = [];
+  const window = new SendWindow({
+    ...{ credits, quotas, customer: 'c' as CustomerId },
+    tell: (one) => told.push(one),
+    echo: (read) => reads.push(read),
+    hold: (one) => held.push(one),
+  });
+  const take = (events: number, bytes = events * 100) => {
+    const taken = window.take(events, bytes);
+    if (typeof taken === 'string') throw new Error(taken);
+    return taken.settled;
+  };
+  return { window, told, reads, held, take };
+}
+
+describe('the window of each of many', () => {
+  it('S7 all windows together stay inside the budget, and each bears one whole batch', () => {
+    for (let senders = 1; senders <= 4_000; senders += 1) {
+      const { events, bytes } = windowFor(senders);
+      expect(events * senders).toBeLessThanOrEqual(BUDGET.events);
+      expect(bytes).toBeGreaterThan(BATCH_BYTES);
+      expect(bytes * senders <= BUDGET.bytes || bytes === LEAST.bytes).toBe(true);
+    }
+    expect(windowFor(1)).toEqual(FIRST_CREDITS);
+    expect(windowFor(20_000).events).toBe(LEAST.events);
+  });
+
+  it('S7 it shrinks as more of them send, and grows again when they are done', () => {
+    const clock = new TestClock();
+    const credits = new Credits(clock);
+    const all = Array.from({ length: 200 }, () => open(credits));
+    const settle = all.map(({ take }) => take(10));
+    for (const settled of settle) settled();
+    expect(all[0]?.told).toEqual([windowFor(200)]);
+    clock.advance(6 * SECOND_MS);
+    all[0]?.take(10)();
+    expect(all[0]?.told.at(-1)).toEqual(FIRST_CREDITS);
+  });
+
+  it('S10 a smaller window holds once the agent has read of it, a larger one at once', () => {
+    const credits = new Credits(new TestClock());
+    const { window, told, reads, take } = open(credits);
+    const others = Array.from({ length: 127 }, () => open(credits));
+    for (const other of others) other.take(1);
+    take(10)();
+    expect(told).toEqual([{ events: 500, bytes: 512 * 1024 }]);
+    // It had not heard of that when it sent this.
+    const settled = take(900);
+    reads[0]?.();
+    expect(window.take(10, 10)).toBe('too-much');
+    settled();
+    expect(typeof window.take(500, 10)).toBe('object');
+    expect(window.take(1, 10)).toBe('too-much');
+  });
+
+  it('S2 a batch over its size, or over the window in events or bytes, is not taken', () => {
+    const { window, take } = open(new Credits(new TestClock()));
+    expect(window.take(1, BATCH_BYTES + 17 * 1024)).toBe('too-large');
+    expect(window.take(1_001, 100)).toBe('too-much');
+    for (let i = 0; i < 5; i += 1) take(1, BATCH_BYTES);
+    expect(window.take(1, BATCH_BYTES)).toBe('too-much');
+  });
+
+  it('S8 beyond the budget those who send are not read, until half of it is stored', () => {
+    const credits = new Credits(new TestClock());
+    const settles: (() => void)[] = [];
+    const all = Array.from({ length: 300 }, () => open(credits));
+    for (const { take } of all) settles.push(take(1, BATCH_BYTES));
+    const held = all.filter(({ held: told }) => told.at(-1) === true);
+    expect(held.length).toBe(300 - BUDGET.bytes / BATCH_BYTES);
+    const left = all.find(({ held: told }) => told.at(-1) === true);
+    left?.window.end();
+    for (const settled of settles) settled();
+    expect(held.filter(({ held: told }) => told.at(-1) === false).length).toBe(held.length - 1);
+    // Settling twice gives nothing back twice.
+    settles[0]?.();
+    expect(credits.full).toBe(false);
+  });
+});

@@ -1,0 +1,98 @@
+import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { Porch } from '../../collector/porch.ts';
+import { SECOND_MS } from '../../protocol/time.ts';
+import { TestClock } from './house.ts';
+
+/** A clock whose timers go off when it is moved past them. */
+class TimerClock extends TestClock {
+  #due: { at: number; fn: () => void }[] = [];
+
+  override after(...[ms = 0, fn = () => {}]: [number?, (() => void)?]): () => void {
+    const one = { at: this.mono() + ms, fn };
+    this.#due.push(one);
+    return () => {
+      this.#due = this.#due.filter((other) => other !== one);
+    };
+  }
+
+  override advance(ms: number): void {
+    super.advance(ms);
+    const due = this.#due.filter(({ at }) => at <= this.mono());
+    this.#due = this.#due.filter(({ at }) => at > this.mono());
+    for (const { fn } of due) fn();
+  }
+}
+
+/** A socket as far as the porch looks at one. */
+function knock(remoteAddress: string): Socket {
+  const socket = Object.assign(new EventEmitter(), { remoteAddress, destroyed: false, readyState: 'open' });
+  const end = () => {
+    socket.destroyed = true;
+  };
+  return Object.assign(socket, { destroy: end, resetAndDestroy: end }) as unknown as Socket;
+}
+
+function world() {
+  const clock = new TimerClock();
+  const tally = { begun: [] as string[], cut: 0 };
+  const porch = new Porch(clock, () => {
+    tally.cut += 1;
+  });
+  const enter = (address: string, count: number): Socket[] =>
+    Array.from({ length: count }, () => {
+      const socket = knock(address);
+      porch.enter(socket, () => tally.begun.push(address));
+      return socket;
+    });
+  const begun = (address: string) => tally.begun.filter((one) => one === address).length;
+  return { clock, porch, tally, enter, begun };
+}
+
+describe('before the door', () => {
+  it('P5 one address begins so many handshakes in a second, the others wait, and another is not kept out', () => {
+    const { clock, enter, begun, tally } = world();
+    enter('203.0.113.7', 900);
+    expect(begun('203.0.113.7')).toBe(200);
+    enter('198.51.100.1', 50);
+    expect(begun('198.51.100.1')).toBe(50);
+    for (let i = 0; i < 50; i += 1) clock.advance(20);
+    expect(begun('203.0.113.7')).toBeGreaterThanOrEqual(295);
+    expect(begun('203.0.113.7')).toBeLessThanOrEqual(301);
+    expect(tally.cut).toBe(0);
+  });
+
+  it('P5 where all together are too many, each address that waits gets its turn', () => {
+    const { clock, enter, begun } = world();
+    for (let i = 0; i < 8; i += 1) enter(`203.0.113.${i}`, 300);
+    enter('198.51.100.1', 5);
+    for (let i = 0; i < 10; i += 1) clock.advance(20);
+    expect(begun('198.51.100.1')).toBe(5);
+  });
+
+  it('P6 what waits is bounded in number; who goes away makes room', () => {
+    const { clock, enter, tally, begun } = world();
+    const sockets = enter('203.0.113.7', 1_500);
+    expect(tally.cut).toBe(300);
+    for (const socket of sockets.slice(200, 700)) socket.destroy();
+    clock.advance(20);
+    enter('203.0.113.7', 10);
+    expect(tally.cut).toBe(300);
+    for (let i = 0; i < 600; i += 1) clock.advance(20);
+    expect(begun('203.0.113.7')).toBe(200 + 500 + 10);
+  });
+
+  it('P6 and in time; the end takes what waits with it', () => {
+    const { clock, porch, enter, tally } = world();
+    enter('203.0.113.7', 700);
+    clock.advance(11 * SECOND_MS);
+    expect(tally.cut).toBe(500);
+    const last = enter('203.0.113.7', 900);
+    const begun = tally.begun.length;
+    porch.close();
+    clock.advance(SECOND_MS);
+    expect(tally.begun.length).toBe(begun);
+    expect(last.filter(({ destroyed }) => destroyed).length).toBeGreaterThan(600);
+  });
+});
