@@ -12,6 +12,10 @@ export const HOST_CSV = words(`
   id host name customer site agreement mode state approval enrolledAt firstSeenAt lastSeenAt readThrough revokedAt
   conflictAt skewMs backlog software.version software.platform software.node sources.source sources.type sources.state
   sources.since sources.skipped sources.unreadable gaps.from gaps.to gaps.reason`);
+export const TELEMETRY_CSV = words(`
+  at spanSeconds samples cpuPermille cpuMinPermille cpuMaxPermille memUsedPermille memMinPermille memMaxPermille
+  memTotalMb uptimeSeconds disks.index disks.name disks.label disks.usedPermille disks.usedMinPermille
+  disks.usedMaxPermille disks.freeMb disks.totalMb disks.inodesUsedPermille`);
 export const TOKEN_CSV = words(
   'id state customer site agreement mode uses used cidr requireApproval createdBy createdAt expiresAt',
 );

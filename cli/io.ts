@@ -17,6 +17,8 @@ export interface Io {
   /** The terminal's time zone. */
   zone: string;
   platform: string;
+  /** Of the terminal; undefined where there is none. */
+  columns?: number | undefined;
   clock: Clock;
   /** Aborts on SIGINT. */
   signal: AbortSignal;
@@ -54,6 +56,7 @@ export function processIo(): Io {
     env: process.env,
     zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     platform: process.platform,
+    columns: process.stdout.columns,
     clock: systemClock,
     signal: interrupted.signal,
   };

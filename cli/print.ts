@@ -32,6 +32,8 @@ interface ListShape {
   what: string;
   /** False: a list of the collector's own registry, for which no host is watched. */
   watched?: boolean;
+  /** Stands in the place of the table, where there is any item. */
+  body?: (answer: ListAnswer, tz: string) => string;
 }
 
 /** Prints a list with its coverage; the exit code: an empty list that may not be all is 6 (H1). */
@@ -47,7 +49,8 @@ export function printList(input: Input, answer: ListAnswer, shape: ListShape): n
     io.out(csvOf(answer.items, shape.csv));
     for (const line of closing) io.err(line);
   } else {
-    io.out(answer.items.length === 0 ? `no ${shape.what}\n` : tableText(headings, rows()));
+    const body = () => shape.body?.(answer, tz) ?? tableText(headings, rows());
+    io.out(answer.items.length === 0 ? `no ${shape.what}\n` : body());
     io.out(closing.map((line) => `${line}\n`).join(''));
   }
   if (kind === 'json' && shape.watched !== false && answer.coverage.hosts.length === 0) io.err(NOBODY);

@@ -33,6 +33,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   source: 'What an agent reads',
   person: 'People who may sign in',
   host: 'Enrolled machines',
+  telemetry: 'What machines measured of themselves',
   agreement: 'Contracts that managed data hangs on',
   session: 'Remote sessions that the machines had',
   event: 'The log itself',
@@ -145,7 +146,7 @@ function usageError(thrown: CommanderError, argv: readonly string[]): TilsynErro
 
 /** Commands of the contract (`docs/design/cli.md`) that a later version brings. */
 const RESERVED: Readonly<Record<string, readonly string[]>> = {
-  '': 'alert telemetry erasure retention camera recording hold sweep approval access audit ledger'.split(' '),
+  '': 'erasure retention camera recording hold sweep approval access audit ledger'.split(' '),
   collector: ['restore'],
   agent: ['unenrol', 'unenroll'],
   source: ['add', 'retire', 'accept-root'],

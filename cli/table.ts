@@ -256,6 +256,14 @@ export const TABLE: readonly Entry[] = [
     load: async () => (await import('./host-act.ts')).hostRevoke,
   },
   {
+    path: 'telemetry show',
+    args: ['<host>'],
+    about: 'processor, memory and disks of one machine, as a chart in the terminal',
+    example: 'tilsyn telemetry show srv-01 --since 7d',
+    options: [...RANGE, ...PAGE],
+    load: async () => (await import('./telemetry-show.ts')).telemetryShow,
+  },
+  {
     path: 'agreement create',
     about: 'make an agreement with a customer',
     example: 'tilsyn agreement create --customer Acme --mode managed',

@@ -42,6 +42,7 @@ export const PERMISSIONS = {
   'host.resolve': { roles: INSTALL },
   'host.revoke': { roles: INSTALL },
   coverage: { roles: ALL },
+  'telemetry.show': { roles: ALL },
   'token.list': { roles: ['admin', 'auditor', 'technician'] },
   'token.create': { roles: INSTALL },
   'token.revoke': { roles: INSTALL },

@@ -156,6 +156,7 @@ export const READING_VERBS = [
   'host.resolve',
   'host.revoke',
   'coverage',
+  'telemetry.show',
   'token.list',
   'token.create',
   'token.revoke',

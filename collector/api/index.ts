@@ -15,6 +15,7 @@ import { peopleRoutes } from './people.ts';
 import { asTilsynError, errorBody, type Room, statusOf } from './room.ts';
 import { sessionRoutes } from './sessions.ts';
 import { makeTails } from './tail.ts';
+import { telemetryRoutes } from './telemetry.ts';
 import { tokenRoutes } from './tokens.ts';
 
 const NOUNS = [
@@ -26,6 +27,7 @@ const NOUNS = [
   agreementRoutes,
   coverageRoutes,
   alertRoutes,
+  telemetryRoutes,
 ];
 
 /** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */

@@ -57,6 +57,9 @@ const CASES: Readonly<Record<string, Case>> = {
     asks: (s) => [...places('/v1/alerts', s), `/v1/alerts?host=${s.host}`],
   },
   'POST /v1/alerts/:alert/ack': { asks: (s) => [[`/v1/alerts/${s.alert}/ack`, DRY]] },
+  'GET /v1/hosts/:host/telemetry': {
+    asks: (s) => [`/v1/hosts/${s.host}/telemetry`, `/v1/hosts/${s.hostName}/telemetry`],
+  },
   'GET /v1/tokens': { list: '/v1/tokens', shows: (side) => side.token },
   'POST /v1/tokens': {
     asks: (s) => [
