@@ -13,6 +13,7 @@ import { MINUTE_MS } from '../protocol/time.ts';
 import { assemble, Commits, openDatabase, type Rooms, readOwn, type Surroundings } from './assemble.ts';
 import { checkOperatorPair, type KeyPairPem, makeServerCert, msLeft, namesHost, RENEW_MS } from './certs.ts';
 import { type CollectorConfig, hostOf, readConfig, readListen, statePaths } from './config.ts';
+import { type Duties, openDuties } from './duties.ts';
 import { Enroller } from './enrol.ts';
 import { Arbiter } from './ingest/arbitrate.ts';
 import { Credits } from './ingest/credits.ts';
@@ -118,11 +119,14 @@ async function start(settings: RunSettings, around: Surroundings, undo: Undo): P
   agentRoutes(port.app, ctx, new Enroller(ctx));
   const { registerApi } = await import('./api/index.ts');
   registerApi(port.app, ctx);
+  const duties = await openDuties(ctx);
+  undo.add(() => duties.close());
   const address = await port.listen(listen);
+  duties.start();
   undo.add(takeCare(dir, config, rooms, keyring, port));
   undo.add(thinRegularly(ctx));
   ctx.log.info({ address: settings.listen }, 'collector: listening');
-  return { address, ctx, stop: stopper(rooms, gate, port, undo, settings.version) };
+  return { address, ctx, stop: stopper(rooms, { gate, duties, port }, undo, settings.version) };
 }
 
 /** @throws TilsynError `store.quarantined`, `store.absent` (N2) */
@@ -248,13 +252,19 @@ function takeCare(
 }
 
 /** N3. A second call waits for the first. */
-function stopper(rooms: Rooms, gate: Gate, port: Port, undo: Undo, version: string): () => Promise<void> {
+function stopper(
+  rooms: Rooms,
+  { gate, duties, port }: { gate: Gate; duties: Duties; port: Port },
+  undo: Undo,
+  version: string,
+): () => Promise<void> {
   let stopping: Promise<void> | null = null;
   const stop = async () => {
     try {
       port.refuse();
       rooms.links.closeAll('goingAway', null);
       await port.close();
+      await duties.close();
       await gate.ingest.close();
       await gate.samples.close();
       await gate.presence.close();

@@ -1,6 +1,6 @@
-/** Projection of alerts. Of a host there are few open ones; of cleared ones there may be any number. */
+/** Projection of alerts, and which hosts are silent. Of a host there are few open ones; of cleared ones there may be any number. */
 import { type Columns, type Sql, sqliteTable } from './table.ts';
-import type { AlertQuery, AlertRow, Reader, Tx } from './types.ts';
+import type { AlertQuery, AlertRow, Reader, SilentHost, Tx } from './types.ts';
 
 const columns: Columns<AlertRow> = {
   alert: ['alert'],
@@ -27,7 +27,7 @@ const columns: Columns<AlertRow> = {
 
 const IN_LIST = 'IN (SELECT value FROM json_each(?))';
 
-export function readAlerts(sql: Sql): Pick<Reader, 'alertsById' | 'openAlerts' | 'alerts'> {
+export function readAlerts(sql: Sql): Pick<Reader, 'alertsById' | 'openAlerts' | 'alerts' | 'silentHosts'> {
   const table = sqliteTable(sql, 'alerts', columns);
   return {
     async alertsById(ids) {
@@ -41,6 +41,15 @@ export function readAlerts(sql: Sql): Pick<Reader, 'alertsById' | 'openAlerts' |
     async alerts(query) {
       const { where, values } = filterOf(query);
       return table.select(`WHERE ${where} ORDER BY raised_pos LIMIT ?`, [...values, query.limit]);
+    },
+    async silentHosts(before, agents) {
+      return sql(`SELECT agent, state, enrolled_at AS enrolledAt, first_seen_at AS firstSeenAt,
+        last_seen_at AS lastSeenAt FROM agents
+        WHERE state = 'waiting' OR (state = 'approved'
+          AND (coalesce(last_seen_at, enrolled_at) < ? OR agent ${IN_LIST})) ORDER BY rowid`).all(
+        before,
+        JSON.stringify(agents),
+      ) as SilentHost[];
     },
   };
 }
@@ -63,7 +72,12 @@ function filterOf(query: AlertQuery) {
   return { where: tests.join(' AND '), values };
 }
 
-export function writeAlerts(sql: Sql): Pick<Tx, 'putAlerts'> {
+export function writeAlerts(sql: Sql): Pick<Tx, 'putAlerts' | 'dropSilences'> {
   const table = sqliteTable(sql, 'alerts', columns);
-  return { putAlerts: (rows) => table.put(rows) };
+  return {
+    putAlerts: (rows) => table.put(rows),
+    async dropSilences(agents) {
+      sql(`DELETE FROM silences WHERE agent ${IN_LIST}`).run(JSON.stringify(agents));
+    },
+  };
 }

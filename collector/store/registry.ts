@@ -11,6 +11,7 @@ import type {
   OrphanRow,
   PersonRow,
   SigninRow,
+  SilenceRow,
   SiteRow,
   TokenRow,
   WebhookRow,
@@ -149,6 +150,7 @@ const commands: Columns<CommandRow> = {
   result: ['result', 'json'],
 };
 
+const silences: Columns<SilenceRow> = { agent: ['agent'], alert: ['alert'], state: ['state', 'json'] };
 const webhooks: Columns<WebhookRow> = {
   webhook: ['webhook'],
   customer: ['customer'],
@@ -181,6 +183,7 @@ export function registry(sql: Sql) {
     commands: sqliteTable(sql, 'commands', commands),
     orphans: sqliteTable(sql, 'orphans', orphans),
     keyCopies: sqliteTable(sql, 'key_copies', keyCopies),
+    silences: sqliteTable(sql, 'silences', silences),
     webhooks: sqliteTable(sql, 'webhooks', webhooks),
   };
 }

@@ -1,5 +1,6 @@
 /** Rows of the collector's store, as both kinds of store give them. Its laws stand in `types.ts`. */
 import type { AlertCheck, AlertLevel, Notify } from '../../protocol/alert.ts';
+import type { AlertState } from '../../protocol/alert-machine.ts';
 import type { Birth } from '../../protocol/birth.ts';
 import type { DataClass, GroupKind, SignedGroup } from '../../protocol/group.ts';
 import type {
@@ -313,6 +314,15 @@ export interface AlertRow {
   /** The leaf that it begins with. */
   raisedPos: Pos;
 }
+
+/** A host that is silent, or was not long ago. */
+export interface SilenceRow {
+  agent: AgentId;
+  /** The open episode; null: none. */
+  alert: AlertId | null;
+  state: AlertState;
+}
+export type SilentHost = Pick<AgentRow, 'agent' | 'state' | 'enrolledAt' | 'firstSeenAt' | 'lastSeenAt'>;
 
 export type WebhookId = Id<'webhook'>;
 export interface WebhookRow {

@@ -36,6 +36,8 @@ import type {
   SessionHead,
   SessionRow,
   SigninRow,
+  SilenceRow,
+  SilentHost,
   SiteRow,
   SourceRow,
   TokenRow,
@@ -118,6 +120,7 @@ export interface Reader {
   readonly commands: Table<CommandRow>;
   readonly orphans: Table<OrphanRow>;
   readonly keyCopies: Table<KeyCopyRow>;
+  readonly silences: Table<SilenceRow>;
   readonly webhooks: Table<WebhookRow>;
   readonly sources: Table<SourceRow>;
   logs(ids: readonly LogId[]): Promise<LogRow[]>;
@@ -171,6 +174,11 @@ export interface Reader {
   openAlerts(agents: readonly AgentId[]): Promise<AlertRow[]>;
   /** In the order of `raisedPos`. */
   alerts(query: AlertQuery): Promise<AlertRow[]>;
+  /**
+   * Hosts that wait, those that were let in and have been heard last (or enrolled) before `before`, and these `agents`
+   * unless they are revoked.
+   */
+  silentHosts(before: UtcMs, agents: readonly AgentId[]): Promise<SilentHost[]>;
   counts(): Promise<{ leaves: number; sessions: number; parts: number; forks: number }>;
 }
 
@@ -188,6 +196,8 @@ export interface Tx extends Reader {
   readonly commands: WritableTable<CommandRow>;
   readonly orphans: WritableTable<OrphanRow>;
   readonly keyCopies: WritableTable<KeyCopyRow>;
+  readonly silences: WritableTable<SilenceRow>;
+  dropSilences(agents: readonly AgentId[]): Promise<void>;
   readonly webhooks: WritableTable<WebhookRow>;
   dropOrphans(groups: readonly GroupId[]): Promise<void>;
   readonly sources: WritableTable<SourceRow>;
