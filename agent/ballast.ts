@@ -41,6 +41,11 @@ export class Ballast {
     return freeBytes(this.#dir) ?? Number.POSITIVE_INFINITY;
   }
 
+  /** So much is free beside it that it would be made if it were not there. */
+  roomy(): boolean {
+    return this.free() >= this.#bytes * ROOM;
+  }
+
   /** Frees the space. False where there was none set aside. */
   release(): boolean {
     this.#nextTry = this.#clock.mono() + RETRY_MS;
@@ -52,8 +57,7 @@ export class Ballast {
     if (this.#clock.mono() < this.#nextTry) return false;
     this.#nextTry = this.#clock.mono() + RETRY_MS;
     if (this.present()) return true;
-    const free = freeBytes(this.#dir);
-    if (free !== null && free < this.#bytes * ROOM) return false;
+    if (!this.roomy()) return false;
     try {
       preallocate(this.path, this.#bytes, this.#random);
       return true;

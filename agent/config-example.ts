@@ -33,7 +33,8 @@ const EXAMPLE = `# Tilsyn agent. Every setting is shown with its default; a file
 #     mode: report
 sources: null
 
-# Health of the machine. "telemetry: off" sends none.
+# Health of the machine: processor, memory, uptime, disks. "telemetry: off" measures and sends none of it, and
+# watches Tilsyn itself only: its disk, its clock, what waits to be sent.
 telemetry:
   # Time between two readings, 10s to 1d.
   every: 60s
@@ -56,6 +57,8 @@ schedule:
   sweep: "17 * * * *"
   # When the agent checks itself and its catalogue.
   selfAudit: "0 3 * * *"
+  # When system, virtualisation and names of disks are asked for anew. Not asked for without telemetry.
+  inventory: "40 4 * * *"
 
 # HTTP proxy on the way to the collector: http://host:port, without user and password. null: none.
 proxy: null

@@ -34,7 +34,7 @@ export interface AgentConfig {
     deferAtMostMs: number | null;
   };
   /** Cron, five fields, in the site's time zone. */
-  schedule: { sweep: string; selfAudit: string };
+  schedule: { sweep: string; selfAudit: string; inventory: string };
   /** `http://host:port`; null = none. */
   proxy: string | null;
 }
@@ -118,6 +118,7 @@ const holds = z.strictObject({
 const schedules = z.strictObject({
   sweep: schedule.default('17 * * * *'),
   selfAudit: schedule.default('0 3 * * *'),
+  inventory: schedule.default('40 4 * * *'),
 });
 
 /** A section with nothing behind its colon is the section left out. */

@@ -39,13 +39,15 @@ export interface JournalOptions {
   keepAckedMs?: number;
 }
 
-/** What a pump stores beside events, in the same transaction. */
+/** What is stored beside events, in the same transaction. */
 export interface Aside {
   unreadable?: readonly Unreadable[];
   /** Added to the counters of these names. */
   counts?: Readonly<Record<string, number>>;
   /** What stood in a source's file when it was first seen, as JSON. */
   firstSight?: { source: SourceId; sight: string };
+  /** Writes what another room keeps with these events. */
+  also?: () => void;
 }
 
 /** Where the open log stands after a `store`; counts once the transaction is committed. */
@@ -110,6 +112,23 @@ export class JournalCore {
     }
   }
 
+  /**
+   * One durable transaction that gives way to events (J11): no room is made for it. False where there is none.
+   * It may not touch what events are made of.
+   */
+  spare(act: () => void): boolean {
+    if (!this.space.plenty()) return false;
+    try {
+      this.o.db.transaction(act).immediate();
+      return true;
+    } catch (error) {
+      if (isFull(error)) return false;
+      const meant = journalError(error);
+      if (meant.code === 'database.corrupt') this.o.onDamaged?.();
+      throw meant;
+    }
+  }
+
   /** The cache may have run ahead of what was rolled back: the disk is right. */
   #reload(): void {
     this.logs.reload();
@@ -167,10 +186,11 @@ export class JournalCore {
     for (const fn of this.#listeners) fn();
   }
 
-  #saveAside({ unreadable = [], counts = {}, firstSight }: Aside): void {
+  #saveAside({ unreadable = [], counts = {}, firstSight, also }: Aside): void {
     this.sources.quarantine(unreadable, this.o.clock.now());
     for (const [name, by] of Object.entries(counts)) this.sources.count(name, by);
     if (firstSight !== undefined) this.sources.saveFirstSight(firstSight.source, firstSight.sight);
+    also?.();
   }
 
   #openRow(): LogRow {

@@ -69,6 +69,7 @@ export class LogBook {
   readonly #dropMarks: Statement;
   readonly #close: Statement;
   readonly #hash: Statement<[number, number], { hash: Buffer }>;
+  readonly #madeAt: Statement<[number, number], { at: number }>;
 
   constructor(db: Db) {
     this.#all = db.prepare<[], Raw>('SELECT * FROM logs ORDER BY id');
@@ -85,6 +86,9 @@ export class LogBook {
     );
     this.#hash = db.prepare<[number, number], { hash: Buffer }>(
       'SELECT hash FROM leaves WHERE log = ? AND seq = ?',
+    );
+    this.#madeAt = db.prepare<[number, number], { at: number }>(
+      'SELECT at FROM leaves WHERE log = ? AND seq = ?',
     );
     this.reload();
   }
@@ -176,6 +180,17 @@ export class LogBook {
         acked: row.acked,
         open: row.open,
       }));
+  }
+
+  /** When the oldest leaf was made that waits for its ack, by the wall clock of then. */
+  waitingSince(): UtcMs | null {
+    let oldest: number | null = null;
+    for (const row of this.#rows.values()) {
+      if (row.acked >= endOf(row)) continue;
+      const at = this.#madeAt.get(row.id, row.acked + 1)?.at;
+      if (at !== undefined && (oldest === null || at < oldest)) oldest = at;
+    }
+    return oldest as UtcMs | null;
   }
 
   backlog(): number {

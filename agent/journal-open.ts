@@ -23,6 +23,7 @@ import { AgentJournal } from './journal.ts';
 import { lostDatabase, makeBirth } from './journal-succession.ts';
 import { scrub } from './scrub.ts';
 import type { Scrub } from './sealer.ts';
+import { TelemetryStore } from './telemetry/store.ts';
 import type { AgentIdentity, FaultSeam } from './types.ts';
 
 export const DATABASE_FILE = 'agent.db';
@@ -54,6 +55,8 @@ export interface OpenOptions {
 
 export interface OpenedJournal {
   journal: AgentJournal;
+  /** In the same database. */
+  telemetry: TelemetryStore;
   /** Number of the damaged database that was set aside just now; null: none was. */
   quarantined: number | null;
 }
@@ -68,7 +71,7 @@ export function openJournal(o: OpenOptions): OpenedJournal {
   try {
     for (const suffix of ['', '-wal', '-shm']) restrict(path + suffix);
     const journal = startJournal(o, db);
-    return { journal, quarantined };
+    return { journal, telemetry: new TelemetryStore(db, o.digestKey), quarantined };
   } catch (error) {
     db.close();
     throw error;

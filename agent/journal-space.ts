@@ -4,6 +4,7 @@
  * J7  A full disk loses nothing that is stored and moves no reading position: an append either fits, or is
  *     refused as a whole and may be tried again.
  * J8  Only acked leaves give way, oldest first; the last acked one stays, because the next leaf hangs on it.
+ * J11 What is not evidence (samples) gives way before any leaf does, and is not written at all where space is short.
  */
 import { DAY_MS, HOUR_MS, type UtcMs } from '../protocol/time.ts';
 import type { Ballast } from './ballast.ts';
@@ -13,6 +14,8 @@ import type { LogRow } from './journal-logs.ts';
 /** Leaves given up at one moment of need, and in one transaction. */
 const GIVE_UP = 4_000;
 const SLICE = 200;
+/** Samples given up in one transaction, each some fifty bytes. */
+const SHED = 2_000;
 const PAGE_BYTES = 4096;
 /** Kept free beyond what a write is thought to need. */
 const MARGIN = 64 * 1024;
@@ -25,6 +28,7 @@ export class Space {
   readonly #drop: readonly Statement[];
   readonly #dropMarks: Statement;
   readonly #saveAck: Statement;
+  readonly #shedSamples: Statement;
   /** The ballast is gone: every write is copied at once, and appends have to fit. */
   #pressed: boolean;
 
@@ -45,6 +49,9 @@ export class Space {
       'DELETE FROM cursor_marks WHERE log = ? AND last_seq <= ?',
     ].map((sql) => db.prepare(sql));
     this.#saveAck = db.prepare('UPDATE logs SET acked = max(acked, ?) WHERE id = ?');
+    this.#shedSamples = db.prepare(
+      'DELETE FROM samples WHERE n IN (SELECT n FROM samples ORDER BY n LIMIT ?)',
+    );
     this.#dropMarks = db.prepare('DELETE FROM ack_marks WHERE log = ? AND hour < ?');
   }
 
@@ -76,9 +83,37 @@ export class Space {
    */
   #claim(rows: readonly LogRow[], need: number): void {
     if (this.#fits(need)) return;
+    if (this.#shed(need)) return;
     let left = GIVE_UP;
     for (const row of rows) left -= this.#drain(row, row.acked - 1, left);
     if (!this.#fits(need)) throw Object.assign(new Error('no room for an append'), { code: 'SQLITE_FULL' });
+  }
+
+  /** True as soon as the write fits. Oldest first; where there is no room even to delete, fewer at a time. */
+  #shed(need: number): boolean {
+    for (let slice = SHED; slice >= 1; ) {
+      const dropped = this.#dropSamples(slice);
+      if (dropped === 0) return false;
+      if (dropped === null) slice = Math.floor(slice / 4);
+      else if (this.#fits(need)) return true;
+    }
+    return false;
+  }
+
+  /** Null: no room for that. */
+  #dropSamples(slice: number): number | null {
+    try {
+      return this.#shedSamples.run(slice).changes;
+    } catch (error) {
+      if (isFull(error)) return null;
+      throw error;
+    }
+  }
+
+  /** There is room for what gives way: the ballast is in its place, and some more is free beside it. */
+  plenty(): boolean {
+    this.restock();
+    return !this.#pressed && this.#ballast.roomy();
   }
 
   #fits(need: number): boolean {

@@ -6,7 +6,7 @@
  *     other.
  * J2  `(log, seq)` is unique, `seq` has no holes, `prev` is the hash of what stands before: also after a failed
  *     write, a kill at any moment, a full disk.
- * J3, J4  see `journal-sources.ts` · J5, J6 `journal-outgoing.ts` · J7, J8 `journal-space.ts` ·
+ * J3, J4  see `journal-sources.ts` · J5, J6 `journal-outgoing.ts` · J7, J8, J11 `journal-space.ts` ·
  * J9  `journal-commands.ts` · S5 `journal-groups.ts` · K1–K5 `sealer.ts` · B1 `protocol/birth.ts`
  * J10 What was appended is on the disk when `append` returns (Q1).
  */
@@ -15,6 +15,7 @@ import { hasCode, TilsynError } from '../protocol/errors.ts';
 import { KEEP_ACKED_MS } from '../protocol/frame.ts';
 import type { SignedGroup } from '../protocol/group.ts';
 import type { GroupId, Id, LogId, SourceId } from '../protocol/ids.ts';
+import type { UtcMs } from '../protocol/time.ts';
 import { type Aside, JournalCore, type JournalOptions, journalError } from './journal-core.ts';
 import { beginLog, endLog, type Predecessor } from './journal-ending.ts';
 import { endOf } from './journal-logs.ts';
@@ -33,7 +34,7 @@ export class AgentJournal implements Journal {
     this.#core = new JournalCore(options);
   }
 
-  /** `aside`: what a pump stores beside events, in the same transaction. */
+  /** `aside`: what is stored beside events, in the same transaction. */
   append(
     drafts: readonly Draft[],
     cursors: readonly CursorUpdate[] = [],
@@ -53,6 +54,16 @@ export class AgentJournal implements Journal {
     core.stored(stored);
     core.faults.hit?.('agent.append.after-commit');
     return drafts.length === 0 ? null : { firstSeq: stored.first, lastSeq: stored.head.next - 1 };
+  }
+
+  /** One durable transaction that gives way to events. False where there is no room for it (J11). */
+  spare(act: () => void): boolean {
+    return this.#core.spare(act);
+  }
+
+  /** When the oldest event was made that is not acked yet; null where all are. */
+  waitingSince(): UtcMs | null {
+    return this.#core.logs.waitingSince();
   }
 
   cursor(source: SourceId): string | null {

@@ -1,16 +1,16 @@
 /**
  * A running agent: what is started in which order, and stopped in which order.
  *
- * Start: lock, journal, sources, `agent.started`, control socket, link. A failure on the way stops what was
- * started, last first. Stop: control, sources, `agent.stopped`, up to 2 s for the outbox, link, journal, lock. A
- * crash anywhere is the same as a power cut: the next start takes the same road.
+ * Start: lock, journal, sources, `agent.started`, control socket, link, telemetry. A failure on the way stops what
+ * was started, last first. Stop: telemetry, sources, `agent.stopped`, up to 2 s for the outbox, control, link,
+ * journal, lock. A crash anywhere is the same as a power cut: the next start takes the same road.
  */
 import { codeOf, TilsynError } from '../protocol/errors.ts';
 import type { Random } from '../protocol/ids.ts';
 import { type Clock, DAY_MS, fromIso, HOUR_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
 import type { AgentConfig } from './config.ts';
 import { type ControlServer, openControl } from './control.ts';
-import { hostFacts, nameHost } from './host-name.ts';
+import { nameHost } from './host-name.ts';
 import { type Enrolment, requireEnrolment } from './identity.ts';
 import type { AgentJournal } from './journal.ts';
 import { openJournal } from './journal-open.ts';
@@ -20,6 +20,8 @@ import type { AgentLog } from './log.ts';
 import { Reading } from './reading.ts';
 import type { DetectInput } from './sources/detect.ts';
 import { type AgentStatus, buildStatus, statusFrameBody } from './status.ts';
+import { Health } from './telemetry/health.ts';
+import type { TelemetryStore } from './telemetry/store.ts';
 import type { FaultSeam } from './types.ts';
 import { Link } from './uplink/link.ts';
 
@@ -54,6 +56,7 @@ export class RunningAgent {
   readonly #journal: AgentJournal;
   readonly #sources: Reading;
   readonly #link: Link;
+  readonly #health: Health;
   readonly #startedAt: UtcMs;
   #control: ControlServer | null = null;
   #cancelDaily: () => void = () => {};
@@ -80,20 +83,22 @@ export class RunningAgent {
     this.#startedAt = o.clock.now();
     this.#enrolment = requireEnrolment(o.state);
     this.#lock = lockState(o.state);
+    let telemetry: TelemetryStore;
     try {
-      this.#journal = this.#openJournal();
+      ({ journal: this.#journal, telemetry } = this.#openJournal());
     } catch (error) {
       this.#lock.release();
       throw error;
     }
     this.#sources = this.#makeSources();
     this.#link = this.#makeLink();
+    this.#health = this.#makeHealth(telemetry);
   }
 
-  #openJournal(): AgentJournal {
+  #openJournal(): { journal: AgentJournal; telemetry: TelemetryStore } {
     const { state, clock, random, version, faults, log } = this.#o;
     const { identity, birth, groups } = this.#enrolment;
-    const { journal, quarantined } = openJournal({
+    const { journal, telemetry, quarantined } = openJournal({
       dir: state,
       identity,
       birth,
@@ -110,7 +115,18 @@ export class RunningAgent {
     this.#tolerant('groups', () => {
       if (groups.length > 0) journal.addGroups(groups);
     });
-    return journal;
+    return { journal, telemetry };
+  }
+
+  #makeHealth(store: TelemetryStore): Health {
+    const { state, config, clock, random, log, platform } = this.#o;
+    const link = this.#link;
+    const journal = this.#journal;
+    return new Health({
+      ...{ state, config, store, journal, link, clock, random, log },
+      platform: platform.split('-')[0] ?? platform,
+      changed: () => this.#nameHost(),
+    });
   }
 
   #makeSources(): Reading {
@@ -178,6 +194,7 @@ export class RunningAgent {
     });
     this.#daily(HOUR_MS);
     this.#link.start();
+    this.#health.start();
     this.#o.log.info('agent.started', { version: this.#o.version });
   }
 
@@ -193,6 +210,7 @@ export class RunningAgent {
       link: this.#link.status(),
       sources: this.#sources.status(),
       readThrough: this.#sources.readThrough(),
+      health: this.#health.status(),
     });
   }
 
@@ -204,6 +222,7 @@ export class RunningAgent {
 
   async #stop(reason: string): Promise<void> {
     this.#cancelDaily();
+    await this.#health.stop();
     await this.#sources.stop();
     this.#say('agent.stopped', reason);
     await this.#link.drained(FLUSH_MS);
@@ -218,6 +237,7 @@ export class RunningAgent {
     this.#cancelDaily();
     const steps = [
       () => this.#control?.close(),
+      () => this.#health.stop(),
       () => this.#sources.stop(),
       () => this.#link.stop(),
       () => this.#journal.close(),
@@ -240,7 +260,8 @@ export class RunningAgent {
 
   #nameHost(): void {
     this.#tolerant('host.named', () => {
-      nameHost(this.#journal, hostFacts());
+      const { facts, provisional } = this.#health.named();
+      nameHost(this.#journal, facts, provisional);
     });
   }
 

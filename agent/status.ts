@@ -4,6 +4,7 @@ import { toIso, type UtcMs } from '../protocol/time.ts';
 import { freeBytes, inState, sizeOf } from './files.ts';
 import { DATABASE_FILE } from './journal-open.ts';
 import type { PumpState, SourceStatus } from './pump.ts';
+import type { HealthStatus } from './telemetry/health.ts';
 import type { AgentIdentity, Journal } from './types.ts';
 import type { LinkStatus } from './uplink/link.ts';
 
@@ -41,6 +42,10 @@ export interface AgentStatus {
   readThrough: string | null;
   sources: ShownSource[];
   database: { sizeBytes: number; walBytes: number; freeBytes: number | null };
+  /** Samples of the machine: numbers and indexes only. */
+  telemetry: HealthStatus['telemetry'];
+  /** Open ones; what was cleared stands in the log of events. */
+  alerts: HealthStatus['alerts'];
 }
 
 export interface StatusParts {
@@ -52,6 +57,7 @@ export interface StatusParts {
   link: LinkStatus;
   sources: ShownSource[];
   readThrough: UtcMs | null;
+  health: HealthStatus;
 }
 
 export function buildStatus(parts: StatusParts): AgentStatus {
@@ -84,6 +90,7 @@ export function buildStatus(parts: StatusParts): AgentStatus {
       walBytes: sizeOf(`${database}-wal`) ?? 0,
       freeBytes: freeBytes(state),
     },
+    ...parts.health,
   };
 }
 

@@ -64,6 +64,8 @@ function showRunning({ io, ...rest }: Input, status: Running): void {
     ['line', `${collector.state} since ${showIso(collector.since, tz)}`],
     ['waiting to be sent', `${status.backlog} events`],
     ['read through', showIso(status.readThrough, tz) ?? 'nothing yet'],
+    ['health', healthLine(status.telemetry, tz)],
+    ...status.alerts.map((alert): [string, string] => ['alert', alertLine(alert, tz)]),
   ]);
   io.out('\n');
   if (status.sources.length > 0) {
@@ -81,6 +83,31 @@ function showRunning({ io, ...rest }: Input, status: Running): void {
   );
   if (collector.problem?.hint != null && collector.state !== 'live')
     io.err(`hint: ${collector.problem.hint}`);
+}
+
+function healthLine({ last, everyMs, unsent }: Running['telemetry'], tz: string): string {
+  if (everyMs === null) return 'not measured: telemetry is off';
+  if (last === null) return 'not measured yet';
+  const { cpuPermille, memUsedPermille, disks } = last;
+  const parts = [
+    `processor ${percent(cpuPermille)}`,
+    `memory ${percent(memUsedPermille)}`,
+    ...disks.slice(0, SHOWN_DISKS).map(({ index, usedPermille }) => `disk ${index} ${percent(usedPermille)}`),
+    ...(disks.length > SHOWN_DISKS ? [`${disks.length - SHOWN_DISKS} more disks`] : []),
+  ];
+  return `${parts.join(', ')} at ${showIso(last.at, tz)}; ${unsent} samples not sent yet`;
+}
+
+/** On one line. */
+const SHOWN_DISKS = 6;
+
+function percent(permille: number | null): string {
+  return permille === null ? '?' : `${(permille / 10).toFixed(1)} %`;
+}
+
+function alertLine({ check, index, level, since, clearing }: Running['alerts'][number], tz: string): string {
+  const what = index === null ? check : `${check} of disk ${index}`;
+  return `${level}: ${what} since ${showIso(since, tz)}${clearing ? ', clearing' : ''}`;
 }
 
 function sourceRow(source: Running['sources'][number], tz: string): Cell[] {

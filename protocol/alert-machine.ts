@@ -112,6 +112,17 @@ export const ALERT_OK: AlertState = {
   notices: [],
 };
 
+/** Nothing has to be remembered of it: a fresh machine would decide the same from here on. */
+export function isAtRest({ phase, told, ran, notices, clearedAt }: AlertState): boolean {
+  const over = (at: number) => ran - at >= FLAP_WINDOW_MS;
+  return (
+    phase === 'ok' &&
+    told === null &&
+    notices.every(({ at }) => over(at)) &&
+    over(clearedAt ?? -FLAP_WINDOW_MS)
+  );
+}
+
 /** One measurement. */
 export function stepAlert(before: AlertState, rule: AlertRule, measured: Measured): AlertStep {
   const { value, now } = measured;

@@ -14,6 +14,7 @@ import {
   readCollectorFrame,
 } from '../../protocol/frame.ts';
 import type { GroupId, Id, LogId, Random } from '../../protocol/ids.ts';
+import type { Sample } from '../../protocol/telemetry.ts';
 import { type Clock, fromIso, toIso, type UtcMs } from '../../protocol/time.ts';
 import type { AgentLog } from '../log.ts';
 import type { AgentIdentity, FaultSeam, Journal } from '../types.ts';
@@ -144,6 +145,14 @@ export class Conversation {
       default:
         return null;
     }
+  }
+
+  /** Samples, beside everything else. False: the socket has enough to do. */
+  sendSamples(samples: readonly Sample[]): boolean {
+    const wire = this.#wire;
+    if (wire === null || wire.buffered() > 0) return false;
+    this.#send({ t: 'telemetry', samples: [...samples] });
+    return true;
   }
 
   /** One text message of the collector's. */

@@ -1,10 +1,13 @@
 /**
  * The link itself: runs the machine of `state.ts` on a real socket, with real timers. Decisions are there, the
  * words are in `conversation.ts`; this is the thin shell around both.
+ *
+ * U17 Samples leave only on a live link on which no event waits, and only into an empty socket.
  */
 import { CLOSE, closeName } from '../../protocol/close-code.ts';
 import { codeOf, TilsynError } from '../../protocol/errors.ts';
 import { type Id, newId } from '../../protocol/ids.ts';
+import type { Sample } from '../../protocol/telemetry.ts';
 import { toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
 import { Conversation, type Hearer, type LinkDeps, type Trouble } from './conversation.ts';
 import type { LinkEffect, LinkInput, LinkState } from './machine.ts';
@@ -46,6 +49,7 @@ export class Link {
   #attempts = 0;
   #problem: LinkStatus['problem'] = null;
   #skewMs: number | null = null;
+  #lives = 0;
   #watchers = new Set<() => void>();
 
   constructor(deps: LinkDeps) {
@@ -88,6 +92,17 @@ export class Link {
       const cancel = this.#deps.clock.after(ms, finish);
       this.#watchers.add(look);
     });
+  }
+
+  /** Number of the live link, another one each time; null while there is none. */
+  live(): number | null {
+    return this.#state.kind === 'live' ? this.#lives : null;
+  }
+
+  /** False: not now (U17). What was sent has not arrived yet; a connection may take it with it. */
+  sendSamples(samples: readonly Sample[]): boolean {
+    if (this.live() === null || this.#deps.journal.backlog() > 0) return false;
+    return this.#connection?.talk.sendSamples(samples) ?? false;
   }
 
   status(): LinkStatus {
@@ -156,6 +171,7 @@ export class Link {
       this.#attempts += 1;
       faults.hit?.('agent.link.connecting');
     } else if (kind === 'live') {
+      this.#lives += 1;
       log.info('link.live', { attempts: this.#attempts });
       log.recovered('link');
       this.#attempts = 0;

@@ -31,7 +31,7 @@ describe('what is accepted', () => {
       telemetry: { everyMs: 60_000, notify: 'audit' },
       neverEraseYoungerThanMs: 3 * 86_400_000,
       holds: { holdFreshnessMs: 86_400_000, deferAtMostMs: null },
-      schedule: { sweep: '17 * * * *', selfAudit: '0 3 * * *' },
+      schedule: { sweep: '17 * * * *', selfAudit: '0 3 * * *', inventory: '40 4 * * *' },
       proxy: null,
     });
   });

@@ -53,6 +53,7 @@ test('status puts logs, link and sources on one screen', () => {
     link,
     sources: [shownSource(source, '/var/log/x')],
     readThrough: utcMs(1),
+    health: { telemetry: { everyMs: null, last: null, kept: 0, unsent: 0, notStored: 0 }, alerts: [] },
   });
   expect(status).toMatchObject({
     running: true,

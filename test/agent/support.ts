@@ -10,6 +10,7 @@ import { ensureStateDir } from '../../agent/files.ts';
 import type { AgentJournal } from '../../agent/journal.ts';
 import { type OpenOptions, openJournal } from '../../agent/journal-open.ts';
 import { ensureAgentKey, ensureDigestKey } from '../../agent/keys.ts';
+import type { TelemetryStore } from '../../agent/telemetry/store.ts';
 import type { AgentIdentity, Draft, Outgoing } from '../../agent/types.ts';
 import type { DataClass, GroupKind, SignedGroup } from '../../protocol/group.ts';
 import { signGroup, spanOf } from '../../protocol/group.ts';
@@ -118,6 +119,7 @@ export interface World {
   dir: string;
   clock: TestClock;
   journal: AgentJournal;
+  telemetry: TelemetryStore;
   quarantined: number | null;
   options: OpenOptions;
   /** Closes and opens again, as a restart does. */
@@ -139,13 +141,13 @@ export function world(more: Partial<OpenOptions> = {}): World {
     ...SMALL,
     ...more,
   };
-  const { journal, quarantined } = openJournal(options);
+  const { journal, telemetry, quarantined } = openJournal(options);
   opened.push(journal);
   const reopen = (changed: Partial<OpenOptions> = {}) => {
     journal.close();
     return world({ ...options, ...changed });
   };
-  return { dir, clock, journal, quarantined, options, reopen };
+  return { dir, clock, journal, telemetry, quarantined, options, reopen };
 }
 
 /** Small, so that the tests do not write 8 MiB each. */
