@@ -11,16 +11,18 @@ interface Act {
   columns: readonly Column[];
   /** What a person is asked; absent: nothing is asked. */
   ask?(item: Item): string;
+  /** More of the body than a reason. */
+  more?: Record<string, unknown>;
 }
 
-export async function act(input: Input, { path, columns, ask }: Act): Promise<number> {
+export async function act(input: Input, { path, columns, ask, more = {} }: Act): Promise<number> {
   const where = path(encodeURIComponent(argument(input)));
   checkOutput(input);
   if (ask !== undefined) requireConsent(input);
   const collector = client(input);
   const dryRun = flag(input, 'dryRun');
   if (dryRun || (ask !== undefined && !flag(input, 'yes'))) {
-    const planned = await collector.post<Item>(where, { dryRun: true });
+    const planned = await collector.post<Item>(where, { ...more, dryRun: true });
     if (dryRun) {
       printItem(input, planned, columns);
       return EXIT.done;
@@ -29,6 +31,7 @@ export async function act(input: Input, { path, columns, ask }: Act): Promise<nu
   }
   const reason = text(input, 'reason');
   const done = await collector.post<Item>(where, {
+    ...more,
     dryRun: false,
     ...(reason === undefined ? {} : { reason }),
   });

@@ -116,10 +116,14 @@ function readJson<T>(response: IncomingMessage, text: string): T {
 /** The collector's error, as it was thrown there. */
 function errorOf(value: unknown): TilsynError | null {
   if (typeof value !== 'object' || value === null || !('error' in value)) return null;
-  const { code, message, hint, exit } = value.error as Record<string, unknown>;
+  const { code, message, hint, exit, approval } = value.error as Record<string, unknown>;
   if (typeof code !== 'string' || typeof message !== 'string') return null;
   const known = typeof exit === 'string' && Object.hasOwn(EXIT, exit) ? (exit as ExitName) : 'failed';
-  return new TilsynError(code, message, { exit: known, ...(typeof hint === 'string' ? { hint } : {}) });
+  return new TilsynError(code, message, {
+    exit: known,
+    ...(typeof hint === 'string' ? { hint } : {}),
+    ...(typeof approval === 'string' ? { approval } : {}),
+  });
 }
 
 function meaningOf(error: unknown, remote: Remote, interrupted: boolean, late: boolean): unknown {

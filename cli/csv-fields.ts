@@ -26,3 +26,6 @@ export const AGREEMENT_CSV = words('id customer customerId mode state isDefault 
 export const ALERT_CSV = words(`
   id host hostId customer site agreement check index level state raisedAt changedAt clearedAt value threshold forSeconds
   notify ackedAt ackedBy`);
+export const APPROVAL_CSV = words(
+  'id verb body state askedBy askedAt reason expiresAt approvers aloneAt decidedBy decidedAt',
+);

@@ -1,5 +1,6 @@
 /** `tilsyn person revoke ID`. */
 import { act } from './act.ts';
+import { alone } from './approval-act.ts';
 import type { Input } from './io.ts';
 import { field } from './print.ts';
 
@@ -12,6 +13,8 @@ export function personRevoke(input: Input): Promise<number> {
       field('state', 'state'),
       field('sign-ins ended', 'signins'),
     ],
-    ask: ({ id, role, signins }) => `revoke person ${id} (${role}) and ${signins} sign-in(s)`,
+    ask: ({ id, role, signins, needsApproval }) =>
+      `${needsApproval ? 'ask a second person to revoke' : 'revoke'} person ${id} (${role}) and ${signins} sign-in(s)`,
+    more: { alone: alone(input) },
   });
 }

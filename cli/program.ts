@@ -32,6 +32,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   agent: 'The agent on a managed machine',
   source: 'What an agent reads',
   person: 'People who may sign in',
+  approval: 'What needs a second person',
   host: 'Enrolled machines',
   telemetry: 'What machines measured of themselves',
   agreement: 'Contracts that managed data hangs on',
@@ -146,7 +147,7 @@ function usageError(thrown: CommanderError, argv: readonly string[]): TilsynErro
 
 /** Commands of the contract (`docs/design/cli.md`) that a later version brings. */
 const RESERVED: Readonly<Record<string, readonly string[]>> = {
-  '': 'erasure retention camera recording hold sweep approval access audit ledger'.split(' '),
+  '': 'erasure retention camera recording hold sweep access audit ledger'.split(' '),
   collector: ['restore'],
   agent: ['unenrol', 'unenroll'],
   source: ['add', 'retire', 'accept-root'],

@@ -29,3 +29,7 @@ export const CONSENT: Options = [
   ['--yes', 'do not ask'],
   ['--reason <text>', 'why; is recorded, sealed'],
 ];
+export const ALONE: Options[number] = [
+  '--alone',
+  'where nobody else could approve: waits 72 hours, needs --reason',
+];

@@ -41,6 +41,8 @@ export interface Auth {
   signIn(header: string | undefined, address: string): Promise<Caller>;
   /** Q13. @throws TilsynError `permission.denied`, `permission.reading` */
   permit(caller: Caller, verb: Verb): Promise<void>;
+  /** Q13, for a refusal that only a look at the thing itself shows. */
+  noteRefusal(caller: Caller, verb: Verb): Promise<void>;
   /**
    * The same sign-in, read again; null once it opens nothing any more (Q3), or not the same. For answers that go on
    * for long.
@@ -72,6 +74,7 @@ export function makeAuth(ctx: Context): Auth {
       await refusePermission(permissions, caller, verb);
       throw denied(caller.person, verb);
     },
+    noteRefusal: (caller, verb) => refusePermission(permissions, caller, verb),
     async again(caller) {
       const found = await stateOf(ctx, await ctx.store.read.signins.get(caller.signin.signin));
       if (typeof found === 'string' || found.person.reading !== caller.person.reading) return null;

@@ -9,7 +9,7 @@ import { sha256 } from '../protocol/canonical.ts';
 import { TilsynError } from '../protocol/errors.ts';
 import { type CustomerId, type Id, newId, type PersonId, toB64 } from '../protocol/ids.ts';
 import { DAY_MS, type UtcMs, utcMs } from '../protocol/time.ts';
-import type { PersonRow, Pos, Reader, SigninRow } from './store/types.ts';
+import type { PersonRow, Pos, Reader, SigninRow, Tx } from './store/types.ts';
 import type { Context } from './types.ts';
 
 export const SIGNIN_PREFIX = 'tilsyn_';
@@ -178,32 +178,37 @@ export function accountPositions(people: readonly ListedPerson[]): Pos[] {
   return [...new Set(all.filter((pos) => pos !== null))];
 }
 
+export interface Revocation {
+  person: PersonId;
+  by: PersonId;
+  reason: string | null;
+  /** The approval that it rests on. */
+  approval?: Id<'approval'>;
+}
+
 /**
- * Revokes a person and all their sign-ins at once (Q5). Idempotent.
+ * Revokes a person and all their sign-ins at once (Q5), inside the caller's transaction. Idempotent.
  * @throws TilsynError `person.unknown`, `person.last-admin`
  */
-export async function revokePerson(
-  ctx: Context,
-  wanted: { person: PersonId; by: PersonId; reason: string | null },
-): Promise<PersonRow> {
-  const revoked = await ctx.store.write(async (tx) => {
-    const row = await tx.people.get(wanted.person);
-    if (row === null) throw unknownPerson();
-    if (row.state === 'revoked') return row;
-    await refuseLastAdmin(tx, row, ctx.clock.now());
-    const gone: PersonRow = { ...row, state: 'revoked' };
-    const signins = await tx.signins.list({ person: row.person });
-    await tx.people.put([gone]);
-    await tx.signins.put(signins.map((signin) => ({ ...signin, state: 'revoked' as const })));
-    await ctx.own.append(tx, [
-      {
-        type: 'person.revoked',
-        data: { person: row.person, by: wanted.by, reason: 'asked' },
-        personal: wanted.reason === null ? null : { reason: wanted.reason },
-      },
-    ]);
-    return gone;
-  });
+export async function revokeIn(ctx: Context, tx: Tx, wanted: Revocation): Promise<PersonRow> {
+  const { person, by, reason, approval } = wanted;
+  const row = await tx.people.get(person);
+  if (row === null) throw unknownPerson();
+  if (row.state === 'revoked') return row;
+  await refuseLastAdmin(tx, row, ctx.clock.now());
+  const gone: PersonRow = { ...row, state: 'revoked' };
+  const signins = await tx.signins.list({ person });
+  await tx.people.put([gone]);
+  await tx.signins.put(signins.map((signin) => ({ ...signin, state: 'revoked' as const })));
+  const data = { person, by, reason: 'asked', ...(approval === undefined ? {} : { approval }) };
+  const personal = reason === null ? null : { reason };
+  await ctx.own.append(tx, [{ type: 'person.revoked', data, personal }]);
+  return gone;
+}
+
+/** The same in a transaction of its own. Whether it needs a second person, the caller has asked. */
+export async function revokePerson(ctx: Context, wanted: Revocation): Promise<PersonRow> {
+  const revoked = await ctx.store.write((tx) => revokeIn(ctx, tx, wanted));
   ctx.notify(await ctx.store.read.lastPos());
   return revoked;
 }

@@ -54,6 +54,9 @@ export const PERMISSIONS = {
   'person.revoke': { roles: ADMIN, approve: DECIDE },
   'alert.list': { roles: ALL },
   'alert.ack': { roles: ['admin', 'technician', 'security'] },
+  'approval.list': { roles: OVERSEE },
+  'approval.approve': { roles: DECIDE },
+  'approval.refuse': { roles: DECIDE },
 } as const satisfies Record<string, Rule>;
 export type Verb = keyof typeof PERMISSIONS;
 

@@ -10,6 +10,7 @@ import { resolve } from 'node:path';
 import { codeOf, TilsynError } from '../protocol/errors.ts';
 import type { Id } from '../protocol/ids.ts';
 import { MINUTE_MS } from '../protocol/time.ts';
+import { runDue } from './approvals.ts';
 import { assemble, Commits, openDatabase, type Rooms, readOwn, type Surroundings } from './assemble.ts';
 import { checkOperatorPair, type KeyPairPem, makeServerCert, msLeft, namesHost, RENEW_MS } from './certs.ts';
 import { type CollectorConfig, hostOf, readConfig, readListen, statePaths } from './config.ts';
@@ -221,7 +222,7 @@ function tell(log: Context['log'], findings: readonly Finding[]): void {
   for (const { code, message, count } of findings) log.warn({ code, count }, `recovery: ${message}`);
 }
 
-/** Regular care while running: house groups and agents' groups of a new month, orphans, and the certificate. */
+/** Regular care while running: groups of a new month, orphans, approvals whose time is over, the certificate. */
 function takeCare(
   dir: string,
   config: CollectorConfig,
@@ -236,6 +237,7 @@ function takeCare(
     const { ended, waiting } = await endOrphans({ store: ctx.store, keyring, own, clock: ctx.clock });
     tell(ctx.log, orphanFindings({ kept: [], ended, waiting }));
     links.refreshAll();
+    await runDue(ctx);
     const pair = await serverPair(dir, config, ctx);
     if (pair.cert !== cert) port.renew(pair);
     cert = pair.cert;

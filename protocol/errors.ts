@@ -31,6 +31,8 @@ export interface ErrorOptions {
   exit?: ExitName;
   /** True where the same act may succeed later without anyone changing anything. */
   retryable?: boolean;
+  /** Id of the approval that the act waits for. */
+  approval?: string;
   cause?: unknown;
 }
 
@@ -42,6 +44,7 @@ export class TilsynError extends Error {
   readonly hint: string | null;
   readonly exit: ExitName;
   readonly retryable: boolean;
+  readonly approval: string | null;
 
   constructor(code: string, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -49,11 +52,13 @@ export class TilsynError extends Error {
     this.hint = options.hint ?? null;
     this.exit = options.exit ?? 'failed';
     this.retryable = options.retryable ?? false;
+    this.approval = options.approval ?? null;
   }
 
   /** Shape of `-o json` errors and of the API's error bodies. */
-  toJSON(): { error: { code: string; message: string; hint: string | null } } {
-    return { error: { code: this.code, message: this.message, hint: this.hint } };
+  toJSON(): { error: { code: string; message: string; hint: string | null; approval?: string } } {
+    const { code, message, hint, approval } = this;
+    return { error: { code, message, hint, ...(approval === null ? {} : { approval }) } };
   }
 }
 

@@ -8,6 +8,7 @@ import { makeAuth } from '../auth.ts';
 import type { Context } from '../types.ts';
 import { agreementRoutes } from './agreements.ts';
 import { alertRoutes } from './alerts.ts';
+import { approvalRoutes } from './approvals.ts';
 import { coverageRoutes } from './coverage.ts';
 import { eventRoutes } from './events.ts';
 import { hostRoutes } from './hosts.ts';
@@ -28,6 +29,7 @@ const NOUNS = [
   coverageRoutes,
   alertRoutes,
   telemetryRoutes,
+  approvalRoutes,
 ];
 
 /** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */

@@ -4,6 +4,9 @@ import { TilsynError } from '../../protocol/errors.ts';
 import { ROLES } from '../../protocol/event.ts';
 import { type CustomerId, isId, type PersonId } from '../../protocol/ids.ts';
 import { toIso, utcMs } from '../../protocol/time.ts';
+import { ask, waiting } from '../approvals.ts';
+import { couldApprove } from '../approvals-acts.ts';
+import { withoutReason } from '../approvals-errors.ts';
 import type { Caller } from '../auth.ts';
 import {
   accountPositions,
@@ -12,12 +15,12 @@ import {
   type ListedPerson,
   listPeople,
   refuseLastAdmin,
-  revokePerson,
+  revokeIn,
   SIGNIN_TTL_MS,
   unknownPerson,
   within,
 } from '../people.ts';
-import type { PersonRow, Pos, SigninRow } from '../store/types.ts';
+import type { ApprovalRow, PersonRow, Pos, SigninRow, Tx } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { recordReading } from './reading.ts';
 import { registryAnswer } from './registry.ts';
@@ -38,6 +41,13 @@ const add = z.strictObject({
 const change = z.strictObject({
   nda: z.iso.date().optional(),
   reading: z.boolean().optional(),
+  dryRun: field.dryRun,
+});
+
+const revocation = z.strictObject({
+  reason: field.reason,
+  /** Without a second person, where there is none. */
+  alone: z.boolean().default(false),
   dryRun: field.dryRun,
 });
 
@@ -80,11 +90,11 @@ export function peopleRoutes(room: Room): void {
     input: change,
     handle: ({ caller, params, input }) => changed(ctx, caller, params.person, input),
   });
-  route<z.ZodType<{ reason: string | null; dryRun: boolean }>, { person: string }>(room, {
+  route<typeof revocation, { person: string }>(room, {
     method: 'POST',
     path: '/v1/people/:person/revoke',
     verb: 'person.revoke',
-    input: z.strictObject({ reason: field.reason, dryRun: field.dryRun }),
+    input: revocation,
     handle: ({ caller, params, input }) => revoke(ctx, caller, params.person, input),
   });
 }
@@ -184,23 +194,35 @@ function nothingToChange(): TilsynError {
   });
 }
 
-async function revoke(
-  ctx: Context,
-  caller: Caller,
-  id: string,
-  input: { reason: string | null; dryRun: boolean },
-) {
+/** Done at once, or asked for: who could be a second person is not revoked by one alone. */
+async function revoke(ctx: Context, caller: Caller, id: string, input: z.infer<typeof revocation>) {
   const row = await personSeen(ctx, caller, id);
   const signins = await ctx.store.read.signins.list({ person: row.person, state: 'active' });
   const done = { id: row.person, role: row.role, state: 'revoked', signins: signins.length };
   if (input.dryRun) {
     await refuseLastAdmin(ctx.store.read, row, ctx.clock.now());
-    return { ...done, dryRun: true };
+    const needsApproval = await couldApprove(ctx.store.read, row, ctx.clock.now());
+    return { ...done, needsApproval, dryRun: true };
   }
-  await revokePerson(ctx, {
-    person: row.person as PersonId,
-    by: caller.person.person,
-    reason: input.reason,
-  });
-  return { ...done, dryRun: false };
+  const asked = await ctx.store.write((tx) => revokeOrAsk(ctx, tx, caller, row.person, input));
+  ctx.notify(await ctx.store.read.lastPos());
+  if (asked !== null) throw await waiting(ctx, asked);
+  return { ...done, needsApproval: false, dryRun: false };
+}
+
+async function revokeOrAsk(
+  ctx: Context,
+  tx: Tx,
+  caller: Caller,
+  person: PersonId,
+  { reason, alone }: z.infer<typeof revocation>,
+): Promise<ApprovalRow | null> {
+  const row = await tx.people.get(person);
+  const by = caller.person.person;
+  if (row !== null && (await couldApprove(tx, row, ctx.clock.now()))) {
+    if (alone && reason === null) throw withoutReason();
+    return ask(ctx, tx, { verb: 'person.revoke', body: { person }, person: by, reason, alone });
+  }
+  await revokeIn(ctx, tx, { person, by, reason });
+  return null;
 }

@@ -120,12 +120,14 @@ describe('H4', () => {
     'person add': '--role auditor --dry-run',
     'agreement create': '--customer Acme --dry-run',
     'host show': 'srv-01',
+    'telemetry show': 'srv-01',
     'host approve': 'srv-01 --dry-run',
     'host resolve': 'srv-01 --dry-run',
     'host revoke': 'srv-01 --dry-run',
   };
   const NO_ANSWER = ['collector run', 'agent run', 'quickstart', 'session tail', 'event tail'];
   const NEEDS_MORE = [
+    'collector backup',
     'agent enrol',
     'agent status',
     'agent check',
@@ -135,6 +137,8 @@ describe('H4', () => {
     'session show',
     'token revoke',
     'person change',
+    'approval approve',
+    'approval refuse',
     'person revoke',
     'alert ack',
   ];

@@ -175,9 +175,9 @@ describe('the process', () => {
       seen.flatMap((url) => /node_modules\/(@[^/]+\/[^/]+|[^/]+)/.exec(url)?.[1] ?? []),
     );
     expect([...packages]).toEqual(['commander']);
-    expect(
-      seen.filter((url) => url.startsWith('file:') && !url.includes('node_modules')).length,
-    ).toBeLessThan(10);
+    // Tables are rows of text; what is not a table stays at a handful.
+    const own = seen.filter((url) => url.startsWith('file:') && !url.includes('node_modules'));
+    expect(own.filter((url) => !/\/cli\/table(-[a-z]+)?\.ts$/.test(url)).length).toBeLessThan(8);
   });
 
   it('a reader that goes away early is no error', async () => {

@@ -318,6 +318,58 @@ describe('acts', () => {
     expect(Object.keys(made)).toEqual(['id', 'role', 'customers', 'token', 'expiresAt']);
   });
 
+  it('R4 approval: exit 5 with its id, listed, refused, given by another; alone only with a reason', async () => {
+    const dpo = (await run('person add --role dpo -o json')).json();
+    const revoke = ['person', 'revoke', dpo.id, '--yes', '--reason', 'left the company'];
+    const asked = await cli.run([...revoke, '-o', 'json']);
+    const { error } = JSON.parse(asked.err);
+    expect([asked.code, asked.out, error.code]).toEqual([5, '', 'approval.needed']);
+    expect(Object.keys(error)).toEqual(['code', 'message', 'hint', 'approval']);
+    const [item] = (await run('approval list --state open -o json')).json().items;
+    expect(item).toMatchObject({ id: error.approval, reason: 'left the company', approvers: [] });
+    expect((await run('approval list')).out).toContain(error.approval);
+    expect((await run(`approval refuse ${error.approval}`)).code).toBe(2);
+    expect((await run(`approval approve ${error.approval}`)).code).toBe(5);
+    expect((await run(`approval approve ${error.approval} --alone`)).code).toBe(2);
+    expect((await run(`approval approve ${error.approval} --alone --now --reason x`)).code).toBe(2);
+    const second = { TILSYN_TOKEN_FILE: cli.file('second', await world.person('security')) };
+    expect((await run(`approval approve ${error.approval} --alone --reason x`)).code).toBe(5);
+    const no = await run(`approval approve ${error.approval}`, { env: second, answer: 'n' });
+    expect([no.code, no.err]).toEqual([
+      2,
+      expect.stringContaining(`approve person.revoke {"person":"${dpo.id}"}`),
+    ]);
+    const given = await run(`approval approve ${error.approval} -o json`, { env: second });
+    expect([given.code, given.json().state]).toEqual([0, 'given']);
+    expect((await run(`approval approve ${error.approval}`, { env: second })).code).toBe(7);
+    expect((await run(`approval refuse ${'0'.repeat(32)} --reason x`)).code).toBe(3);
+    expect((await cli.run([...revoke, '--alone'])).code).toBe(0); // is revoked already: nothing to ask for
+  });
+
+  it('Q12 person change: reading taken away from the next request on, and given back; the NDA is listed', async () => {
+    const made = (await run('person add --role auditor --nda 2026-11-01 -o json')).json();
+    const auditor = { TILSYN_TOKEN_FILE: cli.file('reads', made.token) };
+    const listed = async () =>
+      (await run('person list -o json')).json().items.find((one: Loose) => one.id === made.id);
+    expect((await run('session list', { env: auditor })).code).toBe(0);
+    expect(await listed()).toMatchObject({ nda: '2026-11-01', reading: true });
+    expect((await run(`person change ${made.id} --no-reading --dry-run`)).code).toBe(0);
+    expect((await run('session list', { env: auditor })).code).toBe(0);
+    expect((await run(`person change ${made.id} --no-reading --nda 2026-11-15`)).code).toBe(0);
+    const refused = await run('session list -o json', { env: auditor });
+    expect([refused.code, JSON.parse(refused.err).error.code]).toEqual([5, 'permission.reading']);
+    expect((await run('host list', { env: auditor })).code).toBe(0);
+    expect(await listed()).toMatchObject({ nda: '2026-11-15', reading: false });
+    expect((await run(`person change ${made.id} --reading`)).code).toBe(0);
+    expect((await run('session list', { env: auditor })).code).toBe(0);
+    expect((await run(`person change ${made.id}`)).code).toBe(2);
+    const blind = (await run('person add --role admin --no-reading -o json')).json();
+    const env = { TILSYN_TOKEN_FILE: cli.file('blind', blind.token) };
+    expect([(await run('session list', { env })).code, (await run('token list', { env })).code]).toEqual([
+      5, 0,
+    ]);
+  });
+
   it('host: approve, resolve, revoke', async () => {
     const one = await world.host({ name: 'acts', change: { state: 'waiting' } });
     expect((await run('host approve acts -o json')).json().approval).toBe('approved');

@@ -82,6 +82,11 @@ const CASES: Readonly<Record<string, Case>> = {
   'POST /v1/people/:person/change': {
     asks: (s) => [[`/v1/people/${s.person}/change`, { reading: true, ...DRY }]],
   },
+  'GET /v1/approvals': { list: '/v1/approvals', shows: (side) => side.approval },
+  'POST /v1/approvals/:approval/approve': { asks: (s) => [[`/v1/approvals/${s.approval}/approve`, DRY]] },
+  'POST /v1/approvals/:approval/refuse': {
+    asks: (s) => [[`/v1/approvals/${s.approval}/refuse`, { reason: 'no', ...DRY }]],
+  },
   'POST /v1/people/:person/revoke': { asks: (s) => [[`/v1/people/${s.person}/revoke`, DRY]] },
 };
 

@@ -18,6 +18,8 @@ export interface Side {
   token: string;
   agreement: string;
   person: string;
+  /** To revoke somebody of this customer who could approve. */
+  approval: string;
   alert: string;
 }
 export const ABSENT: Side = {
@@ -31,6 +33,7 @@ export const ABSENT: Side = {
   token: '4'.repeat(32),
   agreement: '5'.repeat(32),
   person: '6'.repeat(32),
+  approval: '8'.repeat(32),
   alert: '7'.repeat(32),
 };
 
@@ -89,6 +92,7 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
   const token = (await world.post('/v1/tokens', admin, asked)).body.id;
   const person = (await world.post('/v1/people', admin, { role: 'auditor', customers: [row.customer] })).body
     .id;
+  const dpo = (await world.post('/v1/people', admin, { role: 'dpo', customers: [row.customer] })).body.id;
   return {
     ...names,
     customer: row.customer,
@@ -98,6 +102,7 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
     token,
     agreement: row.agreement,
     person,
+    approval: (await world.post(`/v1/people/${dpo}/revoke`, admin, { reason: 'left' })).body.error.approval,
     alert,
   };
 }

@@ -1,0 +1,97 @@
+/** Commands about who signs in, and what needs a second person. */
+import { ALONE, CONSENT, DRY, type Entry, PAGE } from './table-entry.ts';
+
+export const PEOPLE_TABLE: readonly Entry[] = [
+  {
+    path: 'login',
+    about: 'store which collector to ask, and who asks',
+    example: 'tilsyn login --server https://audit.example:8443 --token-file me.token --ca ca.pem',
+    options: [
+      ['--server <url>', 'https://host:port of the collector'],
+      ['--token-file <file>', 'file that holds the sign-in token; "-": standard input'],
+      ['--ca <file>', 'CA of the collector (default: the system’s roots)'],
+      ...DRY,
+    ],
+    load: async () => (await import('./login.ts')).login,
+  },
+  {
+    path: 'logout',
+    about: 'forget what login stored',
+    example: 'tilsyn logout',
+    options: DRY,
+    load: async () => (await import('./logout.ts')).logout,
+  },
+  {
+    path: 'whoami',
+    about: 'who is signed in, and for how long',
+    example: 'tilsyn whoami -o json',
+    load: async () => (await import('./whoami.ts')).whoami,
+  },
+  {
+    path: 'person add',
+    about: 'add a person; their sign-in token is shown once',
+    example: 'tilsyn person add --role auditor --customer Acme --name-file name.txt > auditor.token',
+    options: [
+      ['--role <role>', 'technician, security, auditor, dpo or admin'],
+      ['--customer <name...>', 'only these customers, by name or id (default: all)'],
+      ['--name-file <file>', 'file that holds their name, or "-": standard input; is sealed'],
+      ['--name <name>', 'the same on the command line, where everybody on this machine can see it'],
+      ['--nda <date>', 'day on which they signed their non-disclosure agreement; is sealed'],
+      ['--no-reading', 'they do not see the personal data that their role shows'],
+      ['--ttl <duration>', 'how long the sign-in lives (default: 90d)'],
+      ...DRY,
+    ],
+    load: async () => (await import('./person-add.ts')).personAdd,
+  },
+  {
+    path: 'person list',
+    about: 'list people and their sign-ins',
+    example: 'tilsyn person list',
+    options: PAGE,
+    load: async () => (await import('./person-list.ts')).personList,
+  },
+  {
+    path: 'person change',
+    args: ['<id>'],
+    about: 'take reading of personal data away, give it back, or record an NDA',
+    example: 'tilsyn person change 4f1c…e0 --no-reading',
+    options: [
+      ['--nda <date>', 'day on which they signed their non-disclosure agreement; is sealed'],
+      ['--reading', 'they see the personal data that their role shows'],
+      ['--no-reading', 'they do not'],
+      ...DRY,
+    ],
+    load: async () => (await import('./person-change.ts')).personChange,
+  },
+  {
+    path: 'person revoke',
+    args: ['<id>'],
+    about: 'revoke a person and all their sign-ins, at once',
+    example: 'tilsyn person revoke 4f1c…e0 --yes --reason "left the company"',
+    options: [...CONSENT, ALONE],
+    load: async () => (await import('./person-revoke.ts')).personRevoke,
+  },
+  {
+    path: 'approval list',
+    about: 'what waits for a second person, and what became of it',
+    example: 'tilsyn approval list --state open',
+    options: [['--state <state>', 'open, given, refused or expired'], ...PAGE],
+    load: async () => (await import('./approval-list.ts')).approvalList,
+  },
+  {
+    path: 'approval approve',
+    args: ['<id>'],
+    about: 'be the second person: what was asked for is done at once',
+    example: 'tilsyn approval approve 4f1c…e0',
+    options: [...CONSENT, ALONE],
+    load: async () => (await import('./approval-act.ts')).approvalApprove,
+  },
+  {
+    path: 'approval refuse',
+    args: ['<id>'],
+    about: 'refuse what was asked for, or take back what you asked for',
+    example: 'tilsyn approval refuse 4f1c…e0 --reason "still works here"',
+    options: CONSENT,
+    load: async () => (await import('./approval-act.ts')).approvalRefuse,
+  },
+];

@@ -1,0 +1,65 @@
+/**
+ * What can be asked for: a closed list. Each act has the schema of its body (ids, numbers and words; it is stored in
+ * clear) and a function that does it inside the transaction that gives the approval.
+ */
+import { z } from 'zod';
+import { id } from '../protocol/group.ts';
+import type { CustomerId, Id, PersonId } from '../protocol/ids.ts';
+import type { UtcMs } from '../protocol/time.ts';
+import { refuseLastAdmin, revokeIn, unknownPerson } from './people.ts';
+import { PERMISSIONS, type Role, ruleOf, type Verb } from './permissions.ts';
+import type { PersonRow, Reader, Tx } from './store/types.ts';
+import type { Context } from './types.ts';
+
+export type Body = Record<string, unknown>;
+
+interface Touched {
+  /** The person that it is about, who has no say. */
+  about: PersonId | null;
+  /** Null: all. */
+  customers: CustomerId[] | null;
+}
+export interface Act {
+  body: z.ZodType<Body>;
+  /** Whom it touches. @throws TilsynError where it could not be done anyway */
+  touches(reader: Reader, body: Body, now: UtcMs): Promise<Touched>;
+  run(ctx: Context, tx: Tx, body: Body, by: { asker: PersonId; approval: Id<'approval'> }): Promise<void>;
+}
+
+const revocation: Act = {
+  body: z.strictObject({ person: id }),
+  async touches(reader, body, now) {
+    const row = await reader.people.get(String(body.person));
+    if (row === null) throw unknownPerson();
+    await refuseLastAdmin(reader, row, now);
+    return { about: row.person, customers: row.customers };
+  },
+  async run(ctx, tx, body, { asker, approval }) {
+    const person = String(body.person) as PersonId;
+    await revokeIn(ctx, tx, { person, by: asker, reason: null, approval });
+  },
+};
+
+const ACTS = { 'person.revoke': revocation } as const satisfies Partial<Record<Verb, Act>>;
+export type ActVerb = keyof typeof ACTS;
+
+/** Null for a verb that this version does not know: it stays as it is and does not run. */
+export function actOf(verb: string): Act | null {
+  return Object.hasOwn(ACTS, verb) ? ACTS[verb as ActVerb] : null;
+}
+
+/** Roles that can be the second person for a verb; none for one that is not known. */
+export function approverRoles(verb: string): readonly Role[] {
+  return Object.hasOwn(ACTS, verb) ? (ruleOf(verb as ActVerb).approve ?? []) : [];
+}
+
+const APPROVERS: ReadonlySet<Role> = new Set(
+  (Object.keys(PERMISSIONS) as Verb[]).flatMap((verb) => ruleOf(verb).approve ?? []),
+);
+
+/** True for somebody who could be a second person: revoking them is itself an approval. */
+export async function couldApprove(reader: Reader, row: PersonRow, now: UtcMs): Promise<boolean> {
+  if (row.state !== 'active' || !APPROVERS.has(row.role)) return false;
+  const signins = await reader.signins.list({ person: row.person, state: 'active' });
+  return signins.some((signin) => signin.expiresAt > now);
+}
