@@ -1,6 +1,13 @@
 /** What a table says of a host. */
+import { SECOND_MS } from '../protocol/time.ts';
 import type { Column, Item } from './print.ts';
 import { field, time } from './print.ts';
+
+/** `+2.5s`: so far the host's clock is ahead of the collector's, as measured when it was last let in. */
+export function showAhead(ms: number | null): string | null {
+  if (ms === null) return null;
+  return `${ms < 0 ? '-' : '+'}${(Math.abs(ms) / SECOND_MS).toFixed(1)}s`;
+}
 
 const sources: Column = [
   'reads',
@@ -16,7 +23,10 @@ export const HOST_ROW: readonly Column[] = [
   field('mode', 'mode'),
   sources,
   time('last seen', 'lastSeenAt'),
-  time('read through', 'readThrough'),
+  time('last evidence', 'readThrough'),
+  field('waiting', 'backlog'),
+  ['clock', ({ skewMs }) => showAhead(skewMs)],
+  ['version', ({ software }) => software?.version],
   field('id', 'id'),
 ];
 
@@ -28,7 +38,6 @@ export const HOST_CARD: readonly Column[] = [
   time('first seen', 'firstSeenAt'),
   time('revoked', 'revokedAt'),
   time('conflict since', 'conflictAt'),
-  field('events waiting there', 'backlog'),
   field('clock ahead by ms', 'skewMs'),
   [
     'software',

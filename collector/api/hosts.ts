@@ -1,9 +1,9 @@
 /** `GET /v1/hosts`, `/v1/hosts/:host`; `POST /v1/hosts/:host/approve`, `/resolve`, `/revoke`. */
 import { z } from 'zod';
-import { DEAD_MS } from '../../protocol/frame.ts';
-import { MINUTE_MS, toIso, type UtcMs } from '../../protocol/time.ts';
-import { approveAgent, isUnconfirmed, resolveAgent, revokeAgent } from '../agents.ts';
+import { toIso, type UtcMs } from '../../protocol/time.ts';
+import { approveAgent, resolveAgent, revokeAgent } from '../agents.ts';
 import type { Caller } from '../auth.ts';
+import { HOST_STATES, type HostState, hostState } from '../host-state.ts';
 import type { Verb } from '../permissions.ts';
 import type { AgentRow, LogStateRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
@@ -12,27 +12,11 @@ import { field, type Room, route } from './room.ts';
 import { hostNamed, scopeOf } from './scope.ts';
 import { askedOf, listAnswer, planView, type View } from './view.ts';
 
-/** Shown as late, as offline, after this long without a frame. */
-const LATE_MS = 2 * MINUTE_MS;
-const OFFLINE_MS = 15 * MINUTE_MS;
-
-const STATES = [
-  'online',
-  'late',
-  'offline',
-  'never-connected',
-  'unconfirmed',
-  'waiting',
-  'conflict',
-  'revoked',
-] as const;
-type HostState = (typeof STATES)[number];
-
 const listQuery = z.strictObject({
   customer: field.text.optional(),
   site: field.text.optional(),
   host: field.text.optional(),
-  state: z.enum(STATES).optional(),
+  state: z.enum(HOST_STATES).optional(),
   limit: field.limit,
   after: field.after,
 });
@@ -113,15 +97,8 @@ async function shown(
 }
 
 function stateOf(ctx: Context, agent: AgentRow): HostState {
-  if (agent.state === 'revoked') return 'revoked';
-  if (agent.state === 'waiting') return 'waiting';
-  if (agent.conflictAt !== null) return 'conflict';
-  if (isUnconfirmed(ctx, agent)) return 'unconfirmed';
-  if (agent.lastSeenAt === null) return 'never-connected';
-  const silentMs = ctx.clock.now() - agent.lastSeenAt;
-  if (ctx.links.isLive(agent.agent) && silentMs <= DEAD_MS) return 'online';
-  if (silentMs > OFFLINE_MS) return 'offline';
-  return silentMs > LATE_MS ? 'late' : 'online';
+  const live = ctx.links.isLive(agent.agent);
+  return hostState(agent, { now: ctx.clock.now(), live, generation: ctx.generation() });
 }
 
 const iso = (at: UtcMs | null) => (at === null ? null : toIso(at));

@@ -1,0 +1,49 @@
+/**
+ * How a host is, from its row and the time alone.
+ *
+ * J12 A host has exactly one state; the first that fits counts: revoked, waiting, conflict, unconfirmed,
+ *     never-connected, then by its silence offline (> 15 min), late (> 2 min) or online. A connection that answers
+ *     its beats is online.
+ */
+import { DEAD_MS } from '../protocol/frame.ts';
+import type { Id } from '../protocol/ids.ts';
+import { MINUTE_MS, type UtcMs } from '../protocol/time.ts';
+import type { AgentRow } from './store/types.ts';
+
+/** Shown as late, as offline, after this long without a frame. */
+export const LATE_MS = 2 * MINUTE_MS;
+export const OFFLINE_MS = 15 * MINUTE_MS;
+
+export const HOST_STATES = [
+  'online',
+  'late',
+  'offline',
+  'never-connected',
+  'unconfirmed',
+  'waiting',
+  'conflict',
+  'revoked',
+] as const;
+export type HostState = (typeof HOST_STATES)[number];
+
+export interface HostLook {
+  now: UtcMs;
+  /** True where the host has a proven connection now. */
+  live: boolean;
+  /** Of this collector's state: a host that was let in by another one has not confirmed it yet. */
+  generation: Id<'generation'>;
+}
+
+type Row = Pick<AgentRow, 'state' | 'conflictAt' | 'generation' | 'lastSeenAt'>;
+
+/** Pure (J12). */
+export function hostState(row: Row, { now, live, generation }: HostLook): HostState {
+  if (row.state === 'revoked' || row.state === 'waiting') return row.state;
+  if (row.conflictAt !== null) return 'conflict';
+  if (row.generation !== generation) return 'unconfirmed';
+  if (row.lastSeenAt === null) return 'never-connected';
+  const silentMs = now - row.lastSeenAt;
+  if (live && silentMs <= DEAD_MS) return 'online';
+  if (silentMs > OFFLINE_MS) return 'offline';
+  return silentMs > LATE_MS ? 'late' : 'online';
+}
