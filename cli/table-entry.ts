@@ -24,6 +24,9 @@ export const RANGE: Options = [
   ['--until <time>', 'before then (default: now)'],
 ];
 export const DRY: Options = [['--dry-run', 'show what would happen, change nothing']];
+export const METRICS: Options = [
+  ['--metrics <address>', 'tell /metrics and /health on 127.0.0.1:9464 or another port of loopback'],
+];
 export const CONSENT: Options = [
   ...DRY,
   ['--yes', 'do not ask'],

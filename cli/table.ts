@@ -3,7 +3,7 @@
  * an agent never loads the collector's libraries.
  */
 import { ALERT_TABLE } from './table-alerts.ts';
-import { CONFIG, CONSENT, DRY, type Entry, PAGE, RANGE, STATE } from './table-entry.ts';
+import { CONFIG, CONSENT, DRY, type Entry, METRICS, PAGE, RANGE, STATE } from './table-entry.ts';
 import { PEOPLE_TABLE } from './table-people.ts';
 
 export type { Entry } from './table-entry.ts';
@@ -30,7 +30,7 @@ export const TABLE: readonly Entry[] = [
     path: 'collector run',
     about: 'run the collector of a state directory',
     example: 'tilsyn collector run --state /var/lib/tilsyn-collector --listen 0.0.0.0:8443',
-    options: [...STATE, ['--listen <address>', 'address:port (default: 127.0.0.1:8443)']],
+    options: [...STATE, ['--listen <address>', 'address:port (default: 127.0.0.1:8443)'], ...METRICS],
     load: async () => (await import('./collector-run.ts')).collectorRun,
   },
   {

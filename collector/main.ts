@@ -29,6 +29,8 @@ export interface RunOptions extends Outside {
   state: string;
   /** `address:port`; an IPv6 address in brackets. */
   listen?: string | undefined;
+  /** `127.0.0.1:port` for `/metrics` and `/health`; absent: none. Loopback only. */
+  metrics?: string | undefined;
   /** False: the caller stops it; SIGINT and SIGTERM are left alone. */
   signals?: boolean;
 }
@@ -37,6 +39,8 @@ export interface RunOptions extends Outside {
 export interface Handle {
   /** `address:port` as bound. */
   address: string;
+  /** Where metrics are told, `address:port` as bound; null: nowhere. */
+  metrics: string | null;
   /** Stops in order; resolves when everything is on disk. Safe to repeat. */
   stop(): Promise<void>;
   /** Resolves once it has stopped, whoever asked for it. */
@@ -73,8 +77,10 @@ export async function backup(options: BackupOptions & Outside): Promise<BackupRe
 
 /** Runs the collector of a state directory until it is stopped. @throws TilsynError */
 export async function run(options: RunOptions): Promise<Handle> {
-  const { state, listen = DEFAULT_LISTEN, signals = true } = options;
-  const running = await startCollector({ state, listen, version: version() }, surroundings(options));
+  const { state, listen = DEFAULT_LISTEN, metrics, signals = true } = options;
+  const memory = () => process.memoryUsage.rss();
+  const settings = { state, listen, metrics, memory, version: version() };
+  const running = await startCollector(settings, surroundings(options));
   const { promise: stopped, resolve, reject } = Promise.withResolvers<void>();
   const onSignal = () => {
     stop().catch(() => {
@@ -95,5 +101,5 @@ export async function run(options: RunOptions): Promise<Handle> {
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);
   }
-  return { address: running.address, ctx: running.ctx, stop, stopped };
+  return { address: running.address, metrics: running.metrics, ctx: running.ctx, stop, stopped };
 }

@@ -27,6 +27,7 @@ import { AgentSocket, type Gate } from './ingest/socket.ts';
 import { readPair, writePair } from './init.ts';
 import { Keyring } from './keyring.ts';
 import { lockState } from './lock.ts';
+import { watchCollector } from './metrics.ts';
 import { Offences } from './offences.ts';
 import { endOrphans } from './orphans.ts';
 import { refreshProjections } from './projections.ts';
@@ -42,12 +43,18 @@ export interface RunSettings {
   state: string;
   listen: string;
   version: string;
+  /** `127.0.0.1:port` for `/metrics` and `/health`; undefined: none. */
+  metrics?: string | undefined;
+  /** Resident memory of the process, bytes. */
+  memory: () => number;
 }
 
 /** A running collector. */
 export interface Running {
   /** `host:port` as bound. */
   address: string;
+  /** Where metrics are told; null: nowhere. */
+  metrics: string | null;
   ctx: Context;
   stop(): Promise<void>;
 }
@@ -114,7 +121,10 @@ async function start(settings: RunSettings, around: Surroundings, undo: Undo): P
     tls,
     clock: ctx.clock,
     agent: (socket, channel, proven) => void new AgentSocket(gate, socket, channel, proven),
-    offence: (reason) => gate.offences.add(null, reason),
+    offence: (reason) => {
+      ctx.counters.add('turned_away');
+      gate.offences.add(null, reason);
+    },
   });
   undo.add(() => port.close());
   agentRoutes(port.app, ctx, new Enroller(ctx));
@@ -126,8 +136,31 @@ async function start(settings: RunSettings, around: Surroundings, undo: Undo): P
   duties.start();
   undo.add(takeCare(dir, config, rooms, keyring, port));
   undo.add(thinRegularly(ctx));
+  const metrics = await tellMetrics(settings, ctx, gate, keyring, undo);
   ctx.log.info({ address: settings.listen }, 'collector: listening');
-  return { address, ctx, stop: stopper(rooms, { gate, duties, port }, undo, settings.version) };
+  return { address, metrics, ctx, stop: stopper(rooms, { gate, duties, port }, undo, settings.version) };
+}
+
+/** Opens `/metrics` and `/health` where that is wanted. @throws TilsynError `metrics.*` */
+async function tellMetrics(
+  { metrics, memory }: RunSettings,
+  ctx: Context,
+  { ingest, samples }: Gate,
+  keyring: Keyring,
+  undo: Undo,
+): Promise<string | null> {
+  if (metrics === undefined) return null;
+  const watched = watchCollector(ctx, {
+    memory,
+    oldestWaitingMs: () => ingest.oldestWaitingMs(),
+    waitingSamples: () => samples.waiting,
+    keysComplete: () => keyring.complete,
+  });
+  undo.add(() => watched.stop());
+  const { openMetrics } = await import('./metrics-port.ts');
+  const open = await openMetrics(metrics, watched);
+  undo.add(() => open.close());
+  return open.address;
 }
 
 /** @throws TilsynError `store.quarantined`, `store.absent` (N2) */

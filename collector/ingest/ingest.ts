@@ -53,6 +53,8 @@ export class Ingest {
   readonly #resealer: Resealer;
   readonly #queue = new FairQueue<Batch>();
   readonly #pace = new Pace();
+  /** When each batch came that is not stored or refused yet, the oldest first. */
+  readonly #since = new Map<Batch, number>();
   #running: Promise<void> | null = null;
   #failing = false;
 
@@ -62,8 +64,15 @@ export class Ingest {
   }
 
   submit(batch: Batch): void {
+    this.#since.set(batch, this.#ctx.clock.mono());
     this.#queue.add(batch.sender, batch, batch.frame.events.length);
     this.#running ??= this.#run();
+  }
+
+  /** How long the oldest batch waits for its commit, milliseconds; null: none does. */
+  oldestWaitingMs(): number | null {
+    const [oldest] = this.#since.values();
+    return oldest === undefined ? null : this.#ctx.clock.mono() - oldest;
   }
 
   /** A group is being erased: what this room holds of its keys is zeroed. */
@@ -107,7 +116,10 @@ export class Ingest {
       else for (const batch of batches) await this.#turn([batch]);
     }
     // Settling is safe to repeat, and nobody may lose credits to an error.
-    for (const batch of taken) batch.settled();
+    for (const batch of taken) {
+      this.#since.delete(batch);
+      batch.settled();
+    }
   }
 
   async #store(batches: readonly Batch[]): Promise<void> {

@@ -60,6 +60,11 @@ export class Samples {
     this.#quotas = new Buckets(() => new Bucket(ctx.clock, limits), MAX_QUOTAS);
   }
 
+  /** Samples that wait to be written. */
+  get waiting(): number {
+    return this.#count;
+  }
+
   /** Takes what is good of a frame; returns at once. */
   take(of: Sampled, samples: readonly unknown[]): void {
     const quota = this.#quotas.of(of.agent);

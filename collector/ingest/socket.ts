@@ -216,6 +216,7 @@ export class AgentSocket implements LiveLink, Sender {
     const shared = { ctx, ingest, presence, samples, credits, quotas };
     const live = new Live({ ...shared, wire: this.#wire, sender: this, row: this.#known }, admission);
     this.#phase = { at: 'live', live };
+    ctx.counters.letIn(this.agent);
     live.begin(hello, admission);
   }
 
@@ -246,6 +247,7 @@ export class AgentSocket implements LiveLink, Sender {
 
   end(name: CloseName, refusal: Refusal | null): void {
     if (this.over) return;
+    if (!this.live && name !== 'goingAway') this.#gate.ctx.counters.add('handshakes_refused');
     if (refusal !== null) this.send({ t: 'refuse', ...refusal });
     const offence = OFFENCE_OF[name];
     if (offence !== undefined) this.#offended(offence);

@@ -4,6 +4,7 @@
  */
 import type { LogId, SessionId } from '../../protocol/ids.ts';
 import { type UtcMs, utcMs } from '../../protocol/time.ts';
+import type { Counters } from '../counters.ts';
 import { applyLeaves, type Stored } from '../projections.ts';
 import type { NewLeaf, PartRow, Pos, Tx, WrapRow } from '../store/types.ts';
 import type { Context, OwnDraft } from '../types.ts';
@@ -89,6 +90,7 @@ async function writeOne(ctx: Context, tx: Tx, batch: Prepared, head: LogHead, wo
   const decision = decide(head, batch.incoming, (seq) => known.get(seq)?.hash);
   Object.assign(head, decision.after);
   const receivedAt = ctx.clock.now();
+  tx.afterCommit(() => count(ctx.counters, decision));
   const positions = await appendAll(ctx, tx, decision, receivedAt, work);
   for (const { leaf } of decision.duplicates) {
     const pos = known.get(leaf.seq)?.pos;
@@ -97,6 +99,16 @@ async function writeOne(ctx: Context, tx: Tx, batch: Prepared, head: LogHead, wo
   await takeParts(ctx, tx, batch, decision, positions, work);
   await recordOffence(tx, head, decision.offence, receivedAt, work);
   return { through: head.through, offence: decision.offence };
+}
+
+function count(counters: Counters, { append, duplicates, offence }: Decision): void {
+  counters.add('leaves_stored', append.length);
+  counters.add('leaves_duplicate', duplicates.length);
+  counters.add('leaves_acked', append.length + duplicates.length);
+  counters.add('gaps', append.filter(({ leaf }) => leaf.type === 'journal.gap').length);
+  if (offence?.kind === 'hole') counters.add('holes');
+  if (offence?.kind === 'fork') counters.add('forks');
+  if (offence?.kind === 'quarantine') counters.add('quarantines');
 }
 
 interface Known {

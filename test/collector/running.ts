@@ -74,7 +74,7 @@ export interface World extends Place {
 }
 
 export async function startWorld(
-  options: { faults?: FaultSeam; place?: Place; clock?: MovedClock } = {},
+  options: { faults?: FaultSeam; place?: Place; clock?: MovedClock; metrics?: string } = {},
 ): Promise<World> {
   const place = options.place ?? (await makePlace());
   const clock = options.clock ?? new MovedClock();
@@ -85,6 +85,7 @@ export async function startWorld(
       signals: false,
       clock,
       log: silent,
+      metrics: options.metrics,
       ...(options.faults === undefined ? {} : { faults: options.faults }),
     });
   const world: World = {
