@@ -70,6 +70,9 @@ export class JournalCore {
   readonly sealer: Sealer;
   readonly #writer: LeafWriter;
   readonly #listeners = new Set<() => void>();
+  /** Losses told in this run, and in the transaction that is open. */
+  #gaps = 0;
+  #gapsInside = 0;
 
   constructor(options: JournalOptions) {
     const { db, identity, clock, random, scrub } = options;
@@ -95,13 +98,17 @@ export class JournalCore {
     const { logs, space, sealer } = this;
     sealer.begin();
     try {
-      const transaction = this.o.db.transaction(act);
+      const transaction = this.o.db.transaction(() => {
+        this.#gapsInside = 0;
+        return act();
+      });
       const result = space.withRoom(
         () => logs.rows(),
         need,
         () => transaction.immediate(),
       );
       sealer.commit();
+      this.#gaps += this.#gapsInside;
       return result;
     } catch (error) {
       sealer.rollback();
@@ -129,6 +136,11 @@ export class JournalCore {
     }
   }
 
+  /** Losses that were told in this run. */
+  get gaps(): number {
+    return this.#gaps;
+  }
+
   /** The cache may have run ahead of what was rolled back: the disk is right. */
   #reload(): void {
     this.logs.reload();
@@ -142,6 +154,7 @@ export class JournalCore {
     const first = row.next;
     if (drafts.length > 0) {
       this.#writer.append(head, drafts);
+      this.#gapsInside += drafts.filter(({ type }) => type === 'journal.gap').length;
       this.logs.saveHead(row, head.next, head.head);
     }
     for (const cursor of cursors) {

@@ -61,6 +61,11 @@ export class AgentJournal implements Journal {
     return this.#core.spare(act);
   }
 
+  /** Losses that were told in this run (journal.gap). */
+  gaps(): number {
+    return this.#core.gaps;
+  }
+
   /** When the oldest event was made that is not acked yet; null where all are. */
   waitingSince(): UtcMs | null {
     return this.#core.logs.waitingSince();

@@ -35,6 +35,8 @@ export interface RunOptions {
   random?: Random;
   faults?: FaultSeam;
   log?: AgentLog;
+  /** `127.0.0.1:port` for `/metrics` and `/health`; absent: none. Loopback only. */
+  metrics?: string | undefined;
   /** The diary goes to this file, mode 0600, instead of standard error. */
   logFile?: string;
 }
@@ -43,13 +45,15 @@ export interface Handle {
   /** Stops in order; resolves when everything is given back. */
   stop(): Promise<void>;
   status(): AgentStatus;
+  /** Where metrics are told, `address:port` as bound; null: nowhere. */
+  readonly metrics: string | null;
   /** Resolves when the agent has stopped, whoever asked for it. */
   readonly stopped: Promise<void>;
 }
 
 /**
  * Starts the agent of a state directory.
- * @throws TilsynError `agent.not-enrolled`, `config.*`, `state.*`, `key.*`, `database.*`, `control.*`
+ * @throws TilsynError `agent.not-enrolled`, `config.*`, `state.*`, `key.*`, `database.*`, `control.*`, `metrics.*`
  */
 export async function run(options: RunOptions): Promise<Handle> {
   const { state, clock = systemClock, random = randomBytes, faults = {} } = options;
@@ -70,12 +74,19 @@ export async function run(options: RunOptions): Promise<Handle> {
     detect: detectInput(),
     damaged: () => leaveDamaged(log, options.signals !== false),
     check: () => checkState(state),
+    metrics: options.metrics,
+    memory: () => process.memoryUsage.rss(),
   });
   if (options.signals !== false) {
     const release = watchSignals(log, () => void agent.stop('signal'));
     agent.stopped.then(release);
   }
-  return { stop: () => agent.stop(), status: () => agent.status(), stopped: agent.stopped };
+  return {
+    stop: () => agent.stop(),
+    status: () => agent.status(),
+    metrics: agent.metrics,
+    stopped: agent.stopped,
+  };
 }
 
 /** Nothing more can be stored; the service manager starts the agent again, and that start mends it. */

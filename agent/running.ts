@@ -17,6 +17,8 @@ import { openJournal } from './journal-open.ts';
 import { ensureDigestKey, loadAgentKey } from './keys.ts';
 import { lockState, type StateLock } from './lock.ts';
 import type { AgentLog } from './log.ts';
+import { watchAgent } from './metrics.ts';
+import type { MetricsPort } from './metrics-port.ts';
 import { Reading } from './reading.ts';
 import type { DetectInput } from './sources/detect.ts';
 import { type AgentStatus, buildStatus, statusFrameBody } from './status.ts';
@@ -47,6 +49,10 @@ export interface RunningOptions {
   damaged(): void;
   /** Looks at the state of a database and its files. */
   check(): Promise<Record<string, unknown>>;
+  /** `127.0.0.1:port` for `/metrics` and `/health`; absent: none. */
+  metrics?: string | undefined;
+  /** Resident memory of the process, bytes. */
+  memory: () => number;
 }
 
 export class RunningAgent {
@@ -59,6 +65,7 @@ export class RunningAgent {
   readonly #health: Health;
   readonly #startedAt: UtcMs;
   #control: ControlServer | null = null;
+  #metrics: MetricsPort | null = null;
   #cancelDaily: () => void = () => {};
   #stopping: Promise<void> | null = null;
   #last: AgentStatus | null = null;
@@ -192,10 +199,32 @@ export class RunningAgent {
         return {};
       },
     });
+    this.#metrics = await this.#openMetrics();
     this.#daily(HOUR_MS);
     this.#link.start();
     this.#health.start();
     this.#o.log.info('agent.started', { version: this.#o.version });
+  }
+
+  async #openMetrics(): Promise<MetricsPort | null> {
+    const { metrics, memory, clock } = this.#o;
+    if (metrics === undefined) return null;
+    const watched = watchAgent({
+      clock,
+      memory,
+      status: () => this.status(),
+      waitingSince: () => this.#journal.waitingSince(),
+      gaps: () => this.#journal.gaps(),
+      pulse: () => this.#link.pulse(),
+    });
+    // Loaded where it is wanted: most agents tell nobody.
+    const { openMetrics } = await import('./metrics-port.ts');
+    return await openMetrics(metrics, watched);
+  }
+
+  /** Where metrics are told, `address:port` as bound; null: nowhere. */
+  get metrics(): string | null {
+    return this.#metrics?.address ?? null;
   }
 
   /** After the stop: as it was then. */
@@ -236,6 +265,7 @@ export class RunningAgent {
   async #end(): Promise<void> {
     this.#cancelDaily();
     const steps = [
+      () => this.#metrics?.close(),
       () => this.#control?.close(),
       () => this.#health.stop(),
       () => this.#sources.stop(),

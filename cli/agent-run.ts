@@ -9,9 +9,10 @@ export async function agentRun(input: Input): Promise<number> {
   // reads this when it would grow, so it may be set while running.
   setFlagsFromString('--semi-space-growth-factor=1');
   const state = stateDir(input);
-  const config = text(input, 'config');
+  const [config, metrics] = [text(input, 'config'), text(input, 'metrics')];
   const { run } = await import('../agent/main.ts');
-  const running = await run({ state, ...(config === undefined ? {} : { config }) });
+  const running = await run({ state, metrics, ...(config === undefined ? {} : { config }) });
+  if (running.metrics !== null) input.io.err(`agent: metrics on http://${running.metrics}/metrics`);
   await running.stopped;
   return EXIT.done;
 }

@@ -100,7 +100,7 @@ export const TABLE: readonly Entry[] = [
     path: 'agent run',
     about: 'run the agent of a state directory',
     example: 'tilsyn agent run --state /var/lib/tilsyn-agent --config /etc/tilsyn/agent.yaml',
-    options: [...STATE, ...CONFIG],
+    options: [...STATE, ...CONFIG, ...METRICS],
     load: async () => (await import('./agent-run.ts')).agentRun,
   },
   {

@@ -50,12 +50,15 @@ export class Link {
   #problem: LinkStatus['problem'] = null;
   #skewMs: number | null = null;
   #lives = 0;
+  /** Monotonic; null while the link is live. */
+  #downAt: number | null;
   #watchers = new Set<() => void>();
 
   constructor(deps: LinkDeps) {
     this.#deps = deps;
     this.#instance = newId(deps.random);
     this.#since = deps.clock.now();
+    this.#downAt = deps.clock.mono();
   }
 
   start(): void {
@@ -97,6 +100,12 @@ export class Link {
   /** Number of the live link, another one each time; null while there is none. */
   live(): number | null {
     return this.#state.kind === 'live' ? this.#lives : null;
+  }
+
+  /** Live links so far, and for how long there is none now, milliseconds; null: there is one. */
+  pulse(): { lives: number; downMs: number | null } {
+    const downMs = this.#downAt === null ? null : this.#deps.clock.mono() - this.#downAt;
+    return { lives: this.#lives, downMs };
   }
 
   /** False: not now (U17). What was sent has not arrived yet; a connection may take it with it. */
@@ -167,6 +176,7 @@ export class Link {
   #moved(kind: LinkState['kind']): void {
     const { clock, log, faults } = this.#deps;
     this.#since = clock.now();
+    this.#downAt = kind === 'live' ? null : (this.#downAt ?? clock.mono());
     if (kind === 'connecting') {
       this.#attempts += 1;
       faults.hit?.('agent.link.connecting');
