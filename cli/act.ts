@@ -21,20 +21,17 @@ export async function act(input: Input, { path, columns, ask, more = {} }: Act):
   if (ask !== undefined) requireConsent(input);
   const collector = client(input);
   const dryRun = flag(input, 'dryRun');
+  const reason = text(input, 'reason');
+  const body = { ...more, ...(reason === undefined ? {} : { reason }) };
   if (dryRun || (ask !== undefined && !flag(input, 'yes'))) {
-    const planned = await collector.post<Item>(where, { ...more, dryRun: true });
+    const planned = await collector.post<Item>(where, { ...body, dryRun: true });
     if (dryRun) {
       printItem(input, planned, columns);
       return EXIT.done;
     }
     if (ask !== undefined) await confirm(input, ask(planned));
   }
-  const reason = text(input, 'reason');
-  const done = await collector.post<Item>(where, {
-    ...more,
-    dryRun: false,
-    ...(reason === undefined ? {} : { reason }),
-  });
+  const done = await collector.post<Item>(where, { ...body, dryRun: false });
   printItem(input, done, columns);
   return EXIT.done;
 }

@@ -10,7 +10,7 @@ import { within } from '../people.ts';
 import type { ApprovalRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { recordReading } from './reading.ts';
-import { registryAnswer } from './registry.ts';
+import { registryAnswer, rowsAfter } from './registry.ts';
 import { field, type Room, route } from './room.ts';
 
 const listQuery = z.strictObject({
@@ -61,15 +61,16 @@ export function approvalRoutes(room: Room): void {
 async function list(ctx: Context, caller: Caller, input: z.infer<typeof listQuery>) {
   await runDue(ctx);
   const now = ctx.clock.now();
-  const rows = (await ctx.store.read.approvals.list()).filter(
-    (row) =>
-      seesApproval(caller, row) && (input.state === undefined || approvalState(row, now) === input.state),
+  const seen = (await ctx.store.read.approvals.list()).filter((row) => seesApproval(caller, row));
+  // The cursor first: the one that a page ended with may be in another state by now.
+  const rows = rowsAfter(seen, (row) => row.approval, input.after).filter(
+    (row) => input.state === undefined || approvalState(row, now) === input.state,
   );
   return registryAnswer(
     ctx,
     rows,
     (row) => row.approval,
-    input,
+    { limit: input.limit },
     (page) => items(ctx, caller, 'approval.list', page),
   );
 }

@@ -8,6 +8,7 @@ import type { Verb } from '../permissions.ts';
 import type { AgentRow, LogStateRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { recordReading } from './reading.ts';
+import { rowsAfter } from './registry.ts';
 import { field, type Room, route } from './room.ts';
 import { hostNamed, scopeOf } from './scope.ts';
 import { askedOf, listAnswer, planView, type View } from './view.ts';
@@ -70,16 +71,16 @@ export function hostRoutes(room: Room): void {
 
 async function list(ctx: Context, caller: Caller, input: z.infer<typeof listQuery>) {
   const scope = await scopeOf(ctx, caller, input);
-  const fitting = scope.agents.filter(
+  // The cursor first: the host that a page ended with may be in another state by now.
+  const fitting = rowsAfter(scope.agents, (agent) => agent.agent, input.after).filter(
     (agent) => input.state === undefined || stateOf(ctx, agent) === input.state,
   );
-  const start = input.after === undefined ? 0 : fitting.findIndex((a) => a.agent === input.after) + 1;
-  const page = fitting.slice(start, start + input.limit);
+  const page = fitting.slice(0, input.limit);
   const plan = await planView(ctx, page, askedOf(ctx, null, null));
   await recordReading(ctx, caller, 'host.list', plan.count, { ...input, limit: undefined });
   const view = await plan.open();
   const items = await Promise.all(page.map((agent) => hostItem(ctx, agent, view)));
-  const next = start + page.length < fitting.length ? (page.at(-1)?.agent ?? null) : null;
+  const next = page.length < fitting.length ? (page.at(-1)?.agent ?? null) : null;
   return listAnswer(items, view.coverage, next);
 }
 

@@ -12,16 +12,25 @@ export async function registryAnswer<Row, Item>(
   input: { limit: number; after?: string | undefined },
   items: (page: readonly Row[]) => Promise<Item[]>,
 ): Promise<ListAnswer<Item>> {
-  const at = input.after === undefined ? -1 : rows.findIndex((row) => idOf(row) === input.after);
-  if (input.after !== undefined && at < 0) {
-    throw new TilsynError('request.cursor', 'listing: `after` is no cursor of this list', {
-      hint: 'Give --after exactly what `next` said.',
-      exit: 'usage',
-    });
-  }
-  const page = rows.slice(at + 1, at + 1 + input.limit);
+  const rest = rowsAfter(rows, idOf, input.after);
+  const page = rest.slice(0, input.limit);
   const last = page.at(-1);
-  const next = at + 1 + page.length < rows.length && last !== undefined ? idOf(last) : null;
+  const next = page.length < rest.length && last !== undefined ? idOf(last) : null;
   const coverage = { from: null, to: toIso(ctx.clock.now()), hosts: [] };
   return listAnswer(await items(page), coverage, next);
+}
+
+/** Rows behind the one that a page ended with. @throws TilsynError `request.cursor` */
+export function rowsAfter<Row>(
+  rows: readonly Row[],
+  idOf: (row: Row) => string,
+  after: string | undefined,
+): readonly Row[] {
+  if (after === undefined) return rows;
+  const at = rows.findIndex((row) => idOf(row) === after);
+  if (at >= 0) return rows.slice(at + 1);
+  throw new TilsynError('request.cursor', 'listing: `after` is no cursor of this list', {
+    hint: 'Give --after exactly what `next` said.',
+    exit: 'usage',
+  });
 }

@@ -7,6 +7,7 @@ import type { Auth, Caller } from '../auth.ts';
 import { plainAddress } from '../cidr.ts';
 import type { Verb } from '../permissions.ts';
 import type { Context } from '../types.ts';
+import { readInput } from './input.ts';
 import type { Tails } from './tail.ts';
 
 export interface Room {
@@ -67,26 +68,10 @@ export function route<S extends z.ZodType, P = Record<string, string>>(room: Roo
     handler: async (request, reply) => {
       const caller = await room.auth.signIn(request.headers.authorization, plainAddress(request.ip));
       await room.auth.permit(caller, r.verb);
-      const input = read(r.input, (r.method === 'GET' ? request.query : request.body) ?? {}, r.verb);
+      const input = readInput(r.input, (r.method === 'GET' ? request.query : request.body) ?? {});
       return r.handle({ caller, input, params: request.params as P, request, reply });
     },
   });
-}
-
-/** @throws TilsynError `request.invalid` (names the field, never its value) */
-function read<S extends z.ZodType>(schema: S, value: unknown, verb: Verb): z.infer<S> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  const keys = issue?.code === 'unrecognized_keys' ? issue.keys : issue?.path.map(String);
-  throw new TilsynError(
-    'request.invalid',
-    `${verb}: ${keys?.join('.') || 'the request'} is not as it should be`,
-    {
-      hint: 'See the options with --help.',
-      exit: 'usage',
-    },
-  );
 }
 
 const STATUS: Readonly<Record<ExitName, number>> = {

@@ -167,10 +167,32 @@ describe('exit codes', () => {
     ['session list --customer Nobody', 3],
     ['session list --tool nonsense', 2],
     ['event list --after x', 2],
+    ['host list --after zzz', 2],
+    ['host list --state nonsense', 2],
+    ['person add --role boss', 2],
+    ['person add --role dpo --nda soon', 2],
   ])('%s', async (line, code) => {
     const ran = await run(line);
     expect([ran.code, ran.out]).toEqual([code, '']);
     expect(ran.err).toMatch(/^error: .+\nhint: .+\n$/);
+  });
+
+  it('2 names the option as it is typed and what it takes, never what was given', async () => {
+    const said = async (line: string) => (await run(line)).err.trimEnd().split('\n');
+    expect(await said('session list --state xyzzy')).toEqual([
+      'error: reading --state: this is none of its words',
+      'hint: Use one of: attempted, rejected, active, ended, unknown-end.',
+    ]);
+    expect((await said('host list --state xyzzy'))[1]).toContain('online, late, offline, never-connected');
+    expect(await said('person add --role dpo --nda xyzzy')).toEqual([
+      'error: reading --nda: this is not what it takes',
+      'hint: Write --nda 2026-11-22.',
+    ]);
+    expect(await said('token create --customer Acme --site x --uses 100001')).not.toContain('100001');
+    expect(await said('host list --after zzz')).toEqual([
+      'error: listing: `after` is no cursor of this list',
+      'hint: Give --after exactly what `next` said.',
+    ]);
   });
 
   it('4 with a token that is not valid, 5 where the role may not', async () => {

@@ -1,0 +1,136 @@
+/** Every command × role × customer against the one table. A command that is new and not in `COMMANDS` makes this red. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TABLE } from '../../cli/table.ts';
+import { may, type Verb } from '../../collector/permissions.ts';
+import {
+  ABSENT,
+  named,
+  type Side,
+  type TwoCustomers,
+  twoCustomers,
+  WHO,
+  type Who,
+} from '../collector/two-customers.ts';
+import { CliWorld } from './cli-world.ts';
+
+/** Commands that ask no collector, or only one that knows no people yet. */
+const LOCAL = [
+  'collector init',
+  'collector run',
+  'collector backup',
+  'agent enrol',
+  'agent run',
+  'agent status',
+  'agent check',
+  'source detect',
+  'source list',
+  'source test',
+  'logout',
+  'quickstart',
+  'version',
+];
+
+interface Asks {
+  verb: Verb;
+  /** What is typed behind the command; things of a side where it names any. */
+  args?: (side: Side) => string;
+}
+const COMMANDS: Readonly<Record<string, Asks>> = {
+  login: { verb: 'whoami', args: () => '--server URL --token-file TOKEN --ca CA --dry-run' },
+  whoami: { verb: 'whoami' },
+  'token create': { verb: 'token.create', args: (s) => `--customer ${s.customerName} --site x --dry-run` },
+  'token list': { verb: 'token.list' },
+  'token revoke': { verb: 'token.revoke', args: (s) => `${s.token} --dry-run` },
+  'person add': { verb: 'person.add', args: (s) => `--role auditor --customer ${s.customer} --dry-run` },
+  'person list': { verb: 'person.list' },
+  'person change': { verb: 'person.change', args: (s) => `${s.person} --no-reading --dry-run` },
+  'person revoke': { verb: 'person.revoke', args: (s) => `${s.person} --dry-run` },
+  'approval list': { verb: 'approval.list' },
+  'approval approve': { verb: 'approval.approve', args: (s) => `${s.approval} --dry-run` },
+  'approval refuse': { verb: 'approval.refuse', args: (s) => `${s.approval} --reason no --dry-run` },
+  'alert list': { verb: 'alert.list', args: (s) => `--host ${s.host}` },
+  'alert ack': { verb: 'alert.ack', args: (s) => `${s.alert} --dry-run` },
+  'telemetry show': { verb: 'telemetry.show', args: (s) => s.hostName },
+  'host list': { verb: 'host.list', args: (s) => `--customer ${s.customerName}` },
+  'host show': { verb: 'host.show', args: (s) => s.hostName },
+  'host approve': { verb: 'host.approve', args: (s) => `${s.host} --dry-run` },
+  'host resolve': { verb: 'host.resolve', args: (s) => `${s.hostName} --dry-run` },
+  'host revoke': { verb: 'host.revoke', args: (s) => `${s.host} --dry-run` },
+  'agreement create': { verb: 'agreement.create', args: (s) => `--customer ${s.customer} --dry-run` },
+  'agreement list': { verb: 'agreement.list' },
+  'session list': { verb: 'session.list', args: (s) => `--host ${s.hostName}` },
+  'session show': { verb: 'session.show', args: (s) => s.session },
+  // `--after x` ends at once what would begin here.
+  'session tail': { verb: 'session.tail', args: (s) => `--host ${s.host} --after x` },
+  'event list': { verb: 'event.list', args: (s) => `--customer ${s.customer}` },
+  'event tail': { verb: 'event.tail', args: (s) => `--customer ${s.customerName} --after x` },
+  coverage: { verb: 'coverage', args: (s) => s.hostName },
+};
+
+let two: TwoCustomers;
+let cli: CliWorld;
+beforeAll(async () => {
+  two = await twoCustomers();
+  cli = new CliWorld();
+  cli.use(two.world, two.admin);
+});
+afterAll(async () => {
+  cli.close();
+  await two.world.close();
+});
+
+async function run(path: string, side: Side, token: string) {
+  const env = { TILSYN_TOKEN_FILE: cli.file('who', token) };
+  const typed = `${path} ${COMMANDS[path]?.args?.(side) ?? ''} -o OUT`
+    .replace('OUT', path.endsWith('tail') ? 'jsonl' : 'json')
+    .replace('URL', two.world.url)
+    .replace('TOKEN', env.TILSYN_TOKEN_FILE)
+    .replace(' CA ', ` ${cli.env.TILSYN_CA} `);
+  return cli.run(typed.split(/ +/), { env });
+}
+const tokenOf = (tokens: TwoCustomers['bound'], who: Who) => tokens.get(who) ?? '';
+
+/** Commands that the matrix does not know, and those that it knows and are gone. */
+function unlisted(paths: readonly string[]): string[] {
+  const known = [...LOCAL, ...Object.keys(COMMANDS)];
+  return [...paths.filter((path) => !known.includes(path)), ...known.filter((path) => !paths.includes(path))];
+}
+
+describe('commands', () => {
+  it('Q11 every command stands in this matrix; one that is new is seen', () => {
+    const paths = TABLE.map(({ path }) => path);
+    expect(unlisted(paths)).toEqual([]);
+    expect(unlisted([...paths.filter((path) => path !== 'whoami'), 'host burn'])).toEqual([
+      'host burn',
+      'whoami',
+    ]);
+  });
+});
+
+describe.each(WHO.map((who) => [named(who), who] as const))('%s', (_, who) => {
+  it('Q11 exit 5 where the table does not give the command, and only there', async () => {
+    for (const [path, { verb }] of Object.entries(COMMANDS)) {
+      const { code, out, err } = await run(path, two.own, tokenOf(two.free, who));
+      const refused = code === 5 && JSON.parse(err).error.code.startsWith('permission.');
+      expect(`${path}: ${refused ? 'refused' : 'let in'}`).toBe(
+        `${path}: ${may(who, verb) ? 'let in' : 'refused'}`,
+      );
+      if (refused) expect(out).toBe('');
+      else expect([0, 2, 6], `${path} ${err}`).toContain(code);
+    }
+  });
+
+  it('Q4 of another customer: what is said is what is said of what never was', async () => {
+    const token = tokenOf(two.bound, who);
+    for (const [path, { verb, args }] of Object.entries(COMMANDS)) {
+      if (!may(who, verb)) continue;
+      const theirs = await run(path, two.other, token);
+      const foreign = Object.values(two.other).filter((word) => theirs.out.includes(word));
+      expect(foreign, path).toEqual([]);
+      if (args === undefined || path === 'login') continue;
+      const none = await run(path, ABSENT, token);
+      expect([theirs.code, theirs.out, theirs.err], path).toEqual([none.code, none.out, none.err]);
+      expect(none.code, path).toBe(3);
+    }
+  });
+});
