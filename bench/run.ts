@@ -12,6 +12,7 @@ import { drainBench } from './drain.ts';
 import { parseBench } from './parse.ts';
 import type { BenchResult } from './result.ts';
 import { table, verdictOf } from './table.ts';
+import { telemetryAgentBench } from './telemetry.ts';
 
 const { values: args } = parseArgs({
   options: {
@@ -29,6 +30,7 @@ const PARTS: readonly { name: string; measure(): Promise<BenchResult[]> }[] = [
   { name: 'parse', measure: () => parseBench() },
   { name: 'drain', measure: () => drainBench(plan) },
   { name: 'agent', measure: () => agentBench(plan) },
+  { name: 'telemetry', measure: () => telemetryAgentBench() },
 ];
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -95,7 +95,7 @@ function healthLine({ last, everyMs, unsent }: Running['telemetry'], tz: string)
     ...disks.slice(0, SHOWN_DISKS).map(({ index, usedPermille }) => `disk ${index} ${percent(usedPermille)}`),
     ...(disks.length > SHOWN_DISKS ? [`${disks.length - SHOWN_DISKS} more disks`] : []),
   ];
-  return `${parts.join(', ')} at ${showIso(last.at, tz)}; ${unsent} samples not sent yet`;
+  return `${parts.join(', ')} at ${showIso(last.at, tz)}; ${unsent} samples on their way`;
 }
 
 /** On one line. */

@@ -137,3 +137,57 @@ it('a start without any room at all says so, and may be tried again', (context) 
   rmSync(filler);
   expect(open(world(w.options)).next).toBe(1);
 });
+
+const MINUTE_SAMPLE = { cpuPermille: 1, memUsedPermille: 1, memTotalMb: 1, uptimeSeconds: 1, disks: [] };
+
+function addSamples(w: World, count: number): boolean {
+  return w.journal.spare(() => {
+    for (let n = 0; n < count; n++) w.telemetry.add({ ...MINUTE_SAMPLE, at: w.clock.now() });
+  });
+}
+
+it('J11 samples give way before any leaf does, and events take their room', (context) => {
+  const w = smallWorld(context);
+  for (let n = 0; n < 10; n++) expect(addSamples(w, 2_000)).toBe(true);
+  w.journal.append([beat]);
+  w.journal.acked(open(w).log, 1);
+  w.journal.append([beat]);
+  w.journal.acked(open(w).log, 2);
+  const filler = fillUp(w.dir);
+  const { kept } = w.telemetry.counts();
+  const last = appendUntilFull(w);
+  expect(last).toBeGreaterThan(0);
+  // Everything that could be given up was, and of the leaves the first one too, but only after all samples.
+  expect(w.telemetry.counts().kept).toBe(0);
+  expect(kept).toBe(20_000);
+  const { next } = open(w);
+  const again = w.reopen();
+  expect(open(again).next).toBe(next);
+  rmSync(filler);
+});
+
+it('J11 the first thing that gives way is some of the samples, and no leaf', (context) => {
+  const w = smallWorld(context);
+  for (let n = 0; n < 10; n++) addSamples(w, 2_000);
+  for (let n = 0; n < 20; n++) w.journal.append([beat]);
+  w.journal.acked(open(w).log, 20);
+  const filler = fillUp(w.dir);
+  // The ballast serves for a while; then the first thing that goes is some samples.
+  const kept = () => w.telemetry.counts().kept;
+  for (let n = 0; n < 500 && kept() === 20_000; n++) w.journal.append(Array(20).fill(beat));
+  expect(kept()).toBeGreaterThan(0);
+  expect(kept()).toBeLessThan(20_000);
+  expect(w.journal.hashAt(open(w).log, 1)).not.toBeNull();
+  rmSync(filler);
+});
+
+it('J11 where space is short no sample is written, and the ballast is not touched for it', (context) => {
+  const w = smallWorld(context);
+  expect(addSamples(w, 1)).toBe(true);
+  const filler = fillUp(w.dir);
+  expect(addSamples(w, 1)).toBe(false);
+  expect(existsSync(join(w.dir, 'ballast'))).toBe(true);
+  expect(w.telemetry.counts().kept).toBe(1);
+  rmSync(filler);
+  expect(addSamples(w, 1)).toBe(true);
+});

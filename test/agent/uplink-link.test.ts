@@ -406,3 +406,21 @@ async function startProxy(seen: string[]) {
     },
   };
 }
+
+test('U17 samples leave on a live link only, and not while an event waits', async () => {
+  const { w, link } = agentOf();
+  const sample = { at: 1, cpuPermille: null, memUsedPermille: 1, memTotalMb: 1, uptimeSeconds: 1, disks: [] };
+  expect([link.live(), link.sendSamples([sample])]).toEqual([null, false]);
+  collector.script.acks = false;
+  w.journal.append([beat]);
+  link.start();
+  await expect.poll(() => link.live()).toBe(1);
+  expect(link.sendSamples([sample])).toBe(false);
+  w.journal.acked(w.journal.logs()[0]?.log as never, 1);
+  await expect.poll(() => link.sendSamples([sample])).toBe(true);
+  await collector.until(() => collector.frame('telemetry').length > 0);
+  expect(collector.frame('telemetry')[0]?.samples).toEqual([sample]);
+  const line = await collector.proven();
+  line.socket.terminate();
+  await expect.poll(() => link.live(), { timeout: 20_000 }).toBe(2);
+});
