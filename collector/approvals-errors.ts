@@ -95,6 +95,15 @@ export function unlikeAsked(approval: string): TilsynError {
   });
 }
 
+/** R10. */
+export function beforeRestore(approval: string): TilsynError {
+  return new TilsynError(
+    'approval.before-restore',
+    `giving approval ${approval}: it was asked for before this state was set back`,
+    { hint: 'What became of it then is not known here. Refuse it, and ask anew.', exit: 'conflict' },
+  );
+}
+
 export function withoutReason(): TilsynError {
   return new TilsynError(
     'approval.reason',

@@ -5,13 +5,14 @@
  * R7  An act runs exactly once, in the transaction of its `approval.given`: where it fails, nothing was given.
  * R8  What runs is what was asked for: its body is compared with the one that the event `approval.asked` names.
  * R9  Who asks for what is asked for already gets that approval, and no second one.
+ * R10 What was asked for before this state was set back does not run: that it was refused may be what was lost.
  */
 import { canonical, sha256 } from '../protocol/canonical.ts';
 import { codeOf, TilsynError } from '../protocol/errors.ts';
 import { type Id, newId, type PersonId, toB64 } from '../protocol/ids.ts';
 import { type UtcMs, utcMs } from '../protocol/time.ts';
 import { type Act, type ActVerb, actOf, approverRoles, type Body } from './approvals-acts.ts';
-import { refusalOf, unknownApproval, unlikeAsked } from './approvals-errors.ts';
+import { beforeRestore, refusalOf, unknownApproval, unlikeAsked } from './approvals-errors.ts';
 import {
   ALONE_MS,
   type Asked,
@@ -21,6 +22,7 @@ import {
   OPEN_MS,
   seconds,
 } from './approvals-rules.ts';
+import { META_LOG } from './journal.ts';
 import type { ApprovalRow, PersonRow, Reader, Tx } from './store/types.ts';
 import type { Context, OwnDraft } from './types.ts';
 
@@ -55,8 +57,11 @@ async function asked(tx: Tx, verb: string, body: Body, now: UtcMs): Promise<Appr
   const same = (await tx.approvals.list({ verb, state: 'open' })).filter(
     (row) => row.expiresAt > now && digest(row.body) === digest(body),
   );
-  // What somebody asked for who has gone since runs no more (R6), and stands in nobody's way.
-  for (const row of same) if ((await tx.people.get(row.askedBy))?.state === 'active') return row;
+  // What runs no more (R6, R10) stands in nobody's way.
+  for (const row of same) {
+    const asker = await tx.people.get(row.askedBy);
+    if (asker?.state === 'active' && (await isOfThisState(tx, row))) return row;
+  }
   return undefined;
 }
 
@@ -149,10 +154,17 @@ async function refuse(ctx: Context, tx: Tx, row: ApprovalRow, reason: string | n
 async function give(ctx: Context, tx: Tx, row: ApprovalRow, reason: string | null): Promise<ApprovalRow> {
   const act = actOf(row.verb);
   if (act === null || !(await isAsAsked(tx, row))) throw unlikeAsked(row.approval);
+  if (!(await isOfThisState(tx, row))) throw beforeRestore(row.approval);
   await tx.approvals.put([row]);
   await ctx.own.append(tx, [draft('approval.given', row, row.decidedBy, reason)]);
   await act.run(ctx, tx, act.body.parse(row.body), { asker: row.askedBy, approval: row.approval });
   return row;
+}
+
+/** R10: a state that was set back goes on with another log of its own. */
+async function isOfThisState(tx: Tx, row: ApprovalRow): Promise<boolean> {
+  const [leaf] = row.askedPos === null ? [] : await tx.leavesAt([row.askedPos]);
+  return leaf !== undefined && leaf.log === (await tx.meta(META_LOG));
 }
 
 /** R8. */
@@ -180,7 +192,7 @@ export async function runDue(ctx: Context): Promise<number> {
 async function runOne(ctx: Context, tx: Tx, approval: ApprovalId): Promise<boolean> {
   const now = ctx.clock.now();
   const row = await tx.approvals.get(approval);
-  if (row?.aloneAt == null || now < row.aloneAt) return false;
+  if (row?.aloneAt == null || now < row.aloneAt || !(await isOfThisState(tx, row))) return false;
   if (judge(askedOf(row), 'due', row.askedBy, await circleOf(tx, now), now) !== null) return false;
   await give(ctx, tx, { ...row, state: 'given', decidedAt: now }, null);
   return true;

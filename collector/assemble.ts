@@ -112,6 +112,7 @@ export async function assemble(parts: Parts): Promise<Rooms> {
     name: config.name,
     url: config.url,
     caPem: config.tls === null ? readOwn(paths.caCert) : null,
+    requireNda: config.requireNda ?? false,
     generation: () => generation,
     adoptGeneration: (next) => {
       generation = next;

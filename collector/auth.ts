@@ -12,7 +12,7 @@ import { TilsynError } from '../protocol/errors.ts';
 import type { CustomerId } from '../protocol/ids.ts';
 import { DAY_MS, MINUTE_MS, type UtcMs } from '../protocol/time.ts';
 import { SIGNIN_PREFIX, signinHash } from './people.ts';
-import { denied, may, type Verb } from './permissions.ts';
+import { denied, may, ruleOf, type Verb, withoutNda } from './permissions.ts';
 import { makeRefusals, type Refusals } from './refusals.ts';
 import type { PersonRow, SigninRow } from './store/types.ts';
 import type { Context, OwnDraft } from './types.ts';
@@ -39,7 +39,7 @@ export interface Auth {
    * @throws TilsynError `signin.missing`, `signin.expired`, `signin.refused`
    */
   signIn(header: string | undefined, address: string): Promise<Caller>;
-  /** Q13. @throws TilsynError `permission.denied`, `permission.reading` */
+  /** Q13. @throws TilsynError `permission.denied`, `permission.reading`, `permission.nda` */
   permit(caller: Caller, verb: Verb): Promise<void>;
   /** Q13, for a refusal that only a look at the thing itself shows. */
   noteRefusal(caller: Caller, verb: Verb): Promise<void>;
@@ -70,9 +70,10 @@ export function makeAuth(ctx: Context): Auth {
       return caller;
     },
     async permit(caller, verb) {
-      if (may(caller.person, verb)) return;
+      const error = refusalFor(ctx, caller.person, verb);
+      if (error === null) return;
       await refusePermission(permissions, caller, verb);
-      throw denied(caller.person, verb);
+      throw error;
     },
     noteRefusal: (caller, verb) => refusePermission(permissions, caller, verb),
     async again(caller) {
@@ -167,6 +168,13 @@ function signinEvent(
 function refuseSignin(refusals: Refusals, reason: Refusal, address: string): Promise<void> {
   const say = (from: string | null) => (n: number) => signinEvent('signin.refused', null, reason, from, n);
   return refusals.add(address, say(address), say(null));
+}
+
+/** Q11, Q12; null: they may. */
+function refusalFor(ctx: Context, person: PersonRow, verb: Verb): TilsynError | null {
+  if (!may(person, verb)) return denied(person, verb);
+  const demanded = ctx.requireNda === true && ruleOf(verb).personal === true;
+  return demanded && person.ndaPos === null ? withoutNda(verb) : null;
 }
 
 /** Q13. */

@@ -22,6 +22,8 @@ const shape = {
   keys2: z.string().nullable(),
   /** Null: own CA. Otherwise the operator's files, read at each start. */
   tls: z.strictObject({ cert: z.string(), key: z.string() }).nullable(),
+  /** True: who has no date of a non-disclosure agreement is shown no personal data (`person add --nda`). */
+  requireNda: z.boolean().optional(),
   /** Events that the agents of one customer may send in a day at full speed; absent: `EVENTS_PER_DAY` of `quotas.ts`. */
   customerEventsPerDay: z.int().min(1_000).optional(),
 };

@@ -36,7 +36,8 @@ import type { Groups, GroupWish, OwnDraft, OwnLog } from './types.ts';
 
 /** Classes of the own log's personal parts that go by the month; the others go by person or customer (G3). */
 const HOUSE_CLASSES = ['audit.event', 'audit.reading'] as const satisfies DataClass[];
-const META_LOG = 'own_log';
+/** Names the own log that is written to now. */
+export const META_LOG = 'own_log';
 const META_COLLECTOR = 'collector';
 
 export interface OwnLogOptions {

@@ -3,7 +3,7 @@
  *
  * Q11 Nobody does what this table does not give to their role; a route without a verb of it is no route.
  * Q12 What shows other people's personal data is told apart (`personal`), and can be taken away from one person whose
- *     role has it.
+ *     role has it. Where the collector demands an NDA, nobody without one is shown any.
  */
 import { TilsynError } from '../protocol/errors.ts';
 import type { PersonRow } from './store/types.ts';
@@ -68,6 +68,14 @@ export function ruleOf(verb: Verb): Rule {
 export function may({ role, reading }: Pick<PersonRow, 'role' | 'reading'>, verb: Verb): boolean {
   const rule = ruleOf(verb);
   return rule.roles.includes(role) && (reading || rule.personal !== true);
+}
+
+/** Q12: where an NDA is demanded and this person has none. */
+export function withoutNda(verb: Verb): TilsynError {
+  return new TilsynError('permission.nda', `${verb}: this collector wants a non-disclosure agreement first`, {
+    hint: 'An admin records it with `tilsyn person change ID --nda DATE`.',
+    exit: 'forbidden',
+  });
 }
 
 /** Q11, Q12. */

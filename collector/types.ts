@@ -121,6 +121,8 @@ export interface Context {
   url: string;
   /** PEM of the own CA; null where the operator's certificate is used. */
   caPem: string | null;
+  /** True: personal data is shown to those only whose NDA is recorded. Absent: to whoever's role shows it. */
+  requireNda?: boolean;
   generation(): Id<'generation'>;
   /** Tells this process of a generation that a transaction committed. */
   adoptGeneration(generation: Id<'generation'>): void;

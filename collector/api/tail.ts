@@ -181,7 +181,7 @@ class Tail {
 
 function ended(): TilsynError {
   return new TilsynError('signin.refused', 'following the log: the sign-in has ended', {
-    hint: 'Run `tilsyn login` with a new token.',
+    hint: 'See what `tilsyn whoami` says; where it fails, run `tilsyn login` with a new token.',
     exit: 'signedOut',
   });
 }

@@ -109,6 +109,17 @@ describe('events tail', () => {
     expect(JSON.stringify(t.lines)).not.toContain('person.revoked');
   });
 
+  it('Q8, Q12 ends once reading is taken away, before anything more is shown', async () => {
+    const token = await world.person('auditor');
+    const { id } = (await world.get('/v1/whoami', token)).body;
+    const t = await tail('/v1/sessions/tail', token);
+    await world.post(`/v1/people/${id}/change`, admin, { reading: false });
+    await expect.poll(() => t.state.ended).toBe(true);
+    await host.session();
+    expect(t.items()).toEqual([]);
+    expect((await world.get('/v1/sessions', token)).status).toBe(403);
+  });
+
   it('Q8 ends when the sign-in expires, at the next beat', async () => {
     const t = await tail('/v1/events/tail');
     world.clock.advance(100 * 24 * HOUR_MS);

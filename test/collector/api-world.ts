@@ -17,7 +17,7 @@ import { findOrCreateCustomerSite } from '../../collector/customers.ts';
 import { createGroups } from '../../collector/groups.ts';
 import { Ingest } from '../../collector/ingest/ingest.ts';
 import { supply } from '../../collector/ingest/supply.ts';
-import { createOwnLog } from '../../collector/journal.ts';
+import { type CollectorLog, createOwnLog } from '../../collector/journal.ts';
 import { Keyring } from '../../collector/keyring.ts';
 import { createOpener, type KeyOpener } from '../../collector/opener.ts';
 import { addPerson } from '../../collector/people.ts';
@@ -92,6 +92,8 @@ export class ApiWorld {
   failOwn = false;
   ctx!: Context;
   opener!: KeyOpener;
+  /** The own log behind `ctx.own`. */
+  journal!: CollectorLog;
   app!: FastifyInstance;
   /** What fastify says was registered. */
   readonly routes: RouteOptions[] = [];
@@ -121,6 +123,7 @@ export class ApiWorld {
     const groups = await createGroups({ ...base, keyring: this.#keyring, spans: packNamed('none') });
     this.opener = createOpener(this.#keyring, groups);
     const own = await createOwnLog({ ...base, groups });
+    this.journal = own;
     this.ctx = {
       ...base,
       telemetry: openTelemetry({ dir: join(this.dir, 'telemetry') }),

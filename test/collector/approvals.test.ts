@@ -304,6 +304,21 @@ describe('what runs', () => {
     expect([await stateOf(victim), await stateOf(gone)]).toEqual(['active', 'active']);
   });
 
+  it('R10 what was asked for before a state was set back does not run; asked for anew it does', async () => {
+    const [admin, gone] = [await add('admin'), await add('dpo')];
+    const { body } = await revoke(gone, admin, { alone: true });
+    await world.ctx.store.write((tx) => world.journal.succeed(tx, 'collector-restored'));
+    world.clock.advance(4 * DAY_MS);
+    expect(await runDue(world.ctx)).toBe(0);
+    const two = await add('admin');
+    expect(said(await approve(body.error.approval, two))).toEqual([409, 'approval.before-restore']);
+    expect(await stateOf(gone)).toBe('active');
+    const anew = await askFor(gone, admin);
+    expect(anew).not.toBe(body.error.approval);
+    expect((await approve(anew, two)).status).toBe(200);
+    expect((await refuse(body.error.approval, two)).status).toBe(200);
+  });
+
   it('Q1 a list of approvals is a reading; a dry run decides nothing', async () => {
     const [admin, gone, dpo] = [await add('admin'), await add('security'), await add('dpo')];
     const id = await askFor(gone, admin);

@@ -107,6 +107,24 @@ describe('sign-in', () => {
   });
 });
 
+describe('a collector that demands an NDA', () => {
+  it('Q12 shows personal data to those only whose date is recorded; everything else goes on', async () => {
+    world.ctx.requireNda = true;
+    const admin = await world.person('admin');
+    const token = await world.person('auditor');
+    const { status, body } = await world.get('/v1/sessions', token);
+    expect([status, body.error.code, body.error.exit]).toEqual([403, 'permission.nda', 'forbidden']);
+    expect((await world.get('/v1/events?personal=1', token)).body.error.code).toBe('permission.nda');
+    expect((await world.get('/v1/hosts', token)).status).toBe(200);
+    const { id } = (await world.get('/v1/whoami', token)).body;
+    expect((await world.post(`/v1/people/${id}/change`, admin, { nda: '2026-11-01' })).status).toBe(200);
+    expect((await world.get('/v1/sessions', token)).status).toBe(200);
+    const event = (await world.own('person.changed'))[0];
+    expect(event?.personal).toEqual({ nda: '2026-11-01' });
+    expect(JSON.stringify(event?.data)).not.toContain('2026');
+  });
+});
+
 describe('what a role may not', () => {
   it('Q13 is one event of a person and a verb at once, and one with the rest of the minute', async () => {
     const token = await world.person('auditor');
