@@ -94,16 +94,21 @@ export class GroupBook {
     return this.#live.get(group) ?? null;
   }
 
-  /** The live group that a class's item of this time belongs to; the newest `late` one where it has none. */
+  /**
+   * The live group that a class's item of this time belongs to; `late` where it has none. Of several the newest: the
+   * collector makes another for the same span only where the key of the first one was lost.
+   */
   pick(cls: string, at: UtcMs): HeldGroup | null {
+    let own: HeldGroup | null = null;
     let late: HeldGroup | null = null;
     for (const held of this.#live.values()) {
       const { signed } = held;
       if (signed.class !== cls || signed.key === null) continue;
-      if (signed.kind === 'whole' || (signed.kind === 'span' && spanHolds(signed, at))) return held;
-      if (signed.kind === 'late' && (late === null || held.id > late.id)) late = held;
+      if (signed.kind === 'whole' || (signed.kind === 'span' && spanHolds(signed, at)))
+        own = newer(own, held);
+      if (signed.kind === 'late') late = newer(late, held);
     }
-    return late;
+    return own ?? late;
   }
 
   /** Inside a transaction; `reload` after it. */
@@ -165,4 +170,8 @@ export class GroupBook {
   freeSession(session: SessionId): void {
     this.#freeSession.run(idBytes(session));
   }
+}
+
+function newer(a: HeldGroup | null, b: HeldGroup): HeldGroup {
+  return a === null || b.id > a.id ? b : a;
 }

@@ -148,7 +148,6 @@ function usageError(thrown: CommanderError, argv: readonly string[]): TilsynErro
 /** Commands of the contract (`docs/design/cli.md`) that a later version brings. */
 const RESERVED: Readonly<Record<string, readonly string[]>> = {
   '': 'erasure retention camera recording hold sweep access audit ledger'.split(' '),
-  collector: ['restore'],
   agent: ['unenrol', 'unenroll'],
   source: ['add', 'retire', 'accept-root'],
   person: ['id'],

@@ -51,6 +51,33 @@ export const TABLE: readonly Entry[] = [
     load: async () => (await import('./collector-backup.ts')).collectorBackup,
   },
   {
+    path: 'collector restore',
+    args: ['[file]'],
+    about: 'put a collector back from a backup; without FILE: only its keys, beside a database that lives',
+    example: 'tilsyn collector restore /backup/monday.tilsyn --state /var/lib/tilsyn-collector',
+    options: [
+      ...STATE,
+      ['--keys <file>', 'escrow that the backup wrote beside it: FILE.keys.age'],
+      ['--identity-file <file>', 'private half of the recipient that the escrow was made for'],
+      ['--without-keys', 'go on without keys that are lost: what was sealed then stays closed for ever'],
+      ['--keys2 <dir>', 'folder on another device for the second copy of the keys'],
+      ...DRY,
+    ],
+    load: async () => (await import('./collector-restore.ts')).collectorRestore,
+  },
+  {
+    path: 'collector keys2',
+    about: 'give the keys another second copy, where a disk died or is changed; the collector is stopped',
+    example: 'tilsyn collector keys2 --state /var/lib/tilsyn-collector --path /mnt/new-disk/tilsyn',
+    options: [
+      ...STATE,
+      ['--path <dir>', 'folder on another device for the second copy'],
+      ['--old-destroyed', 'the old disk is gone for good; without it, the keys on it count for ever'],
+      ...DRY,
+    ],
+    load: async () => (await import('./collector-keys2.ts')).collectorKeys2,
+  },
+  {
     path: 'token create',
     about: 'make an enrolment token; it is shown once',
     example: 'tilsyn token create --customer Acme --site Albertslund > token.txt',

@@ -8,6 +8,7 @@
 import { TilsynError } from '../protocol/errors.ts';
 import type { AgentId, CustomerId, PersonId } from '../protocol/ids.ts';
 import { MINUTE_MS } from '../protocol/time.ts';
+import { unconfirmedIn } from './host-state.ts';
 import type { AgentRow } from './store/types.ts';
 import type { Context, OwnDraft, Refusal } from './types.ts';
 
@@ -45,8 +46,8 @@ export function softwareOf(said: Software): Software {
  *
  * A6  After a state was set back, a host is unconfirmed until it was let in again, and each answer about it says so.
  */
-export function isUnconfirmed(ctx: Context, row: AgentRow): boolean {
-  return row.state === 'approved' && row.generation !== ctx.generation();
+export function isUnconfirmed(ctx: Pick<Context, 'generation'>, row: AgentRow): boolean {
+  return unconfirmedIn(ctx.generation(), row);
 }
 
 /** Agents of these customers; null: of all. In the order of enrolment. */
@@ -74,6 +75,8 @@ async function changeAgent(
     }
     const changed = change(found);
     if (changed === null) return found;
+    // Before the row: what is revoked stays so, also where this database is put back from an older copy (V24).
+    if (changed.row.state === 'revoked') await ctx.bury([agent]);
     await tx.agents.put([changed.row]);
     await ctx.own.append(tx, changed.events);
     return changed.row;

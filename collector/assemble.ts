@@ -119,6 +119,7 @@ export async function assemble(parts: Parts): Promise<Rooms> {
     },
     links,
     notify: commits.notify,
+    bury: (ids) => keyring.bury(ids),
     onCommit: commits.listen,
   };
   return { ctx, own, links };

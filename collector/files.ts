@@ -315,6 +315,17 @@ export function removeDatabase(path: string): boolean {
   });
 }
 
+/** Sets the side files of a database that is gone aside: they would be replayed into the next one of that name. */
+export function setSidesAside(path: string): void {
+  guarded('setting the rest of an old database aside', () => {
+    const sides = ['-wal', '-shm'].filter((suffix) => existsSync(path + suffix));
+    let n = 1;
+    while (sides.some((suffix) => existsSync(`${path}.left-${n}${suffix}`))) n += 1;
+    for (const suffix of sides) renameSync(path + suffix, `${path}.left-${n}${suffix}`);
+    if (sides.length > 0) syncDir(dirname(path));
+  });
+}
+
 /** True where a crash interrupted a quarantine: side files moved, the database itself still in place. */
 export function halfQuarantined(path: string): boolean {
   let n = 1;

@@ -34,13 +34,26 @@ export interface HostLook {
   generation: Id<'generation'>;
 }
 
-type Row = Pick<AgentRow, 'state' | 'conflictAt' | 'generation' | 'lastSeenAt'>;
+type Row = Pick<AgentRow, 'state' | 'conflictAt' | 'generation' | 'lastSeenAt' | 'firstSeenAt'>;
+
+/**
+ * True where the host was let in by a state that was set back since. One that was there and waits all the same waits
+ * for a person to say so again (V32); one that never was there just waits.
+ */
+export function unconfirmedIn(
+  generation: string,
+  row: Pick<AgentRow, 'state' | 'generation' | 'firstSeenAt'>,
+): boolean {
+  const known = row.state === 'approved' || (row.state === 'waiting' && row.firstSeenAt !== null);
+  return known && row.generation !== generation;
+}
 
 /** Pure (J12). */
 export function hostState(row: Row, { now, live, generation }: HostLook): HostState {
-  if (row.state === 'revoked' || row.state === 'waiting') return row.state;
+  const unconfirmed = unconfirmedIn(generation, row);
+  if (row.state === 'revoked' || (row.state === 'waiting' && !unconfirmed)) return row.state;
   if (row.conflictAt !== null) return 'conflict';
-  if (row.generation !== generation) return 'unconfirmed';
+  if (unconfirmed) return 'unconfirmed';
   if (row.lastSeenAt === null) return 'never-connected';
   const silentMs = now - row.lastSeenAt;
   if (live && silentMs <= DEAD_MS) return 'online';

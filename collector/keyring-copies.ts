@@ -46,6 +46,8 @@ export interface CopiesOptions {
   /** A folder on another device; null: none. */
   second: string | null;
   random: Random;
+  /** True: `second` is a new one; it is made even where another second copy exists. */
+  fresh?: boolean;
 }
 
 /**
@@ -105,7 +107,7 @@ function exists(hint: string): TilsynError {
  * Opens what there is.
  * @throws TilsynError `keyring.absent` where neither copy is there; `keyring.mismatch` (V7)
  */
-export async function openCopies({ dir, second, random }: CopiesOptions): Promise<Copies> {
+export async function openCopies({ dir, second, random, fresh }: CopiesOptions): Promise<Copies> {
   const findings: KeyringFinding[] = [];
   let one = SlotFile.open(slotsAt(dir));
   let two = second === null ? null : SlotFile.open(slotsAt(second));
@@ -120,7 +122,7 @@ export async function openCopies({ dir, second, random }: CopiesOptions): Promis
     });
   }
   const expected = header.copies === 2;
-  if (two === null && second !== null && !expected) {
+  if (two === null && second !== null && (!expected || fresh === true)) {
     ensureStateDir(second);
     two = SlotFile.create(slotsAt(second));
   }
@@ -147,7 +149,8 @@ const NO_SECOND: KeyringFinding = {
 };
 const SECOND_ABSENT: KeyringFinding = {
   code: 'keyring.second-absent',
-  message: 'the second copy of the keys is not there: nothing can be erased completely until it is back',
+  message:
+    'the second copy of the keys is not there: nothing can be erased completely until it is back, or another takes its place (`tilsyn collector keys2`)',
   count: 0,
 };
 

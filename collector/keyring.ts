@@ -13,6 +13,7 @@ import { TilsynError } from '../protocol/errors.ts';
 import { type GroupId, type Id, newId, type Random } from '../protocol/ids.ts';
 import { openWrap, x25519Private } from '../protocol/seal.ts';
 import { publicText } from '../protocol/sign.ts';
+import { ensureStateDir } from './files.ts';
 import {
   type Copies,
   type CopiesOptions,
@@ -28,6 +29,8 @@ import { decodeSlot, encodeSlot, keyOf, SlotFile } from './slots.ts';
 import type { WrapRow } from './store/types.ts';
 import type { FaultSeam } from './types.ts';
 
+/** Whose slot was damaged. */
+const NOBODY = '0'.repeat(32);
 const ORIGIN_INFO = 'tilsyn/origin/v1';
 
 export interface KeyringOptions extends CopiesOptions {
@@ -111,12 +114,49 @@ export class Keyring {
     const files: SlotFile[] = [];
     try {
       for (const folder of second === null ? [dir] : [second, dir]) {
+        ensureStateDir(folder);
         const path = slotsAt(folder);
         files.push(SlotFile.open(path) ?? SlotFile.create(path));
       }
       await laySlots(files, escrow, mismatch);
     } finally {
       for (const file of files) file.close();
+    }
+  }
+
+  /**
+   * Brings what copies are there together, and makes `to` the second one: whole and flushed before this resolves.
+   * @param from folder of the second copy of before; null: none, or lost
+   * @throws TilsynError `keyring.mismatch`, `keyring.absent`
+   */
+  static async copyTo(options: CopiesOptions & { to: string }): Promise<void> {
+    const { dir, second, random, to } = options;
+    const before = await openCopies({ dir, second, random });
+    await reconcile(before);
+    before.first.close();
+    before.second?.close();
+    const after = await openCopies({ dir, second: to, random, fresh: true });
+    await reconcile(after);
+    after.first.close();
+    after.second?.close();
+  }
+
+  /** Overwrites every key of a second copy that is not used any more, in place, and reads it back. */
+  static async overwrite(folder: string): Promise<void> {
+    const file = SlotFile.open(slotsAt(folder));
+    if (file === null) return;
+    try {
+      const live: { slot: number; group: GroupId }[] = [];
+      file.scan((slot, found) => {
+        if (found.state !== 'free' && found.state !== 'header')
+          live.push({ slot, group: 'group' in found ? found.group : (NOBODY as GroupId) });
+      });
+      const tombs = live.map(({ slot, group }) => ({ slot, bytes: encodeSlot({ state: 'erased', group }) }));
+      for (const { slot, bytes } of tombs) file.write(slot, bytes);
+      await file.flush();
+      for (const { slot, bytes } of tombs) readBack(file, slot, bytes);
+    } finally {
+      file.close();
     }
   }
 

@@ -9,11 +9,15 @@ import type { Surroundings } from './assemble.ts';
 import { type BackupOptions, type BackupResult, backUp } from './backup.ts';
 import { type InitOptions, type InitResult, makeCollector } from './init.ts';
 import { createLog } from './log.ts';
+import { type RestoreOptions, type RestoreResult, restore as restoreState } from './restore.ts';
 import { startCollector } from './running.ts';
+import { replaceSecond, type SecondOptions, type SecondResult } from './second.ts';
 import type { Context, FaultSeam } from './types.ts';
 
 export type { BackupOptions, BackupResult } from './backup.ts';
 export type { InitOptions, InitResult } from './init.ts';
+export type { RestoreOptions, RestoreResult } from './restore.ts';
+export type { SecondOptions, SecondResult } from './second.ts';
 
 /** Handed in by tests; the product leaves them away. */
 export interface Outside {
@@ -73,6 +77,16 @@ export async function init(options: InitOptions & Outside): Promise<InitResult> 
 /** Backs a collector up, running or not. @throws TilsynError */
 export async function backup(options: BackupOptions & Outside): Promise<BackupResult> {
   return await backUp(options, version(), surroundings(options));
+}
+
+/** Puts a collector back from a backup. @throws TilsynError */
+export async function restore(options: RestoreOptions & Outside): Promise<RestoreResult> {
+  return await restoreState(options, surroundings(options));
+}
+
+/** Gives the keys another second copy. @throws TilsynError */
+export async function keys2(options: SecondOptions & Outside): Promise<SecondResult> {
+  return await replaceSecond(options, surroundings(options));
 }
 
 /** Runs the collector of a state directory until it is stopped. @throws TilsynError */

@@ -196,6 +196,8 @@ export async function revokeIn(ctx: Context, tx: Tx, wanted: Revocation): Promis
   if (row === null) throw unknownPerson();
   if (row.state === 'revoked') return row;
   await refuseLastAdmin(tx, row, ctx.clock.now());
+  // Before the rows (V24): a database that is put back from an older copy does not bring them back.
+  await ctx.bury([person]);
   const gone: PersonRow = { ...row, state: 'revoked' };
   const signins = await tx.signins.list({ person });
   await tx.people.put([gone]);

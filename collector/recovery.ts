@@ -12,6 +12,7 @@ import type { GroupId } from '../protocol/ids.ts';
 import { type Clock, SECOND_MS, toIso } from '../protocol/time.ts';
 import type { Keyring } from './keyring.ts';
 import { endOrphans, type Orphans } from './orphans.ts';
+import { settleRevocations } from './revocations.ts';
 import type { GroupRow, Store } from './store/types.ts';
 import type { Groups, OwnDraft, OwnLog } from './types.ts';
 
@@ -71,6 +72,8 @@ export async function recover(options: RecoverOptions): Promise<Recovery> {
   await finishErasures(options, interrupted);
   if (!keyring.complete) findings.push(...secondAbsent([...interrupted, ...buried, ...again]));
   if (damaged.length > 0) findings.push(unreadable(damaged));
+  const revoked = await settleRevocations(options);
+  if (revoked.agents.length + revoked.people.length > 0) findings.push(revokedAgain(revoked));
   const orphans = await endOrphans(options);
   findings.push(...orphanFindings(orphans));
   return { findings, drafts: await newlyDamaged(store, damaged), orphans: orphans.kept };
@@ -164,6 +167,38 @@ function secondAbsent(rows: readonly GroupRow[]): Finding[] {
   const message = 'erasures wait for the second copy of the keys: put it back (--keys2) and restart';
   const waiting = rows.filter((row) => row.kind !== 'oneoff');
   return waiting.length === 0 ? [] : [about('erasure.second-absent', message, waiting)];
+}
+
+function revokedAgain({ agents, people }: Awaited<ReturnType<typeof settleRevocations>>): Finding {
+  return {
+    code: 'recovery.revoked',
+    message: 'hosts or people were revoked after this database was copied: they stay revoked',
+    count: agents.length + people.length,
+    groups: [],
+  };
+}
+
+/** Erases what fell due while the collector was away: both halves, in order. @returns how many groups were due */
+export async function eraseDue(options: RecoverOptions): Promise<number> {
+  const { store, groups, own, clock } = options;
+  const now = clock.now();
+  const rows = (await store.read.groups.list({ state: 'live' })).filter(
+    ({ dueAt }) => dueAt !== null && dueAt <= now,
+  );
+  if (rows.length === 0) return 0;
+  const erasing = rows.map((row) => ({ ...row, state: 'erasing' as const, erasedBy: 'policy' }));
+  await store.write(async (tx) => {
+    await tx.groups.put(erasing);
+    const started = (row: GroupRow) => ({
+      ...doneDraft(row, 0, now, null),
+      type: 'erasure.started' as const,
+    });
+    await own.append(tx, erasing.map(started));
+    tx.afterCommit(() => groups.committed(erasing));
+  });
+  // A crash from here on leaves `erasing`: every start finishes it (V20).
+  await finishErasures(options, erasing);
+  return rows.length;
 }
 
 function unreadable(rows: readonly GroupRow[]): Finding {

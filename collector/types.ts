@@ -5,7 +5,7 @@ import type { CloseName } from '../protocol/close-code.ts';
 import type { EventData, EventPersonal, EventType } from '../protocol/event.ts';
 import type { CollectorFrame, FrameOf } from '../protocol/frame.ts';
 import type { DataClass, GroupKind, SignedGroup } from '../protocol/group.ts';
-import type { AgentId, AgreementId, GroupId, Id, Random } from '../protocol/ids.ts';
+import type { AgentId, AgreementId, GroupId, Id, PersonId, Random } from '../protocol/ids.ts';
 import type { Personal } from '../protocol/seal.ts';
 import type { Clock, UtcMs } from '../protocol/time.ts';
 import type { Counters } from './counters.ts';
@@ -129,6 +129,11 @@ export interface Context {
   links: Links;
   /** Tells live listeners (tails, sockets) that positions up to here were committed. */
   notify(through: Pos): void;
+  /**
+   * Notes durably, outside of the database, that these hosts or people are revoked (V24). Inside the transaction that
+   * revokes them, before it ends: a crash in between is finished by the next start.
+   */
+  bury(ids: readonly (AgentId | PersonId)[]): Promise<void>;
   /** Calls back after each commit; returns the way to stop that. */
   onCommit(fn: (through: Pos) => void): () => void;
 }

@@ -45,7 +45,7 @@ const UNKNOWN: Refused = {
   refusal: {
     code: 'agent.unknown',
     message: 'letting the agent in: this collector knows no such agent',
-    hint: 'Enrol the host with a token of this collector.',
+    hint: 'Enrol the host with a token of this collector, on an empty state directory; after a restore so is every host that was enrolled since the backup (docs/guide/restore.md).',
     retryAfter: null,
   },
 };

@@ -145,6 +145,7 @@ export class ApiWorld {
       adoptGeneration: () => {},
       links: { isLive: () => true, send: () => false, nudge: () => {}, close: () => {}, closeAll: () => {} },
       notify,
+      bury: (ids) => this.#keyring.bury(ids),
       onCommit: (fn) => {
         listeners.add(fn);
         return () => void listeners.delete(fn);

@@ -10,7 +10,13 @@ const [here, before] = ['a', 'b'].map((one) => one.repeat(32) as Id<'generation'
   Id<'generation'>,
 ];
 const look = (live: boolean) => ({ now: NOW, live, generation: here });
-const well = { state: 'approved', conflictAt: null, generation: here, lastSeenAt: NOW } as const;
+const well = {
+  state: 'approved',
+  conflictAt: null,
+  generation: here,
+  lastSeenAt: NOW,
+  firstSeenAt: NOW,
+} as const;
 
 describe('the state of a host', () => {
   it.each([
@@ -22,7 +28,8 @@ describe('the state of a host', () => {
     ['never-connected', false, { lastSeenAt: null }],
     ['unconfirmed', false, { generation: before, lastSeenAt: null }],
     ['conflict', true, { conflictAt: NOW, generation: before }],
-    ['waiting', true, { state: 'waiting', conflictAt: NOW }],
+    ['waiting', true, { state: 'waiting', conflictAt: NOW, firstSeenAt: null, generation: before }],
+    ['unconfirmed', false, { state: 'waiting', generation: before }],
     ['revoked', true, { state: 'revoked', conflictAt: NOW, generation: before }],
   ] as const)('J12 %s (connected: %s) where %o', (state, live, change) => {
     expect(hostState({ ...well, ...change }, look(live))).toBe(state);

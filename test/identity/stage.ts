@@ -221,6 +221,20 @@ export class Stage {
     return this.collector;
   }
 
+  /** Signs the admin in by this file from now on. */
+  signIn(tokenFile: string): void {
+    if (this.init !== null) this.init = { ...this.init, adminTokenFile: tokenFile };
+  }
+
+  /** Starts the collector, which must refuse; what it said. */
+  async startRefused(): Promise<string> {
+    const listen = `127.0.0.1:${this.port}`;
+    const where = ['--state', this.collectorState, '--listen', listen];
+    const { code, stderr } = await this.run(['collector', 'run', ...where, '-o', 'json']);
+    if (code === 0) throw new Error('the collector ran and stopped, it was to refuse');
+    return stderr;
+  }
+
   #alive(proc: Proc | null): boolean {
     if (proc?.alive !== true) throw new Error(`${proc?.name} ended by itself; see ${this.at('logs')}`);
     return true;
@@ -394,7 +408,7 @@ export class Agent {
       async () => {
         const now = await this.status();
         if (now?.collector.state !== 'live' || now.backlog > 0) return false;
-        return now.sources.every(({ position }) => position === size());
+        return now.sources.length > 0 && now.sources.every(({ position }) => position === size());
       },
       seconds,
     );
