@@ -69,7 +69,9 @@ class KeyGroups implements Groups {
   }
 
   find(agreement: AgreementId | null, cls: DataClass, kind: GroupKind, at: UtcMs): GroupRow | null {
-    return this.#index.find({ agreement, class: cls, kind, at });
+    const row = this.#index.find({ agreement, class: cls, kind, at });
+    // One whose key was lost seals nothing that could ever be opened: it counts as not made (V13).
+    return row === null || isLost(this.#options.keyring, row) ? null : row;
   }
 
   async prepare(wanted: readonly GroupWish[]): Promise<PreparedGroups> {

@@ -41,7 +41,7 @@ export interface OwnLog {
 export interface Groups {
   /** A known group, any state. */
   byId(group: GroupId): GroupRow | null;
-  /** The live or dead group of this span (or `whole` / newest `late`), if it was ever made. */
+  /** The live or dead group of this span (or `whole` / newest `late`), if it was ever made and its key not lost. */
   find(agreement: AgreementId | null, cls: DataClass, kind: GroupKind, at: UtcMs): GroupRow | null;
   /**
    * Makes what is missing: slots are durable in both files before this resolves; the rows are put inside the
