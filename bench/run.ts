@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --quick] [--strict]`
+ * `npm run bench [-- --quick] [--strict] [--only PART] [--agents N]`
  *
  * Measures what the product promises and prints it beside the promise. Without `--quick` it takes what
  * `bench/README.md` records; a promise that is missed ends with exit 1 only under `--strict`.
@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { endAll } from '../test/identity/stage.ts';
 import { agentBench } from './agent.ts';
 import { drainBench } from './drain.ts';
+import { fleetBench } from './fleet.ts';
 import { parseBench } from './parse.ts';
 import type { BenchResult } from './result.ts';
 import { table, verdictOf } from './table.ts';
@@ -19,18 +20,24 @@ const { values: args } = parseArgs({
     quick: { type: 'boolean', default: false },
     strict: { type: 'boolean', default: false },
     only: { type: 'string' },
+    /** Of the fleet. */
+    agents: { type: 'string' },
   },
 });
 
 const plan = args.quick
-  ? { without: 80_000, withParts: 60_000, rows: 50_000, idleSeconds: 15 }
-  : { without: 300_000, withParts: 200_000, rows: 500_000, idleSeconds: 60 };
+  ? { without: 80_000, withParts: 60_000, rows: 50_000, idleSeconds: 15, agents: 300, backlog: 20_000 }
+  : { without: 300_000, withParts: 200_000, rows: 500_000, idleSeconds: 60, agents: 2_000, backlog: 200_000 };
 
 const PARTS: readonly { name: string; measure(): Promise<BenchResult[]> }[] = [
   { name: 'parse', measure: () => parseBench() },
   { name: 'drain', measure: () => drainBench(plan) },
   { name: 'agent', measure: () => agentBench(plan) },
+<<<<<<< HEAD
   { name: 'telemetry', measure: () => telemetryAgentBench() },
+=======
+  { name: 'fleet', measure: () => fleetBench({ ...plan, agents: Number(args.agents ?? plan.agents) }) },
+>>>>>>> cb3c229 (test/hostile, bench/fleet: hostile agents beside honest ones, and a fleet of thousands)
 ];
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

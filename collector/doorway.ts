@@ -20,8 +20,8 @@ const MAX_UNPROVEN = 2_000;
 const MAX_UNPROVEN_OF_ONE = 200;
 /** A `hello` and a `proof` that offers a thousand groups to a restored collector are less than this together. */
 const MAX_BYTES_OF_SOCKET = 768 * 1024;
-const MAX_BYTES_OF_ONE = 16 * 1024 * 1024;
-const MAX_BYTES = 64 * 1024 * 1024;
+const MAX_BYTES_OF_ONE = 8 * 1024 * 1024;
+const MAX_BYTES = 32 * 1024 * 1024;
 /** Half of what is let in: those who come without having been asked find room too. */
 const CALLED_PER_SECOND = HANDSHAKES.perSecond / 2;
 const LEAST_WAIT_MS = SECOND_MS;

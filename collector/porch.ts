@@ -3,6 +3,7 @@
  * has proven anything yet. What is over waits in a line per address, without costing more than its socket.
  *
  * P5  TLS handshakes are bounded, of one address and of all; each address that waits gets its turn, one by one.
+ * P10 Where the process is late with its work, few begin at a time: those who are in come first.
  * P6  What waits is bounded too, in number and time; what is over that is cut.
  */
 import type { Socket } from 'node:net';
@@ -10,16 +11,20 @@ import { type Clock, SECOND_MS } from '../protocol/time.ts';
 import { Bucket, Buckets } from './bucket.ts';
 import { networkOf } from './doorway.ts';
 
-/** One takes about 1 ms of a core: at the most, somebody's flood costs less than half of one. */
-const STARTS = { perSecond: 400, burst: 400 };
-/** A site behind one address, or a balancer that shows its own, is let in at a quarter of that. */
-const STARTS_OF_ONE = { perSecond: 100, burst: 200 };
-/** Sockets that wait: ten seconds' worth of starts. */
+/** More than the door lets in, for people and enrolment beside agents. Few at once: each takes some ms of the loop. */
+const STARTS = { perSecond: 250, burst: 50 };
+/** A site behind one address, or a balancer that shows its own. */
+const STARTS_OF_ONE = { perSecond: 100, burst: 50 };
+/** Sockets that wait: ten seconds' worth of starts and more, for a fleet that comes back at once. */
 const MOST_WAITING = 4_000;
 const MOST_WAITING_OF_ONE = 1_000;
 /** Agents give up a connection that does not come about after 30 s. */
 const WAIT_MS = 10 * SECOND_MS;
 const LOOK_MS = 20;
+/** A look that comes so much too late says that the process has more to do than it can. */
+const LATE_MS = 80;
+/** A fleet that comes back while it brings its backlogs is still let in within a minute. */
+const STARTS_WHEN_LATE = 8;
 
 interface Waiting {
   socket: Socket;
@@ -35,6 +40,9 @@ export class Porch {
   readonly #lines = new Map<string, Waiting[]>();
   readonly #cut: () => void;
   #waiting = 0;
+  /** Handshakes begun since the last look. */
+  #begun = 0;
+  #late = false;
   #cancel: (() => void) | null = null;
 
   /** @param cut told of each socket that was over the bounds */
@@ -49,7 +57,8 @@ export class Porch {
   enter(socket: Socket, begin: () => void): void {
     const network = networkOf(socket.remoteAddress ?? '');
     const line = this.#lines.get(network);
-    if (line === undefined && this.#take(network)) {
+    if (this.#waiting === 0 && !this.#late && this.#take(network)) {
+      this.#arm();
       begin();
       return;
     }
@@ -76,7 +85,9 @@ export class Porch {
 
   #take(network: string): boolean {
     const own = this.#each.of(network);
-    return own.has() && this.#all.take() && own.take();
+    if (!own.has() || !this.#all.take()) return false;
+    this.#begun += 1;
+    return own.take();
   }
 
   #end(socket: Socket): void {
@@ -87,10 +98,16 @@ export class Porch {
   }
 
   #arm(): void {
-    this.#cancel ??= this.#clock.after(LOOK_MS, () => {
+    if (this.#cancel !== null) return;
+    const due = this.#clock.mono() + LOOK_MS;
+    this.#cancel = this.#clock.after(LOOK_MS, () => {
       this.#cancel = null;
+      this.#late = this.#clock.mono() - due > LATE_MS;
+      const busy = this.#begun > 0;
+      this.#begun = 0;
       this.#round();
-      if (this.#waiting > 0) this.#arm();
+      // Looks go on for as long as anything begins: how late they are is what the pace goes by.
+      if (busy || this.#waiting > 0 || this.#late) this.#arm();
     });
   }
 
@@ -99,6 +116,7 @@ export class Porch {
     for (let went = true; went; ) {
       went = false;
       for (const [network, line] of [...this.#lines]) {
+        if (this.#late && this.#begun >= STARTS_WHEN_LATE) return;
         if (this.#next(network, line)) went = true;
       }
     }

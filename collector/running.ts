@@ -120,6 +120,7 @@ async function start(settings: RunSettings, around: Surroundings, undo: Undo): P
   const port = new Port({
     tls,
     clock: ctx.clock,
+    faults: ctx.faults,
     agent: (socket, channel, proven) => void new AgentSocket(gate, socket, channel, proven),
     offence: (reason) => {
       ctx.counters.add('turned_away');

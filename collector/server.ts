@@ -23,7 +23,7 @@ import type { OffenceReason } from '../protocol/words.ts';
 import type { KeyPairPem } from './certs.ts';
 import { Doorway, type Visitor } from './doorway.ts';
 import { Porch } from './porch.ts';
-import type { Refusal } from './types.ts';
+import type { FaultSeam, Refusal } from './types.ts';
 
 export const AGENT_PATH = '/v1/agent';
 
@@ -64,6 +64,7 @@ const MAX_BODY_BYTES = 256 * 1024;
 export interface PortOptions {
   tls: KeyPairPem;
   clock: Clock;
+  faults: FaultSeam;
   /** A socket of an agent; it has proven nothing yet. `proven` is called when it has. */
   agent(socket: WebSocket, channel: string, proven: () => void): void;
   /** Somebody was sent away or cut for too much of something. */
@@ -117,11 +118,13 @@ export class Port {
   #putPorchBefore(): void {
     const secure = this.#server.listeners('connection');
     this.#server.removeAllListeners('connection');
-    this.#server.on('connection', (socket: Socket) =>
-      this.#porch.enter(socket, () => {
-        for (const begin of secure) begin.call(this.#server, socket);
-      }),
-    );
+    this.#server.on('connection', (socket: Socket) => {
+      const begin = () => {
+        for (const listener of secure) listener.call(this.#server, socket);
+      };
+      if (this.#options.faults.broken?.('no-door')) begin();
+      else this.#porch.enter(socket, begin);
+    });
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -138,7 +141,7 @@ export class Port {
       turnAway(socket, STOPPING);
       return;
     }
-    const visitor = this.#doorway.enter(request.socket.remoteAddress ?? '');
+    const visitor = this.#enter(request.socket.remoteAddress ?? '');
     this.#sockets.handleUpgrade(request, socket, head, (ws) => {
       socket.off('error', onError);
       if (typeof visitor === 'number') this.#sendAway(ws, visitor);
@@ -146,6 +149,12 @@ export class Port {
     });
     // Also where the upgrade came to nothing.
     if (typeof visitor !== 'number') socket.once('close', visitor.leave);
+  }
+
+  #enter(address: string): Visitor | number {
+    // A build broken on purpose (P4, P9): everybody may come in, and send what they like.
+    if (this.#options.faults.broken?.('no-door')) return { sent: () => true, leave: () => {} };
+    return this.#doorway.enter(address);
   }
 
   #letIn(ws: WebSocket, socket: Duplex, channel: string, visitor: Visitor): void {

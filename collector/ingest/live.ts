@@ -153,6 +153,11 @@ export class Live {
       this.#offend('unexpectedFrame', 'batch.log', 'its log was not in the hello');
       return;
     }
+    if (this.#deps.ctx.faults.broken?.('no-credits')) {
+      // A build broken on purpose (S2, S8): whatever comes is taken and waits in memory.
+      ingest.submit({ sender, frame, settled: () => {} });
+      return;
+    }
     const taken = this.#window.take(frame.events.length, bytes);
     if (taken === 'too-large') {
       this.#offend('flowExceeded', 'batch.too-large', 'it is larger than a batch may be');

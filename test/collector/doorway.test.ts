@@ -88,7 +88,7 @@ describe('the door for agents', () => {
     one?.leave();
     const many = enter(door, '192.0.2.1', 50);
     const taken = many.filter((visitor) => visitor.sent(512 * 1024)).length;
-    expect(taken).toBe(32);
+    expect(taken).toBe(16);
     // Another address is not its neighbour's keeper; who has left makes room.
     expect(enter(door, '192.0.2.2', 1)[0]?.sent(512 * 1024)).toBe(true);
     for (const visitor of many) visitor.leave();

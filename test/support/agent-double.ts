@@ -38,6 +38,7 @@ export async function http(
   path: string,
   body?: unknown,
   headers: Record<string, string> = {},
+  from: string | null = null,
 ): Promise<Answer> {
   const { hostname, port } = new URL(`https://${address}`);
   const ask = request({
@@ -47,6 +48,7 @@ export async function http(
     path,
     ca,
     agent: false,
+    ...(from === null ? {} : { localAddress: from }),
     headers: { 'content-type': 'application/json', ...headers },
   });
   ask.end(body === undefined ? undefined : JSON.stringify(body));
@@ -183,6 +185,8 @@ export class AgentDouble {
   applied: { generation: string | null; n: number } = { generation: null, n: 0 };
   acked = new Map<string, number>();
   groups: SignedGroup[] = [];
+  /** Local address that it connects from; null: any. */
+  from: string | null = null;
 
   constructor({ address, ca, token }: DoubleOptions) {
     this.address = address;
@@ -220,7 +224,15 @@ export class AgentDouble {
   }
 
   async enrol(change: object = {}): Promise<Answer> {
-    const answer = await http(this.address, this.ca, 'POST', '/v1/enrol', this.enrolBody(change));
+    const answer = await http(
+      this.address,
+      this.ca,
+      'POST',
+      '/v1/enrol',
+      this.enrolBody(change),
+      {},
+      this.from,
+    );
     if (answer.status === 200) {
       this.applied.generation ??= String(answer.body.generation);
       this.groups = answer.body.groups as SignedGroup[];
@@ -249,7 +261,7 @@ export class AgentDouble {
   }
 
   async open(): Promise<DoubleLink> {
-    return await DoubleLink.open(this.address, this.ca);
+    return await DoubleLink.open(this.address, this.ca, this.from === null ? {} : { from: this.from });
   }
 
   /** Connects and proves itself; returns what came then, also a refusal. */
@@ -322,13 +334,18 @@ export class DoubleLink {
     ws.on('error', () => {});
   }
 
-  static async open(address: string, ca: string, options: { protocol?: string; path?: string } = {}) {
+  static async open(
+    address: string,
+    ca: string,
+    options: { protocol?: string; path?: string; from?: string } = {},
+  ) {
     const { hostname, port } = new URL(`https://${address}`);
     const socket: TLSSocket = tlsConnect({
       host: hostname.replace(/^\[|\]$/g, ''),
       port: Number(port),
       ca,
       minVersion: 'TLSv1.3',
+      ...(options.from === undefined ? {} : { localAddress: options.from }),
     });
     await once(socket, 'secureConnect');
     const channel = toB64(socket.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0)));
