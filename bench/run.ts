@@ -33,11 +33,8 @@ const PARTS: readonly { name: string; measure(): Promise<BenchResult[]> }[] = [
   { name: 'parse', measure: () => parseBench() },
   { name: 'drain', measure: () => drainBench(plan) },
   { name: 'agent', measure: () => agentBench(plan) },
-<<<<<<< HEAD
   { name: 'telemetry', measure: () => telemetryAgentBench() },
-=======
   { name: 'fleet', measure: () => fleetBench({ ...plan, agents: Number(args.agents ?? plan.agents) }) },
->>>>>>> cb3c229 (test/hostile, bench/fleet: hostile agents beside honest ones, and a fleet of thousands)
 ];
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
