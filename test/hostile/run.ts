@@ -172,10 +172,10 @@ function percentile(values: readonly number[], share: number): number {
 }
 
 function report(behaviour: Behaviour, played: Played): void {
-  const { p99, grownMb, rows, reasons, did } = played;
-  console.log(
-    `    p99 ${p99.toFixed(0)} ms, ${grownMb.toFixed(0)} MB more, ${rows} events (${reasons.join(', ')})`,
-  );
+  const { p99, p50, cpu, grownMb, rows, reasons, did } = played;
+  const latency = `p99 ${p99.toFixed(0)} ms, median ${p50.toFixed(0)} ms`;
+  const cost = `${cpu.toFixed(1)} s of CPU, ${grownMb.toFixed(0)} MB more`;
+  console.log(`    ${latency}, ${cost}, ${rows} events (${reasons.join(', ')})`);
   console.log(`    in ${behaviour.seconds} s it did: ${did}`);
   for (const problem of played.problems) console.log(`    ${problem}`);
 }
