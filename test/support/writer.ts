@@ -100,6 +100,10 @@ export class RowWriter {
     return this.#rotated('rename', old);
   }
 
+  get path(): string {
+    return this.#o.path;
+  }
+
   /** `copytruncate` of logrotate; nothing is written in between. */
   copyTruncate(): Rotation {
     this.#finishHalf();
