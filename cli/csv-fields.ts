@@ -29,3 +29,6 @@ export const ALERT_CSV = words(`
 export const APPROVAL_CSV = words(
   'id verb body state askedBy askedAt reason expiresAt approvers aloneAt decidedBy decidedAt',
 );
+export const WEBHOOK_CSV = words(`
+  id url customer customerId state failingSince failures lastStatus lastReason triedAt delivered deliveredAt waiting
+  createdBy createdAt`);

@@ -8,6 +8,7 @@ import { fromPem } from '../protocol/sign.ts';
 import type { Clock } from '../protocol/time.ts';
 import { type CollectorConfig, statePaths } from './config.ts';
 import { Counters } from './counters.ts';
+import { webhookFiles } from './deliver/files.ts';
 import { readText } from './files.ts';
 import { createGroups } from './groups.ts';
 import { LinkRegistry } from './ingest/links.ts';
@@ -118,6 +119,7 @@ export async function assemble(parts: Parts): Promise<Rooms> {
       generation = next;
     },
     links,
+    webhooks: webhookFiles(paths.webhooks),
     notify: commits.notify,
     bury: (ids) => keyring.bury(ids),
     onCommit: commits.listen,

@@ -46,6 +46,7 @@ export function statePaths(dir: string) {
     serverKey: at('server.key'),
     slots: at('keys.slots'),
     adminToken: at('admin.token'),
+    webhooks: at('webhooks'),
     /** Folder: a file of samples per agreement. */
     telemetry: at('telemetry'),
   };

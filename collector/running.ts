@@ -134,7 +134,7 @@ async function start(settings: RunSettings, around: Surroundings, undo: Undo): P
   const duties = await openDuties(ctx);
   undo.add(() => duties.close());
   const address = await port.listen(listen);
-  duties.start();
+  await duties.start();
   undo.add(takeCare(dir, config, rooms, keyring, port));
   undo.add(thinRegularly(ctx));
   const metrics = await tellMetrics(settings, ctx, gate, keyring, undo);

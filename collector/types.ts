@@ -10,7 +10,7 @@ import type { Personal } from '../protocol/seal.ts';
 import type { Clock, UtcMs } from '../protocol/time.ts';
 import type { Counters } from './counters.ts';
 import type { Telemetry } from './store/telemetry.ts';
-import type { GroupRow, Pos, Reader, Store, Tx, WrapRow } from './store/types.ts';
+import type { GroupRow, Pos, Reader, Store, Tx, WebhookId, WrapRow } from './store/types.ts';
 
 /**
  * Test-only seam, `{}` in the product: a crash, a failed write or a build broken on purpose. Never read from the
@@ -100,6 +100,24 @@ export interface Links {
   closeAll(name: CloseName, refusal: Refusal | null): void;
 }
 
+/** Where a webhook is, and what it shares with us. */
+export interface WebhookFile {
+  url: string;
+  /** Key of its signatures, as text. */
+  secret: string;
+  /** PEM of the CA of its certificate; null: the system's roots. */
+  ca: string | null;
+}
+
+/** Files of webhooks in the state directory (`deliver/files.ts`); none of it is in the database. */
+export interface WebhookFiles {
+  /** Null where there is none, or none that can be read. */
+  read(webhook: WebhookId): WebhookFile | null;
+  write(webhook: WebhookId, file: WebhookFile): void;
+  /** Removes the files of all but these. */
+  keepOnly(webhooks: readonly WebhookId[]): void;
+}
+
 /** Everything that the collector's features share; made once in `main.ts`. */
 export interface Context {
   store: Store;
@@ -127,6 +145,7 @@ export interface Context {
   /** Tells this process of a generation that a transaction committed. */
   adoptGeneration(generation: Id<'generation'>): void;
   links: Links;
+  webhooks: WebhookFiles;
   /** Tells live listeners (tails, sockets) that positions up to here were committed. */
   notify(through: Pos): void;
   /**

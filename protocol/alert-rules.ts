@@ -118,6 +118,11 @@ export interface AlertSubject {
   agent: EventData<'alert.raised'>['agent'];
 }
 
+/** Whether what an event says of who is told means that webhooks are. */
+export function isForPeople(check: AlertCheck, notify: Notify): boolean {
+  return notify === 'all' || (notify === 'audit' && ABOUT_TILSYN.has(check));
+}
+
 /** The event of a transition. */
 export function alertEvent(
   subject: AlertSubject,

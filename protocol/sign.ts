@@ -1,10 +1,12 @@
 /**
  * Signatures. Every one is Ed25519 over `"tilsyn/<name>/v1" ‖ 0 ‖ JCS(object without sig)`; the name keeps a
- * signature made for one purpose from being read as another. Nothing else in the product signs or verifies.
+ * signature made for one purpose from being read as another. Nothing else in the product signs or verifies;
+ * what goes to webhooks is signed with a shared secret, because their receivers are other people's programs.
  *
  * X3  A signature never verifies for another name, another content or another key.
  */
 import {
+  createHmac,
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
@@ -73,4 +75,12 @@ export function fromPem(pem: string): KeyObject {
   } catch (cause) {
     throw new TilsynError('key.unreadable', 'reading a private key: not a PEM key', { cause });
   }
+}
+
+/**
+ * What a webhook carries in `Tilsyn-Signature`: HMAC-SHA-256 over `timestamp "." body`, under a secret that the
+ * receiver has too. Any language checks it in three lines.
+ */
+export function deliverySignature(secret: string, timestamp: string, body: string): string {
+  return `v1=${createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')}`;
 }

@@ -18,6 +18,7 @@ import { sessionRoutes } from './sessions.ts';
 import { makeTails } from './tail.ts';
 import { telemetryRoutes } from './telemetry.ts';
 import { tokenRoutes } from './tokens.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 const NOUNS = [
   peopleRoutes,
@@ -28,6 +29,7 @@ const NOUNS = [
   agreementRoutes,
   coverageRoutes,
   alertRoutes,
+  webhookRoutes,
   telemetryRoutes,
   approvalRoutes,
 ];

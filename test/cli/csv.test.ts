@@ -119,6 +119,7 @@ describe('H4', () => {
     'token create': '--customer Acme --site Albertslund --dry-run',
     'person add': '--role auditor --dry-run',
     'agreement create': '--customer Acme --dry-run',
+    'webhook add': '--url https://alerts.example/ --make-secret --dry-run',
     'host show': 'srv-01',
     'telemetry show': 'srv-01',
     'host approve': 'srv-01 --dry-run',
@@ -141,6 +142,8 @@ describe('H4', () => {
     'approval refuse',
     'person revoke',
     'alert ack',
+    'webhook remove',
+    'webhook test',
   ];
 
   it.each(TABLE.map(({ path }) => path).filter((path) => ![...NO_ANSWER, ...NEEDS_MORE].includes(path)))(

@@ -14,6 +14,7 @@ import { defaultAgreement } from '../../collector/agreements.ts';
 import { registerApi } from '../../collector/api/index.ts';
 import { Counters } from '../../collector/counters.ts';
 import { findOrCreateCustomerSite } from '../../collector/customers.ts';
+import { webhookFiles } from '../../collector/deliver/files.ts';
 import { createGroups } from '../../collector/groups.ts';
 import { Ingest } from '../../collector/ingest/ingest.ts';
 import { supply } from '../../collector/ingest/supply.ts';
@@ -144,6 +145,7 @@ export class ApiWorld {
       generation: () => '0'.repeat(32) as Id<'generation'>,
       adoptGeneration: () => {},
       links: { isLive: () => true, send: () => false, nudge: () => {}, close: () => {}, closeAll: () => {} },
+      webhooks: webhookFiles(join(this.dir, 'webhooks')),
       notify,
       bury: (ids) => this.#keyring.bury(ids),
       onCommit: (fn) => {

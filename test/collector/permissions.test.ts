@@ -60,6 +60,16 @@ const CASES: Readonly<Record<string, Case>> = {
   'GET /v1/hosts/:host/telemetry': {
     asks: (s) => [`/v1/hosts/${s.host}/telemetry`, `/v1/hosts/${s.hostName}/telemetry`],
   },
+  'GET /v1/webhooks': { list: '/v1/webhooks', shows: (side) => side.webhook },
+  'POST /v1/webhooks': {
+    asks: (s) =>
+      [s.customer, s.customerName].map((customer) => [
+        '/v1/webhooks',
+        { url: 'https://alerts.example/', customer, ...DRY },
+      ]),
+  },
+  'POST /v1/webhooks/:webhook/remove': { asks: (s) => [[`/v1/webhooks/${s.webhook}/remove`, DRY]] },
+  'POST /v1/webhooks/:webhook/test': { asks: (s) => [[`/v1/webhooks/${s.webhook}/test`, DRY]] },
   'GET /v1/tokens': { list: '/v1/tokens', shows: (side) => side.token },
   'POST /v1/tokens': {
     asks: (s) => [
@@ -190,7 +200,7 @@ describe('the table', () => {
 
   it('an auditor changes nothing, and nobody who may not read is shown a session', () => {
     const verbs = Object.keys(PERMISSIONS) as Verb[];
-    const changes = /\.(ack|add|change|create|approve|refuse|resolve|revoke)$/;
+    const changes = /\.(ack|add|remove|test|change|create|approve|refuse|resolve|revoke)$/;
     expect(
       verbs.filter((verb) => may({ role: 'auditor', reading: true }, verb) && changes.test(verb)),
     ).toEqual([]);

@@ -21,6 +21,7 @@ export interface Side {
   /** To revoke somebody of this customer who could approve. */
   approval: string;
   alert: string;
+  webhook: string;
 }
 export const ABSENT: Side = {
   customer: '0'.repeat(32),
@@ -35,6 +36,7 @@ export const ABSENT: Side = {
   person: '6'.repeat(32),
   approval: '8'.repeat(32),
   alert: '7'.repeat(32),
+  webhook: '8'.repeat(32),
 };
 
 /** A role, and the same without reading where that makes a difference (Q12). */
@@ -93,6 +95,8 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
   const person = (await world.post('/v1/people', admin, { role: 'auditor', customers: [row.customer] })).body
     .id;
   const dpo = (await world.post('/v1/people', admin, { role: 'dpo', customers: [row.customer] })).body.id;
+  const hook = { url: 'https://alerts.example/', customer: row.customer };
+  const webhook = (await world.post('/v1/webhooks', admin, hook)).body.id;
   return {
     ...names,
     customer: row.customer,
@@ -104,5 +108,6 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
     person,
     approval: (await world.post(`/v1/people/${dpo}/revoke`, admin, { reason: 'left' })).body.error.approval,
     alert,
+    webhook,
   };
 }
