@@ -1,8 +1,8 @@
 /**
  * The agent's alerts: steps each machine with what was measured, and writes what came of it.
  *
- * T17 A transition, the state of its machine and those of all others are one transaction: after a crash at any
- *     moment an alert goes on where its events say that it is, and no transition is said twice or left out.
+ * T17 Transitions and the states of the machines that came to them are one transaction: after a crash at any moment
+ *     an alert goes on where its events say that it is, and no transition is said twice or left out.
  * T18 Where a transition could not be stored, the machine stays where it was and comes to it again.
  */
 import type { AlertCheck, AlertLevel, Notify } from '../../protocol/alert.ts';

@@ -22,6 +22,8 @@ import { type Own, watchedOf, watchedOfDevice } from './watched.ts';
 const LOOK_MS = MINUTE_MS;
 /** Timers are late: a measurement may stand for half of one more. */
 const SLACK = 1.5;
+/** Also where the last look took longer than there was time. */
+const LEAST_MS = 1_000;
 /** A look that comes so much before its time counts as on time. */
 const EARLY_MS = 500;
 const MB = 1024 * 1024;
@@ -110,8 +112,10 @@ export class Telemetry {
     };
   }
 
-  #everyMs(): number {
-    return Math.min(LOOK_MS, this.#deps.sampling?.everyMs ?? LOOK_MS);
+  /** Until the next look, or the next sample where that comes first. */
+  #waitMs(): number {
+    if (this.#deps.sampling === null) return LOOK_MS;
+    return Math.min(LOOK_MS, Math.max(LEAST_MS, this.#dueAt - this.#deps.clock.mono()));
   }
 
   async #tick(): Promise<void> {
@@ -123,7 +127,7 @@ export class Telemetry {
       log.trouble('telemetry', error);
     }
     if (this.#stopped) return;
-    this.#cancel = clock.after(this.#everyMs(), () => {
+    this.#cancel = clock.after(this.#waitMs(), () => {
       this.#turn = this.#tick();
     });
   }
@@ -131,15 +135,16 @@ export class Telemetry {
   async #look(): Promise<void> {
     const { clock, sampling } = this.#deps;
     const due = sampling !== null && clock.mono() >= this.#dueAt - EARLY_MS;
+    // From here on: a sample that fails is taken again at its next time, not at once.
+    if (due) this.#dueAt = clock.mono() + sampling.everyMs;
     const disks = due ? await this.#probe.disks() : new Map<string, Space | null>();
     const own = await this.#own();
     if (this.#stopped) return;
-    const watched = watchedOf(own, this.#everyMs() * SLACK);
+    const watched = watchedOf(own, Math.min(LOOK_MS, sampling?.everyMs ?? LOOK_MS) * SLACK);
     if (!due) {
       this.#write(watched, null);
       return;
     }
-    this.#dueAt = clock.mono() + sampling.everyMs;
     const indexed = this.#index(disks);
     const sample = this.#sample(indexed);
     this.#history = recent([...this.#history, sample], sample.at);
@@ -159,11 +164,16 @@ export class Telemetry {
   #write(watched: Parameters<Alerts['look']>[0], sample: Sample | null): void {
     const { store, clock } = this.#deps;
     const arrived = this.#outbox.arrived();
-    const fitted = this.#alerts.look(watched, clock.now(), () => {
+    let fitted = false;
+    const beside = () => {
       if (sample !== null) store.add(sample);
       if (arrived !== null) store.saveSent(arrived);
-    });
-    if (!fitted && sample !== null) this.#notStored += 1;
+    };
+    try {
+      fitted = this.#alerts.look(watched, clock.now(), beside);
+    } finally {
+      if (!fitted && sample !== null) this.#notStored += 1;
+    }
     this.#outbox.send();
   }
 

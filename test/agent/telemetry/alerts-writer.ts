@@ -5,8 +5,8 @@ import { openJournal } from '../../../agent/journal-open.ts';
 import { ensureAgentKey, ensureDigestKey } from '../../../agent/keys.ts';
 import { Alerts } from '../../../agent/telemetry/alerts.ts';
 import type { FaultSeam } from '../../../agent/types.ts';
-import { systemClock, utcMs } from '../../../protocol/time.ts';
-import { SERIES } from './series.ts';
+import { systemClock } from '../../../protocol/time.ts';
+import { at as measured, STEPS } from './series.ts';
 
 const [dir = '', identity = '{}', from = '0', point = '', at = '0'] = process.argv.slice(2);
 let hits = 0;
@@ -29,8 +29,8 @@ const { journal, telemetry } = openJournal({
   faults,
 });
 const alerts = new Alerts({ store: telemetry, journal, random: randomBytes, notify: 'all' });
-for (let n = Number(from); n < SERIES.length; n += 1) {
-  alerts.look([{ check: 'cpu', index: null, value: SERIES[n] ?? 0 }], utcMs((n + 1) * 60_000));
+for (let n = Number(from); n < STEPS; n += 1) {
+  alerts.look(...measured(n));
   // A pipe of the kernel: what was written here is read by the parent although this process dies.
   writeSync(1, `${n + 1}\n`);
 }

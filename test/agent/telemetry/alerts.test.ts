@@ -8,17 +8,13 @@ import { Alerts } from '../../../agent/telemetry/alerts.ts';
 import { TilsynError } from '../../../protocol/errors.ts';
 import { utcMs } from '../../../protocol/time.ts';
 import { type World, world } from '../support.ts';
-import { SERIES } from './series.ts';
+import { at, STEPS } from './series.ts';
 import { alertEvents } from './world.ts';
 
 const WRITER = fileURLToPath(new URL('./alerts-writer.ts', import.meta.url));
 
 const alertsOf = (w: World) =>
   new Alerts({ store: w.telemetry, journal: w.journal, random: randomBytes, notify: 'all' });
-
-function look(alerts: Alerts, n: number): void {
-  alerts.look([{ check: 'cpu', index: null, value: SERIES[n] ?? 0 }], utcMs((n + 1) * 60_000));
-}
 
 /** What happened, with the episodes numbered instead of named. */
 function story(w: World): string[] {
@@ -38,7 +34,7 @@ function phaseOf(w: World): string {
 function undisturbed(): string[] {
   const w = world();
   const alerts = alertsOf(w);
-  for (const n of SERIES.keys()) look(alerts, n);
+  for (let n = 0; n < STEPS; n++) alerts.look(...at(n));
   return story(w);
 }
 
@@ -54,8 +50,8 @@ test('T17 a restart between any two measurements, in every state, changes nothin
   ]);
   let w = world();
   const phases = new Set<string>();
-  for (const n of SERIES.keys()) {
-    look(alertsOf(w), n);
+  for (let n = 0; n < STEPS; n++) {
+    alertsOf(w).look(...at(n));
     w = w.reopen();
     phases.add(phaseOf(w));
   }
@@ -85,12 +81,9 @@ test('T17 killed before a commit, after one, and anywhere: the story is the same
   const kills = [
     { point: 'agent.append.before-commit', at: 1 },
     { point: 'agent.append.after-commit', at: 1 },
-    { point: 'agent.append.before-commit', at: 1 },
-    { point: 'agent.append.after-commit', at: 1 },
     { lines: 1 },
     { lines: 12 },
     { point: 'agent.append.after-commit', at: 1 },
-    { lines: 3 },
     {},
   ];
   for (const kill of kills) {
@@ -106,9 +99,10 @@ test('T17 killed before a commit, after one, and anywhere: the story is the same
         .map(({ alert, level }) => ({ alert, level })),
     ).toEqual(open ? [{ alert: last.data.alert, level: last.data.level }] : []);
   }
-  expect(from).toBe(SERIES.length);
+  expect(from).toBe(STEPS);
   expect(story(w)).toEqual(expected);
-});
+  // Seven processes of Node: slow where many suites share a machine.
+}, 180_000);
 
 test('T18 a transition that could not be stored is come to again', () => {
   const w = world();
@@ -122,12 +116,12 @@ test('T18 a transition that could not be stored is come to again', () => {
     spare: (act: () => void) => !full && w.journal.spare(act),
   };
   const alerts = new Alerts({ store: w.telemetry, journal, random: randomBytes, notify: 'all' });
-  const at = (n: number) => alerts.look([{ check: 'cpu', index: null, value: 900 }], utcMs(n * 60_000));
-  expect(at(1)).toBe(false);
-  for (const n of [2, 3, 4]) expect(() => at(n)).toThrow('journal');
+  const look = (n: number) => alerts.look([{ check: 'cpu', index: null, value: 900 }], utcMs(n * 60_000));
+  expect(look(1)).toBe(false);
+  for (const n of [2, 3, 4]) expect(() => look(n)).toThrow('journal');
   expect(alerts.open()).toEqual([]);
   full = false;
-  at(5);
+  look(5);
   expect(alertEvents(w)).toHaveLength(1);
   expect(alerts.open()).toHaveLength(1);
 });

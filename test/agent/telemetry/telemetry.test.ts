@@ -153,6 +153,25 @@ test('samples seldom: Tilsyn is looked at each minute all the same', async () =>
   expect(told(w)).toContain('raised cpu crit all');
 });
 
+test.each([10_000, 60_000, 90_000, 600_000])(
+  'a sample every %i ms, whatever the looks in between',
+  async (everyMs) => {
+    const { w, pass } = health(world(), { sampling: { everyMs } });
+    await pass(60);
+    const ats = w.telemetry.newest(1000).map(({ at }) => at);
+    expect(ats).toHaveLength(3_600_000 / everyMs + 1);
+    expect(new Set(ats.slice(1).map((at, n) => at - (ats[n] ?? 0)))).toEqual(new Set([everyMs]));
+  },
+);
+
+test('T18 a sample that found no room is counted', async () => {
+  const w = world();
+  const { telemetry, pass } = health(w);
+  w.journal.spare = () => false;
+  await pass(2);
+  expect(telemetry.status()).toMatchObject({ kept: 0, notStored: 3 });
+});
+
 test('T19 samples are sent when there is a link, and again until they have arrived', async () => {
   let w = world();
   const first = health(w);
