@@ -14,6 +14,7 @@ import { parseBench } from './parse.ts';
 import type { BenchResult } from './result.ts';
 import { table, verdictOf } from './table.ts';
 import { telemetryAgentBench } from './telemetry.ts';
+import { telemetryBench } from './telemetry-read.ts';
 
 const { values: args } = parseArgs({
   options: {
@@ -35,6 +36,7 @@ const PARTS: readonly { name: string; measure(): Promise<BenchResult[]> }[] = [
   { name: 'agent', measure: () => agentBench(plan) },
   { name: 'telemetry', measure: () => telemetryAgentBench() },
   { name: 'fleet', measure: () => fleetBench({ ...plan, agents: Number(args.agents ?? plan.agents) }) },
+  { name: 'telemetry-read', measure: () => telemetryBench({ telemetryAgents: args.quick ? 50 : 200 }) },
 ];
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
