@@ -23,7 +23,7 @@ export const COUNTERS = {
   telemetry_malformed: 'Samples that are not as they must be; dropped.',
   telemetry_clock: 'Samples of a time that cannot be; dropped.',
   telemetry_quota: 'Samples over what one agent may send; dropped.',
-  telemetry_shed: 'Samples that were dropped because too many waited.',
+  telemetry_shed: 'Samples that were dropped because too many waited, or the disk is nearly full.',
   telemetry_failed: 'Samples that could not be written; dropped.',
   telemetry_ended: 'Samples of an agreement that has ended; dropped.',
 } as const;

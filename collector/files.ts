@@ -18,6 +18,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  statfsSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -85,6 +86,16 @@ export function modeOf(path: string): number | null {
 /** Bytes of a file; null where it is not there. */
 export function sizeOf(path: string): number | null {
   return statSync(path, { throwIfNoEntry: false })?.size ?? null;
+}
+
+/** Bytes that this account may still write where a folder lies; null where the system does not say. */
+export function freeBytes(dir: string): number | null {
+  try {
+    const { bavail, bsize } = statfsSync(dir);
+    return bavail * bsize;
+  } catch {
+    return null;
+  }
 }
 
 /** Makes the entries of a folder durable. Windows cannot open a folder for this, and needs it not. */

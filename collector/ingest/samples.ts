@@ -127,6 +127,10 @@ export class Samples {
         counters.add('telemetry_ended', samples.length);
         return;
       }
+      if (!telemetry.hasRoom()) {
+        counters.add('telemetry_shed', samples.length);
+        return;
+      }
       const { stored, duplicates } = await telemetry.add(agreement, samples);
       counters.add('telemetry_stored', stored);
       counters.add('telemetry_duplicate', duplicates);

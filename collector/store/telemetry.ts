@@ -6,12 +6,21 @@
  * J5  The file of an agreement goes with it, all its files; once dropped it is not made again, and a start removes
  *     what belongs to no open agreement.
  * J6  A damaged file is set aside and another begun; nothing else of the collector waits for it.
+ * J7  The last room on the disk is for events: below so many free bytes samples are shed.
  */
 import { join } from 'node:path';
 import { codeOf, TilsynError } from '../../protocol/errors.ts';
 import { type AgentId, type AgreementId, isId } from '../../protocol/ids.ts';
 import { DAY_MS, HOUR_MS, type UtcMs, utcMs } from '../../protocol/time.ts';
-import { ensureStateDir, namesIn, quarantineDatabase, removeDatabase, restrict, sizeOf } from '../files.ts';
+import {
+  ensureStateDir,
+  freeBytes,
+  namesIn,
+  quarantineDatabase,
+  removeDatabase,
+  restrict,
+  sizeOf,
+} from '../files.ts';
 import type { FaultSeam } from '../types.ts';
 import { storeError } from './errors.ts';
 import type { Point } from './points.ts';
@@ -21,6 +30,8 @@ import { type Added, type NewSample, type PointQuery, TelemetryFile } from './te
 export const SAMPLES_KEPT_MS = 48 * HOUR_MS;
 /** How long quarters of an hour stay (J4). */
 export const QUARTERS_KEPT_MS = 30 * DAY_MS;
+/** Less than this is left to the events (J7). */
+export const LEAST_FREE_BYTES = 256 * 1024 * 1024;
 /** Files that are open at once: three descriptors and at most a megabyte each. */
 export const MAX_OPEN = 128;
 
@@ -34,6 +45,7 @@ export interface TelemetryOptions {
   damaged?: (agreement: AgreementId) => void;
   /** Files that are open at once. */
   maxOpen?: number;
+  leastFreeBytes?: number;
 }
 
 /** What the rest of the collector sees of it. */
@@ -43,6 +55,8 @@ export interface Telemetry {
   points(agreement: AgreementId, agent: AgentId, query: PointQuery): Promise<Point[]>;
   /** Folds what is old enough, in steps between which others run. Returns how many rows were folded. */
   thin(now: UtcMs): Promise<number>;
+  /** False: samples have to be shed (J7). */
+  hasRoom(): boolean;
   /** Removes the file of an agreement that has ended (J5). True where there was one. */
   dropAgreement(agreement: AgreementId): Promise<boolean>;
   /** Removes the files of all agreements but these; how many there were (J5). */
@@ -108,6 +122,11 @@ class TelemetryFiles implements Telemetry {
       removeDatabase(this.#path(agreement));
     }
     return gone.length;
+  }
+
+  hasRoom(): boolean {
+    const { dir, leastFreeBytes = LEAST_FREE_BYTES } = this.#o;
+    return (freeBytes(dir) ?? Number.POSITIVE_INFINITY) >= leastFreeBytes;
   }
 
   sizeOf(agreement: AgreementId): number {

@@ -11,6 +11,7 @@ import {
   Samples,
   wrongTime,
 } from '../../collector/ingest/samples.ts';
+import { openTelemetry } from '../../collector/store/telemetry.ts';
 import { FIRST_THIN_MS } from '../../collector/telemetry-care.ts';
 import type { AgreementId } from '../../protocol/ids.ts';
 import type { Sample } from '../../protocol/telemetry.ts';
@@ -140,6 +141,32 @@ describe('telemetry frames', () => {
     expect(shed + stored).toBe(60_000);
     expect(stored).toBeGreaterThanOrEqual(MAX_WAITING);
     expect(shed).toBeGreaterThan(0);
+    await link.close();
+  });
+});
+
+describe('where the disk is nearly full', () => {
+  it('J7 samples are shed and counted, and events are stored', async () => {
+    const world = await startWorld();
+    const one = await world.agent();
+    const dir = join(world.dir, 'telemetry');
+    const none = openTelemetry({ dir, leastFreeBytes: Number.POSITIVE_INFINITY });
+    const samples = new Samples({ ...world.handle.ctx, telemetry: none });
+    samples.take({ agent: one.agent, agreement: agreementOf(one) }, minutesBefore(world.clock.now(), 7));
+    await samples.flush();
+    expect([counted(world, 'telemetry_shed'), counted(world, 'telemetry_stored')]).toEqual([7, 0]);
+    expect(openTelemetry({ dir, leastFreeBytes: 1 }).hasRoom()).toBe(true);
+    const link = await one.connect();
+    const batch = {
+      t: 'batch',
+      log: one.chain.log,
+      events: one.chain.heartbeats(2),
+      parts: [],
+      wraps: [],
+      keys: [],
+    };
+    link.send(batch);
+    await link.ackThrough(2);
     await link.close();
   });
 });
