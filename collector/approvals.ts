@@ -23,6 +23,7 @@ import {
   seconds,
 } from './approvals-rules.ts';
 import { META_LOG } from './journal.ts';
+import { typed } from './permissions.ts';
 import type { ApprovalRow, PersonRow, Reader, Tx } from './store/types.ts';
 import type { Context, OwnDraft } from './types.ts';
 
@@ -246,7 +247,7 @@ export async function waiting({ store, clock }: Context, row: ApprovalRow): Prom
   const others = (await secondsOf(store.read, [row], clock.now())).get(row.approval) ?? [];
   return new TilsynError(
     'approval.needed',
-    `${row.verb}: this needs a second person; it was asked for as approval ${row.approval}`,
+    `${typed(row.verb)}: this needs a second person; it was asked for as approval ${row.approval}`,
     { hint: hintFor(row, others.length), exit: 'forbidden', approval: row.approval },
   );
 }

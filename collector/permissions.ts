@@ -74,24 +74,33 @@ export function may({ role, reading }: Pick<PersonRow, 'role' | 'reading'>, verb
   return rule.roles.includes(role) && (reading || rule.personal !== true);
 }
 
+/** A verb as it is typed: `person revoke`. */
+export function typed(verb: string): string {
+  return verb.replace('.', ' ');
+}
+
 /** Q12: where an NDA is demanded and this person has none. */
 export function withoutNda(verb: Verb): TilsynError {
-  return new TilsynError('permission.nda', `${verb}: this collector wants a non-disclosure agreement first`, {
-    hint: 'An admin records it with `tilsyn person change ID --nda DATE`.',
-    exit: 'forbidden',
-  });
+  return new TilsynError(
+    'permission.nda',
+    `${typed(verb)}: this collector wants a non-disclosure agreement first`,
+    {
+      hint: 'An admin records it with `tilsyn person change ID --nda DATE`.',
+      exit: 'forbidden',
+    },
+  );
 }
 
 /** Q11, Q12. */
 export function denied(person: PersonRow, verb: Verb): TilsynError {
   const { roles } = ruleOf(verb);
   if (roles.includes(person.role)) {
-    return new TilsynError('permission.reading', `${verb}: reading was taken away from this person`, {
+    return new TilsynError('permission.reading', `${typed(verb)}: reading was taken away from this person`, {
       hint: 'Ask an auditor; an admin gives it back with `tilsyn person change ID --reading`.',
       exit: 'forbidden',
     });
   }
-  return new TilsynError('permission.denied', `${verb}: the role ${person.role} may not do this`, {
+  return new TilsynError('permission.denied', `${typed(verb)}: the role ${person.role} may not do this`, {
     hint: `Ask someone whose role is one of: ${roles.join(', ')}.`,
     exit: 'forbidden',
   });
