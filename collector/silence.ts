@@ -6,6 +6,7 @@
  * U4  One look is one transaction, however many hosts are gone.
  * U5  A collector that stood still, or whose clock leapt, has not listened: it begins to count anew.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import type { AlertState } from '../protocol/alert-machine.ts';
 import { codeOf } from '../protocol/errors.ts';
 import type { AgentId } from '../protocol/ids.ts';
@@ -18,6 +19,9 @@ import type { Context, OwnDraft } from './types.ts';
 const LEAP_MS = MINUTE_MS;
 /** A state that changes without an event is stored this often: after a crash, flapping is forgotten no further back. */
 const STORE_MS = 10 * MINUTE_MS;
+
+/** Events that are made in one go: sockets are read between, however many hosts are gone. */
+const SLICE = 200;
 
 interface Change {
   agent: AgentId;
@@ -88,10 +92,10 @@ export class Silence {
     const kept = changes.filter((change) => this.#matters(change));
     if (kept.length > 0) {
       await store.write(async (tx) => {
-        await own.append(
-          tx,
-          kept.flatMap(({ events }) => events),
-        );
+        for (const slice of slices(kept.flatMap(({ events }) => events))) {
+          await own.append(tx, slice);
+          await turn();
+        }
         const over = kept.filter(({ silent }) => isOver(silent));
         await tx.dropSilences(over.map(({ agent }) => agent));
         const open = kept.filter(({ silent }) => !isOver(silent));
@@ -151,4 +155,9 @@ export class Silence {
     this.#cancel();
     await this.#running;
   }
+}
+
+function slices(events: readonly OwnDraft[]): OwnDraft[][] {
+  const count = Math.ceil(events.length / SLICE);
+  return Array.from({ length: count }, (_, i) => events.slice(i * SLICE, (i + 1) * SLICE));
 }

@@ -128,6 +128,8 @@ describe('H4', () => {
   };
   const NO_ANSWER = ['collector run', 'agent run', 'quickstart', 'session tail', 'event tail'];
   const NEEDS_MORE = [
+    'collector restore',
+    'collector keys2',
     'collector backup',
     'agent enrol',
     'agent status',
