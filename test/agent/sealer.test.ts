@@ -198,3 +198,12 @@ it('S3 after a group is erased no byte of its parts and wraps is in any file', (
   }
   expect(w.journal.outgoing(log, 0, LIMITS)?.parts).toHaveLength(30);
 });
+
+it('seals under the newest group of a span: the key of the one before was lost', () => {
+  const w = world();
+  const [lost, span] = [group('span'), group('span')];
+  w.journal.addGroups([lost.signed]);
+  w.journal.addGroups([span.signed]);
+  w.journal.append([started(source(w), { personal: { localUser: 'user-marker' } })]);
+  expect(sealed(w, [span]).parts.map(({ p }) => p)).toMatchObject([{ localUser: 'user-marker' }]);
+});

@@ -185,9 +185,12 @@ describe('groups', () => {
     }
     const again = await openHouse({ dir: house.dir });
     expect(again.groups.forAgreement(agreement, NOW)).toEqual([]);
+    // Ingest asks by this what to move late parts to: not to a key that nobody has.
+    expect(again.groups.find(agreement, 'session', 'span', NOW)).toBeNull();
     const [fresh] = await made(again, wish('span'));
     expect(fresh?.group).not.toBe(row!.group);
     expect(again.groups.forAgreement(agreement, NOW)).toEqual([fresh?.record]);
+    expect(again.groups.find(agreement, 'session', 'span', NOW)?.group).toBe(fresh?.group);
     expect(again.groups.byId(row!.group)?.state).toBe('live');
     await again.close();
   });
