@@ -7,14 +7,15 @@ import { describe, expect, it } from 'vitest';
 import { checkBackup } from '../../collector/backup.ts';
 import { makeEmpty } from '../../collector/files.ts';
 import { horizonOf } from '../../collector/horizon.ts';
+import { Keyring } from '../../collector/keyring.ts';
 import { openEscrow } from '../../collector/keyring-escrow.ts';
 import { backup } from '../../collector/main.ts';
-import { decodeSlot, SLOT_BYTES } from '../../collector/slots.ts';
+import { decodeSlot, SLOT_BYTES, SlotFile } from '../../collector/slots.ts';
 import { copyDatabase, sealBackup } from '../../collector/store/backup.ts';
-import { toB64 } from '../../protocol/ids.ts';
+import { type GroupId, toB64 } from '../../protocol/ids.ts';
 import { newSigningKey, signRecord } from '../../protocol/sign.ts';
 import { DAY_MS, utcMs } from '../../protocol/time.ts';
-import { newHex, random } from './house.ts';
+import { newHex, newHouse, random } from './house.ts';
 import { ownEvents, ownTypes, silent, startWorld, type World } from './running.ts';
 
 const take = (world: World, more: object = {}) =>
@@ -136,6 +137,42 @@ describe('escrow', () => {
     expect(row).toMatchObject({ copy: made.backup, kind: 'escrow', pos: made.pos - 1 });
     expect((row?.untilAt ?? 0) - (row?.madeAt ?? 0)).toBe(90 * DAY_MS);
     expect((await ownEvents(world, 'collector.backed-up')).at(-1)).toMatchObject({ withKeys: true });
+  });
+
+  it('V26 comes back only where nothing stronger is, into any slot that is free or damaged', async () => {
+    const house = await newHouse();
+    const ids = Array.from({ length: 4 }, () => newHex<GroupId>());
+    const made = await house.keyring.create(ids);
+    const slot = (i: number) => made[i]?.slot ?? -1;
+    await house.keyring.erase([{ group: ids[3]!, slot: null }]);
+    const identity = await generateX25519Identity();
+    const places = { dir: house.dir, second: join(house.dir, 'two') };
+    const recipient = await identityToRecipient(identity);
+    const escrow = { ...places, recipient, backup: newHex(), name: 'tilsyn.test', files: {} };
+    const { sealed } = await Keyring.escrow(escrow);
+    await house.keyring.erase([{ group: ids[0]!, slot: null }]);
+    await house.close();
+    const raw = (i: number, bytes: Buffer) => {
+      for (const dir of [places.dir, places.second]) {
+        const file = SlotFile.open(join(dir, 'keys.slots'));
+        file?.write(slot(i), bytes);
+        file?.close();
+      }
+    };
+    raw(1, Buffer.alloc(SLOT_BYTES));
+    raw(2, Buffer.alloc(SLOT_BYTES, 0x5a));
+    const opened = await openEscrow(sealed, identity);
+    for (let twice = 0; twice < 2; twice += 1) await Keyring.refill(places, opened);
+    const again = await Keyring.open({ ...places, random });
+    expect(ids.map((id) => again.stateOf(id))).toEqual(['erased', 'live', 'live', 'erased']);
+    expect(ids.slice(1, 3).map((id) => again.publicKey(id))).toEqual(made.slice(1, 3).map(({ key }) => key));
+    await again.close();
+    const other = await newHouse();
+    await other.close();
+    await expect(
+      Keyring.refill({ dir: other.dir, second: join(other.dir, 'two') }, opened),
+    ).rejects.toMatchObject({ code: 'keyring.mismatch' });
+    opened.close();
   });
 
   it('V30 sets the horizon of every group that lived when it was made', () => {

@@ -37,6 +37,12 @@ export async function mustBeExactly(stage: Stage, name: string, rows: number): P
  * that had gone on without it: that end of it is the agent's own, and its successor says where it was left.
  */
 export async function mustVerify(stage: Stage, ...agents: Agent[]): Promise<void> {
+  // Agents first: what one believes to be acked by now, the collector has a moment later.
+  const sides = agents.map((agent) => ({
+    state: agent.state,
+    name: agent.name,
+    agent: verifyChains(join(agent.state, 'agent.db'), 'agent'),
+  }));
   const collector = verifyChains(join(stage.collectorState, 'collector.db'), 'collector');
   const problems = [...collector.problems];
   const left = new Set(
@@ -44,8 +50,7 @@ export async function mustVerify(stage: Stage, ...agents: Agent[]): Promise<void
       .filter(({ birth }) => birth.reason === 'restored' && birth.predecessor !== null)
       .map(({ birth }) => birth.predecessor?.log ?? ''),
   );
-  for (const { state, name } of agents) {
-    const agent = verifyChains(join(state, 'agent.db'), 'agent');
+  for (const { state, name, agent } of sides) {
     const own =
       left.size > 0 ? agent.problems.filter((text) => !text.includes('(restored)')) : agent.problems;
     for (const log of left) agent.chains.delete(log);
