@@ -25,6 +25,8 @@ import { AgentDouble } from '../test/support/agent-double.ts';
 import { type Line, makeLines } from './leaves.ts';
 
 export interface FleetConfig {
+  /** Folder of the stage, which ends those who name it. */
+  stage: string;
   /** `host:port` of the collector. */
   address: string;
   ca: string;
@@ -166,7 +168,7 @@ class FleetAgent {
     const span = groups.find((one) => one.class === 'session' && one.kind === 'span' && spanHolds(one, now));
     if (span === undefined) throw new Error('no span group came with the enrolment');
     const wanted = { log: chain.log, head: chain.head, firstSeq: chain.next, events, group: span };
-    this.#lines.push(...makeLines(wanted));
+    for (const line of makeLines(wanted)) this.#lines.push(line);
     chain.next += events;
   }
 

@@ -30,6 +30,7 @@ export interface FleetPlan {
 
 export async function fleetBench(plan: FleetPlan): Promise<BenchResult[]> {
   const bare = await bareBench(plan.agents);
+  console.log(`  bare ws over TLS: ${(bare / 1024).toPrecision(4)} KB`);
   const stage = await Stage.open({ before: (what) => pinned(what === 'collector' ? 0 : 1) });
   try {
     await stage.found();
@@ -37,9 +38,9 @@ export async function fleetBench(plan: FleetPlan): Promise<BenchResult[]> {
     // What enrolling them left in memory is not theirs.
     await stage.collector?.stop();
     await stage.startCollector(COLLECTOR);
-    const memory = await idleBench(stage, fleet, plan.agents, bare);
-    const back = await backBench(stage, fleet, plan.agents);
-    const live = await liveBench(fleet, plan.backlog);
+    const memory = told(await idleBench(stage, fleet, plan.agents, bare));
+    const back = told(await backBench(stage, fleet, plan.agents));
+    const live = told(await liveBench(fleet, plan.backlog));
     console.log(`problems of the fleet: ${JSON.stringify(await ask(fleet, { do: 'problems' }))}`);
     return [...memory, ...back, ...live];
   } finally {
@@ -47,10 +48,17 @@ export async function fleetBench(plan: FleetPlan): Promise<BenchResult[]> {
   }
 }
 
+/** A run takes minutes: what is known is shown, whatever comes of the rest. */
+function told(results: BenchResult[]): BenchResult[] {
+  for (const { name, value, unit } of results) console.log(`  ${name}: ${value.toPrecision(4)} ${unit}`);
+  return results;
+}
+
 async function startFleet(stage: Stage, agents: number, bare: boolean): Promise<Proc> {
   const { token } = await stage.token('--uses', String(agents));
   const ca = readFileSync(stage.init?.caFile ?? '', 'utf8');
-  const config: FleetConfig = { address: `127.0.0.1:${stage.port}`, ca, token, agents, bare };
+  const address = `127.0.0.1:${stage.port}`;
+  const config: FleetConfig = { stage: stage.root, address, ca, token, agents, bare };
   const fleet = stage.start('agent', bare ? 'bare-fleet' : 'fleet', [AGENTS, JSON.stringify(config)], true);
   await Promise.race([once(fleet.child, 'message'), fleet.exited]);
   if (!fleet.alive) throw new Error(`the fleet did not start:\n${stage.logs('fleet')}`);
@@ -187,7 +195,7 @@ async function liveBench(fleet: Proc, backlog: number): Promise<BenchResult[]> {
     });
   });
   const drain = ask<number>(fleet, { do: 'drain', events: backlog });
-  await draining;
+  await Promise.race([draining, drain]);
   const live = await ask<number[]>(fleet, { do: 'live', ...LIVE, forMs: BACK_LIMIT_MS });
   const seconds = await drain;
   return [

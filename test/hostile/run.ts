@@ -141,7 +141,8 @@ async function honestOnes(stage: Stage): Promise<Honest[]> {
 async function hostileOne(stage: Stage, behaviour: Behaviour): Promise<Proc> {
   const { token } = await stage.token('--uses', String(behaviour.agents));
   const where = { address: `127.0.0.1:${stage.port}`, ca: caOf(stage), token };
-  const config = JSON.stringify({ behaviour: behaviour.name, ...where });
+  // The stage ends those who name its folder.
+  const config = JSON.stringify({ stage: stage.root, behaviour: behaviour.name, ...where });
   const attacker = stage.start('agent', 'attacker', [ATTACKER, config], true);
   await Promise.race([once(attacker.child, 'message'), attacker.exited]);
   if (!attacker.alive) throw new Error(`the attacker did not start:\n${stage.logs('attacker')}`);
