@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import packageJson from '../package.json' with { type: 'json' };
 import { codeOf, EXIT, hasCode, TilsynError } from '../protocol/errors.ts';
 import type { Random } from '../protocol/ids.ts';
+import { readLoopback } from '../protocol/metrics.ts';
 import { type Clock, systemClock } from '../protocol/time.ts';
 import { type CheckReport, checkState } from './check.ts';
 import { defaultConfig, parseConfig } from './config.ts';
@@ -57,6 +58,8 @@ export interface Handle {
  */
 export async function run(options: RunOptions): Promise<Handle> {
   const { state, clock = systemClock, random = randomBytes, faults = {} } = options;
+  // Before anything is begun: a wrong one is a slip of the hand.
+  if (options.metrics !== undefined) readLoopback(options.metrics);
   const log =
     options.log ?? openLog({ clock, ...(options.logFile === undefined ? {} : { file: options.logFile }) });
   const config = options.config === undefined ? defaultConfig : readConfig(options.config);

@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { codeOf, TilsynError } from '../protocol/errors.ts';
 import type { Id } from '../protocol/ids.ts';
+import { readLoopback } from '../protocol/metrics.ts';
 import { MINUTE_MS } from '../protocol/time.ts';
 import { runDue } from './approvals.ts';
 import { assemble, Commits, openDatabase, type Rooms, readOwn, type Surroundings } from './assemble.ts';
@@ -89,6 +90,8 @@ export async function startCollector(settings: RunSettings, around: Surroundings
 async function start(settings: RunSettings, around: Surroundings, undo: Undo): Promise<Running> {
   const dir = resolve(settings.state);
   const listen = readListen(settings.listen);
+  // Before anything is begun: a wrong one is a slip of the hand.
+  if (settings.metrics !== undefined) readLoopback(settings.metrics);
   const config = readConfig(dir);
   const lock = lockState(dir);
   undo.add(() => lock.release());
