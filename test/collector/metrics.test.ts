@@ -45,7 +45,8 @@ describe('metrics of a collector', () => {
     const stranger = await one.knock({ agent: 'f'.repeat(32) });
     await stranger.refused();
     // When an agent was seen is written a moment later.
-    await until(async () => (await world.handle.ctx.store.read.agents.get(one.agent))?.lastSeenAt != null);
+    const online = async () => valueIn(await told(world), 'tilsyn_collector_hosts', { state: 'online' });
+    await until(async () => (await online()) === 1);
     const before = await world.handle.ctx.store.read.lastPos();
     const read = await told(world);
     const value = (name: string) => valueIn(read, `tilsyn_collector_${name}`);
