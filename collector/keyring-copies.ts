@@ -156,7 +156,7 @@ const SECOND_ABSENT: KeyringFinding = {
 
 function absent(): TilsynError {
   return new TilsynError('keyring.absent', 'opening the keys of key groups: keys.slots is not there', {
-    hint: 'Name the right state directory with --state, or put the second copy back (--keys2).',
+    hint: 'Name the right state directory with --state, or put the second copy back (--keys2). If both are lost: docs/guide/restore.md.',
     exit: 'integrity',
   });
 }

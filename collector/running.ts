@@ -172,7 +172,7 @@ async function openExisting(dir: string, { faults, log }: Surroundings, commits:
   const { database } = statePaths(dir);
   if (!existsSync(database)) {
     throw new TilsynError('store.absent', 'opening the collector: its database is not there', {
-      hint: 'Put collector.db back from a backup. The keys are kept; a new collector needs a new --state.',
+      hint: 'Put it back: `tilsyn collector restore FILE --state DIR` (docs/guide/restore.md). The keys are kept; a new collector needs a new --state.',
       exit: 'integrity',
     });
   }
@@ -186,7 +186,7 @@ async function openExisting(dir: string, { faults, log }: Surroundings, commits:
       'store.quarantined',
       'opening the collector: its database is damaged; it was set aside',
       {
-        hint: 'Put collector.db back from a backup: agents send again what they keep. The damaged file is beside it (.quarantined-N), the keys are untouched.',
+        hint: 'Put a backup in its place: `tilsyn collector restore FILE --state DIR`; agents send again what they keep. The damaged file is beside it (.quarantined-N), the keys are untouched.',
         exit: 'integrity',
         cause: error,
       },
