@@ -21,6 +21,8 @@ const MODULES = fileURLToPath(new URL('../node_modules', import.meta.url));
 const LOOK_MS = 50;
 /** Start-up garbage is gone by then. */
 const SETTLE_MS = 5_000;
+/** The inventory of the machine, 20 s after the start, is no idling. */
+const IDLE_SETTLE_MS = 30_000;
 const ROWS_PER_WRITE = 10_000;
 
 export interface AgentPlan {
@@ -129,7 +131,7 @@ async function idleBench(stage: Stage, seconds: number): Promise<BenchResult[]> 
   await source.start();
   await built.start(`${dist}/cli/main.js`);
   for (const agent of [source, built]) await agent.drained();
-  await sleep(SETTLE_MS);
+  await sleep(IDLE_SETTLE_MS);
   const before = [source, built].map((agent) => cpuSeconds(agent.proc?.pid ?? 0));
   await sleep(seconds * 1000);
   const [a = 0, b = 0] = [source, built].map(
