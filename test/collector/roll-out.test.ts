@@ -79,7 +79,11 @@ it('A2, A3: each waits for approval, comes in after it, and is out at once when 
   expect(types.filter((type) => type === 'agent.approved')).toHaveLength(few.length);
   expect(types.filter((type) => type === 'agent.revoked')).toHaveLength(1);
   expect(types.filter((type) => type === 'agent.resolved')).toHaveLength(0);
-  const { items } = (await api(world, 'GET', '/v1/hosts?state=online')).body as { items: { id: string }[] };
-  expect(items.map(({ id }) => id).toSorted()).toEqual(others.map(({ agent }) => agent as string).toSorted());
+  const online = async () => {
+    const { body } = await api(world, 'GET', '/v1/hosts?state=online');
+    return (body as { items: { id: string }[] }).items.map(({ id }) => id).toSorted();
+  };
+  // When an agent was seen is written a moment later.
+  await expect.poll(online).toEqual(others.map(({ agent }) => agent as string).toSorted());
   for (const link of links.slice(1)) link.ws.terminate();
 });
