@@ -6,6 +6,7 @@
  */
 import { TilsynError } from '../protocol/errors.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, toIso, type UtcMs, utcMs } from '../protocol/time.ts';
+import { isZone, zoneOffsetMs as offsetOf } from '../protocol/zone.ts';
 
 const UNITS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -115,39 +116,13 @@ function fromWall(wall: number, text: string, option: string, zone: string): Utc
   );
 }
 
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-function formatOf(zone: string): Intl.DateTimeFormat {
-  let format = formats.get(zone);
-  if (format === undefined) {
-    try {
-      format = new Intl.DateTimeFormat('en-GB', {
-        timeZone: zone,
-        hourCycle: 'h23',
-        year: 'numeric',
-        month: '2-digit',
-        day: '2-digit',
-        hour: '2-digit',
-        minute: '2-digit',
-        second: '2-digit',
-      });
-    } catch {
-      throw new TilsynError('cli.zone', `reading --tz: there is no time zone ${JSON.stringify(zone)}`, {
-        hint: 'Use a name of the tz database, for example Europe/Copenhagen or UTC.',
-        exit: 'usage',
-      });
-    }
-    formats.set(zone, format);
-  }
-  return format;
-}
-
 /** Local time minus UTC at this instant. @throws TilsynError `cli.zone` */
 export function zoneOffsetMs(at: UtcMs, zone: string): number {
-  const part: Record<string, number> = {};
-  for (const { type, value } of formatOf(zone).formatToParts(at)) part[type] = Number(value);
-  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = part;
-  return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(at / SECOND_MS) * SECOND_MS;
+  if (isZone(zone)) return offsetOf(at, zone);
+  throw new TilsynError('cli.zone', `reading --tz: there is no time zone ${JSON.stringify(zone)}`, {
+    hint: 'Use a name of the tz database, for example Europe/Copenhagen or UTC.',
+    exit: 'usage',
+  });
 }
 
 /** `2026-11-22 07:12:00 +01:00`. */
