@@ -1,4 +1,4 @@
-/** Declarations that come with Tilsyn, by name: `declared/NAME.yaml` beside this file. */
+/** Declarations: those that come with Tilsyn, by name (`declared/NAME.yaml` beside this file), and any by its path. */
 import { join } from 'node:path';
 
 export const SHIPPED_SPECS = ['ultraviewer', 'supremo', 'x11vnc', 'teamviewer-report', 'talk2m'] as const;

@@ -185,9 +185,9 @@ describe('what is refused', () => {
     ].join('\n');
     const said = problems(text);
     expect(said).toEqual([
-      'line 2: unknown key "acounts" in sources[0].listed; did you mean "accounts"?',
       'line 2: sources[0].listed.keys[0]: expected a fingerprint such as SHA256:… (43 characters)',
       'line 2: sources[0].listed.networks[0]: expected an address or a network such as 198.51.100.0/24',
+      'line 2: unknown key "acounts" in sources[0].listed; did you mean "accounts"?',
       'line 3: unknown key "conections" in sources[1]; did you mean "connections"?',
       'line 4: sources[2].match: expected one of: listed, all',
       'line 5: sources[3].spec: expected an absolute path, or one of: ultraviewer, supremo, x11vnc, teamviewer-report, talk2m',
