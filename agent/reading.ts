@@ -5,7 +5,7 @@
 import { TilsynError } from '../protocol/errors.ts';
 import type { SourceId } from '../protocol/ids.ts';
 import { type Clock, MINUTE_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
-import type { AgentConfig, TeamviewerSource } from './config.ts';
+import type { AgentConfig, SourceConfig, TeamviewerSource } from './config.ts';
 import type { AgentJournal } from './journal.ts';
 import type { AgentLog } from './log.ts';
 import type { PumpOptions } from './pump.ts';
@@ -83,10 +83,9 @@ export class Reading {
     const read = pumps.map((one) =>
       shownSource(one, this.#chosen.find(({ source }) => source === one.source)?.path ?? null),
     );
-    const notBuilt = this.#o.config.notBuilt.map(({ type }) => ({
-      ...NOT_BUILT,
-      type,
-    }));
+    const { sources, notBuilt: unknown } = this.#o.config;
+    const others = (sources ?? []).filter((source) => !isTeamviewer(source));
+    const notBuilt = [...others, ...unknown].map(({ type }) => ({ ...NOT_BUILT, type }));
     return [...read, ...notBuilt];
   }
 
@@ -130,7 +129,7 @@ export class Reading {
 
   async #choose(): Promise<Chosen[]> {
     const { config, detect } = this.#o;
-    const named = config.sources ?? [];
+    const named = (config.sources ?? []).filter(isTeamviewer);
     const given = named.filter((one) => one.connectionsIncoming !== null);
     const wanting =
       config.sources === null ? AUTOMATIC : named.find((one) => one.connectionsIncoming === null);
@@ -182,6 +181,10 @@ const NOT_BUILT: Omit<ShownSource, 'type'> = {
   skipped: 0,
   lastRowAt: null,
 };
+
+function isTeamviewer(source: SourceConfig): source is TeamviewerSource {
+  return source.type === 'teamviewer';
+}
 
 function key(chosen: readonly Chosen[]): string {
   return JSON.stringify(chosen);
