@@ -103,6 +103,11 @@ export interface LineReader {
    * the head of the old file (a zone, an own id) may be said anew.
    */
   newFile?(): void;
+  /**
+   * True where lines cannot be understood without the head of their file (a zone, an own id). To know what it knew,
+   * such a reader is fed from the start of the generation that the oldest open session began in (R2).
+   */
+  readonly fromHead?: true;
 }
 
 /** What a reader is told of its surroundings; nothing of it changes while it runs. */
