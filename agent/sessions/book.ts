@@ -65,6 +65,8 @@ export interface OpenSession {
   state: OpenState | 'silent';
   startedAt: UtcMs;
   endedAt: UtcMs | null;
+  /** When its end had been read, by this machine's clock: its row may come from then on. */
+  readAt: UtcMs | null;
   direction: Direction;
   known: Known;
   /** Of `held`: what is told once it is known to be no history. */
@@ -122,9 +124,11 @@ export class SessionBook {
     return [...this.#open.values()].filter(({ state }) => state === 'active' || state === 'done');
   }
 
-  /** Those whose end was told and for which no row came within `ROW_WAIT_MS`. */
+  /** Incoming ones whose end was told and for which no row came within `ROW_WAIT_MS`. */
   withoutRow(now: UtcMs): OpenSession[] {
-    return this.candidates().filter(({ endedAt }) => endedAt !== null && now - endedAt > ROW_WAIT_MS);
+    return this.candidates().filter(
+      ({ direction, readAt }) => direction === 'incoming' && readAt !== null && now - readAt > ROW_WAIT_MS,
+    );
   }
 
   /** A row was joined to it, which says when it ended. True: nothing had said so before. */
@@ -150,10 +154,11 @@ export class SessionBook {
   /** What time alone brings. */
   tick(out: Output, now: UtcMs): void {
     for (const summary of this.#failures.dueAt(now)) this.#tellSummary(out, summary);
-    for (const [key, { state, startedAt, endedAt }] of this.#open) {
-      const attempt = state === 'untold' || state === 'attempted';
-      if (attempt && now - startedAt > ATTEMPT_MS) this.#open.delete(key);
-      if (endedAt !== null && now - endedAt > 2 * ROW_WAIT_MS) this.#open.delete(key);
+    for (const [key, one] of this.#open) {
+      const attempt = one.state === 'untold' || one.state === 'attempted';
+      if (attempt && now - one.startedAt > ATTEMPT_MS) this.#open.delete(key);
+      if (one.endedAt !== null) one.readAt ??= now;
+      if (one.readAt !== null && now - one.readAt > 2 * ROW_WAIT_MS) this.#open.delete(key);
     }
   }
 
@@ -279,7 +284,7 @@ export class SessionBook {
       this.#open.delete(gone);
     }
     const session = this.#remembered?.get(placeKey(place))?.session ?? newId<'session'>(this.#o.random);
-    const times = { startedAt: at, endedAt: null };
+    const times = { startedAt: at, endedAt: null, readAt: null };
     const one: OpenSession = {
       key,
       session,

@@ -18,7 +18,7 @@ export interface LogPartOptions {
   reader: () => LineReader;
   clock: Clock;
   /** Something about the tool that an auditor should know. */
-  onFinding: (plan: Plan, finding: 'logging-off') => void;
+  findings: (plan: Plan, finding: 'logging-off') => void;
 }
 
 export class LogPart implements Part {
@@ -83,6 +83,8 @@ export class LogPart implements Part {
     plan.drafts.push(...this.#found.drafts);
     this.#found = noOutput();
     if (past) book.pastHistory(plan);
+    // The tool wrote no row about a session that it logged the end of: it was told not to.
+    if (book.withoutRow(now).length > 0) this.#o.findings(plan, 'logging-off');
     book.tick(plan, now);
   }
 
@@ -106,7 +108,7 @@ export class LogPart implements Part {
       if (change.what !== 'finding') {
         this.#o.book.take(out, change, { file: line.file, start: line.start, n }, history);
       } else if (plan !== undefined) {
-        this.#o.onFinding(plan, change.finding);
+        this.#o.findings(plan, change.finding);
       }
     }
     return null;

@@ -9,6 +9,7 @@ import type { UtcMs } from '../../protocol/time.ts';
 import type { Direction } from '../sources/change.ts';
 import type { FileState, FollowedLine } from '../sources/follow.ts';
 import type { ConnectionRow, RowResult } from '../sources/teamviewer.ts';
+import { joinRow } from '../sources/teamviewer-join.ts';
 import { keyText } from '../sources/teamviewer-rows.ts';
 import type { OpenSession, SessionBook } from './book.ts';
 import { begun, ended, knownOf, rowOf, type Told, updated } from './drafts.ts';
@@ -20,16 +21,12 @@ export interface RowsPartOptions extends PartOptions {
   isComplete: (text: string) => boolean;
   isTorn: (text: string) => boolean;
   mode: Told['mode'];
-  direction: Direction;
+  direction: 'incoming' | 'outgoing';
   random: Random;
   /** Null: everything is read. */
   enrolledAt: UtcMs | null;
   /** What the log told of; null: no log is read. */
   book: SessionBook | null;
-  /** Which of these is the session of this row; null: none. */
-  join: (candidates: readonly OpenSession[], row: ConnectionRow) => number | null;
-  /** A row was read: the tool writes them. */
-  onRow?: () => void;
 }
 
 export class RowsPart implements Part {
@@ -63,23 +60,29 @@ export class RowsPart implements Part {
   }
 
   line(plan: Plan, line: FollowedLine, { history }: LineSeen): string | null {
-    const { parse, enrolledAt, book, join, onRow } = this.#o;
+    const { parse, enrolledAt, book } = this.#o;
     const parsed = line.problem === 'too-long' ? { ok: false as const, reason: line.problem } : parse(line.text);
     if (!parsed.ok) return parsed.reason;
     const { row } = parsed;
-    onRow?.();
     // History counts too: it stands in the file for every agent that reads it.
     const occurrence = this.#window.next(line, keyText(row), this.#ready);
     if (history && enrolledAt !== null && row.endedAt < enrolledAt) {
       plan.skipped += 1;
       return null;
     }
-    const candidates = book?.candidates() ?? [];
-    const index = join(candidates, row);
-    const session = index === null ? undefined : candidates[index];
+    const session = this.#joinedTo(book?.candidates() ?? [], row);
     if (session === undefined || book === null) this.#alone(plan, line, row, occurrence);
     else this.#joined(plan, line, row, occurrence, session, book);
     return null;
+  }
+
+  /** B10. */
+  #joinedTo(candidates: readonly OpenSession[], row: ConnectionRow): OpenSession | undefined {
+    const { direction } = this.#o;
+    // Once joined, a session is no candidate any more.
+    const sessions = candidates.map((one) => ({ ...one, peerId: one.known.peerId ?? '', joined: false }));
+    const index = joinRow(sessions, { ...row, direction });
+    return index === null ? undefined : candidates[index];
   }
 
   tick(_plan: Plan, _moment: Moment): void {}
