@@ -43,6 +43,8 @@ const damaged = (reason: LineProblem): FactResult => ({ fact: 'damaged', reason 
 const isId = (id: string | undefined): id is string => id !== undefined && /^\d{8,11}$/.test(id);
 /** A name or path is kept in memory while a session is open; longer ones are cut at the seal anyway. */
 const MAX_TEXT = 600;
+/** Longer messages are read so far: a pattern that has to look back never looks back over more. */
+const MAX_MESSAGE = 4096;
 const cut = (text: string) => (text.length > MAX_TEXT ? text.slice(0, MAX_TEXT) : text);
 
 /** Mode of a connection; the others are not known to be told apart. */
@@ -163,9 +165,15 @@ const guard: Read = (message) =>
     ? { fact: 'kind', kind: 'remote-control' }
     : null;
 
-const file =
-  (begun: boolean, path: RegExp): Read =>
-  (message) => ({ fact: 'file', path: cut(path.exec(message)?.[1] ?? message), begun });
+const transfer =
+  (words: string): Read =>
+  (message) => ({ fact: 'file', path: cut(message.slice(words.length).trim()), begun: true });
+/** The whole message where the path cannot be told: it counts all the same. */
+const transferred =
+  (path: RegExp): Read =>
+  (message) => ({ fact: 'file', path: cut(path.exec(message)?.[1] ?? message), begun: false });
+
+const CLIPBOARD = 'ClipboardFileContentHandlerWin::LogFileTransfer: Transmit file: ';
 
 const MESSAGES: readonly (readonly [string, Read])[] = [
   ['CommandHandlerRouting[', routing],
@@ -191,14 +199,11 @@ const MESSAGES: readonly (readonly [string, Read])[] = [
   ['UDPv4: punch received ', punch],
   ['UDPv6: punch received ', punch],
   ['CUdpConnection[', socket],
-  ['Write file ', file(true, /^Write file (.*?)\s*$/s)],
-  ['Send file ', file(true, /^Send file (.*?)\s*$/s)],
-  ['Download from "', file(false, /" to "(.*)" \(/s)],
-  ['Upload from "', file(false, /^Upload from "(.*)" to "/s)],
-  [
-    'ClipboardFileContentHandlerWin::LogFileTransfer: Transmit file: ',
-    file(true, /Transmit file: (.*?)\s*$/s),
-  ],
+  ['Write file ', transfer('Write file ')],
+  ['Send file ', transfer('Send file ')],
+  [CLIPBOARD, transfer(CLIPBOARD)],
+  ['Download from "', transferred(/" to "(.*)" \(/s)],
+  ['Upload from "', transferred(/^Upload from "(.*)" to "/s)],
   ['SessionManagerDesktop::SessionTerminate: ', sessionEnded],
   ['SessionStatistics[', gateEnded],
   ['CGatewaySession[', gateEnded],
@@ -220,6 +225,7 @@ function frontOf(text: string, at: number): number {
 export function readFact(text: string, from: number): FactResult {
   const readers = BY_FRONT.get(frontOf(text, from));
   if (readers === undefined) return null;
-  for (const [words, read] of readers) if (text.startsWith(words, from)) return read(text.slice(from));
+  for (const [words, read] of readers)
+    if (text.startsWith(words, from)) return read(text.slice(from, from + MAX_MESSAGE));
   return null;
 }

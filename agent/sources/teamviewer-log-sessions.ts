@@ -27,6 +27,7 @@ export class TeamviewerSessions {
   readonly #table = new CallTable();
   #ownIps: ReadonlySet<string> = new Set();
   #ownId: string | null = null;
+  #stopped = false;
 
   get size(): number {
     return this.#table.size;
@@ -40,13 +41,17 @@ export class TeamviewerSessions {
     this.#ownIps = new Set(ips.map(plainIp).filter((ip) => ip !== null));
   }
 
-  /** Nothing that is open goes on. */
+  /** Nothing that is open goes on. Said once, also where a new process confirms that the old one went. */
   stop({ at, basis }: Moment): SessionChange[] {
     this.#table.clear();
+    if (this.#stopped) return [];
+    this.#stopped = true;
     return [{ what: 'tool-stopped', at, basis }];
   }
 
   take(fact: Fact, now: Moment, { pid, tid }: Where): SessionChange[] {
+    if (fact.fact === 'offline') return this.stop(now);
+    this.#stopped = false;
     const thread = `${pid}:${tid}`;
     this.#table.purge(now.at);
     switch (fact.fact) {
@@ -86,8 +91,6 @@ export class TeamviewerSessions {
         return this.#sessionEnded(fact.session, now);
       case 'gate-ended':
         return this.#gateEnded(fact, now);
-      case 'offline':
-        return this.stop(now);
     }
   }
 
@@ -111,11 +114,7 @@ export class TeamviewerSessions {
     if (waiting.length > 1) this.#table.unsure(waiting);
     const call = waiting[0] ?? this.#table.open('incoming', now);
     call.hellos = 1;
-    return [
-      ...this.#begins(call, peer, now),
-      ...this.#paired(call),
-      ...this.#paired(this.#table.pair()),
-    ];
+    return [...this.#begins(call, peer, now), ...this.#paired(call), ...this.#paired(this.#table.pair())];
   }
 
   #outgoing(fact: Of<'trying'> | Of<'calling'>, now: Moment): SessionChange[] {

@@ -42,10 +42,15 @@ const KINDS = new Map<string, SessionKind>([
   ['meeting', 'presentation'],
 ]);
 
+/** Null for a kind that is not known. */
+export function kindOf(text: string): SessionKind | null {
+  return KINDS.get(text) ?? KINDS.get(text.toLowerCase()) ?? null;
+}
+
 /** Seven fields and the trailing tab. */
 const WHOLE_FIELDS = 8;
 
-const GUID = /^\{[0-9A-Fa-f-]{1,64}\}$/;
+export const GUID = /^\{[0-9A-Fa-f-]{1,64}\}$/;
 
 /** Reads one row without its newline. Never throws, whatever the text. */
 export function parseConnectionRow(text: string): RowResult {
@@ -86,7 +91,7 @@ export function isTornRow(text: string): boolean {
   const index = findDates(text, ends)?.index;
   if (index === undefined) return ends.length < WHOLE_FIELDS;
   const after = ends.length - index - 1;
-  if (after === 2) return !KINDS.has(fieldAt(text, ends, index + 2).toLowerCase());
+  if (after === 2) return kindOf(fieldAt(text, ends, index + 2)) === null;
   const guid = fieldAt(text, ends, index + 3);
   return after === 3 && guid !== '' && !GUID.test(guid);
 }
@@ -146,7 +151,7 @@ function rowOf(text: string, ends: number[], { index, startedAt, endedAt }: Date
     startedAt: utcMs(startedAt),
     endedAt: utcMs(endedAt),
     localUser: user === '<unknown>' ? null : orNull(user),
-    kind: KINDS.get(kindText) ?? KINDS.get(kindText.toLowerCase()) ?? 'unknown',
+    kind: kindOf(kindText) ?? 'unknown',
     kindText,
     toolSessionId: orNull(fieldAt(text, ends, index + 3)),
   };
@@ -175,13 +180,20 @@ function damageOf(text: string): RowProblem {
 
 const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/**
- * The field as `dd-MM-yyyy HH:mm:ss`, UTC, from 1970, in milliseconds; null for anything else and for days
- * that no calendar has.
- */
+/** Characters of a date. */
+export const DATE_CHARS = 19;
+
 function dateAt(text: string, ends: number[], index: number): number | null {
   const at = fieldStart(ends, index);
-  if ((ends[index] ?? 0) - at !== 19 || !hasMarks(text, at)) return null;
+  return (ends[index] ?? 0) - at === DATE_CHARS ? dateIn(text, at) : null;
+}
+
+/**
+ * What stands at `at` as `dd-MM-yyyy HH:mm:ss`, UTC, from 1970, in milliseconds; null for anything else and for days
+ * that no calendar has.
+ */
+export function dateIn(text: string, at: number): number | null {
+  if (!hasMarks(text, at)) return null;
   const day = two(text, at);
   const month = two(text, at + 3);
   const year = two(text, at + 6) * 100 + two(text, at + 8);
