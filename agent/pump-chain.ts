@@ -50,7 +50,10 @@ export class PumpChain {
   /** U7: the earliest of all. */
   readThrough(): UtcMs | null {
     const all = this.#pumps.map((pump) => pump.readThrough());
-    return all.reduce((low, at) => (low === null || at === null ? null : at < low ? at : low), all[0] ?? null);
+    return all.reduce(
+      (low, at) => (low === null || at === null ? null : at < low ? at : low),
+      all[0] ?? null,
+    );
   }
 
   /** One turn of each, in order; a later one waits until all before it have read what there is. */

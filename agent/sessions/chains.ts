@@ -6,15 +6,19 @@ import { Pump, type PumpJournal, type PumpOptions } from '../pump.ts';
 import { PumpChain } from '../pump-chain.ts';
 import type { Known, LineReader, MakeReader } from '../sources/change.ts';
 import type { Feed } from '../sources/feed.ts';
-import { type FollowState, Follower } from '../sources/follow.ts';
+import { Follower, type FollowState } from '../sources/follow.ts';
 import type { FollowFaults } from '../sources/follow-disk.ts';
 import { isCompleteRow, isTornRow, parseConnectionRow } from '../sources/teamviewer.ts';
-import { isCompleteOutgoingRow, isTornOutgoingRow, parseOutgoingRow } from '../sources/teamviewer-outgoing.ts';
+import {
+  isCompleteOutgoingRow,
+  isTornOutgoingRow,
+  parseOutgoingRow,
+} from '../sources/teamviewer-outgoing.ts';
 import type { AgentIdentity } from '../types.ts';
 import { SessionBook } from './book.ts';
 import type { Told } from './drafts.ts';
 import { LogPart } from './log-part.ts';
-import type { Part, Plan } from './part.ts';
+import type { Part } from './part.ts';
 import { RowsPart } from './rows-part.ts';
 
 /** One file of a tool. */
@@ -49,17 +53,21 @@ export interface ChainDeps {
   machine: { zone: string; ownIps: readonly string[] };
   faults?: FollowFaults | undefined;
   onCaughtUp?: (() => void) | undefined;
-  /** True the first time that something is found on a source; it is then told. */
-  foundFirst: (source: SourceId, finding: 'logging-off') => boolean;
+  /** Something about a source that an auditor should know; told once. */
+  found: (source: SourceId, tool: Told['tool'], finding: 'logging-off') => void;
 }
 
 export function chainOf(deps: ChainDeps, tool: Tool): PumpChain {
   const books = tool.logs.map((file) => bookOf(deps, tool, file));
   const logs = tool.logs.map((file, i) => {
     const book = books[i] as SessionBook;
-    const reader = (): LineReader =>
-      file.reader({ ...deps.machine, near: () => deps.clock.now() });
-    const part = new LogPart({ book, reader, clock: deps.clock, findings: findingsOf(deps, tool, file) });
+    const reader = (): LineReader => file.reader({ ...deps.machine, near: () => deps.clock.now() });
+    const part = new LogPart({
+      book,
+      reader,
+      clock: deps.clock,
+      found: (finding) => deps.found(file.source, tool.type, finding),
+    });
     return pumpOf(deps, tool, file, part, file.feed);
   });
   const [book = null] = books;
@@ -67,7 +75,11 @@ export function chainOf(deps: ChainDeps, tool: Tool): PumpChain {
   return new PumpChain({ clock: deps.clock, onCaughtUp: deps.onCaughtUp }, [...logs, ...rows]);
 }
 
-function bookOf({ random, mode, enrolledAt }: ChainDeps, tool: Tool, { source, word }: ToolFile): SessionBook {
+function bookOf(
+  { random, mode, enrolledAt }: ChainDeps,
+  tool: Tool,
+  { source, word }: ToolFile,
+): SessionBook {
   return new SessionBook({
     ...{ source, tool: tool.type, mode, word, random },
     matches: tool.matches ?? (() => true),
@@ -112,12 +124,4 @@ function pumpOf(
     feed: feed ?? follow,
     start: { startFrom: tool.startFrom, enrolledAt },
   });
-}
-
-/** What a log, or the absence of rows, says about the tool's settings: an event the first time. */
-function findingsOf(deps: ChainDeps, tool: Tool, { source }: ToolFile) {
-  return (plan: Plan, finding: 'logging-off') => {
-    if (!deps.foundFirst(source, finding)) return;
-    plan.drafts.push({ type: 'audit.finding', data: { check: finding, source, tool: tool.type, count: 1 } });
-  };
 }

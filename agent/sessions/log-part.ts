@@ -6,7 +6,7 @@ import type { FileState, FollowedLine, FollowState } from '../sources/follow.ts'
 import type { Stretch } from '../sources/replay.ts';
 import { noOutput, type Output, type SessionBook } from './book.ts';
 import type { LineSeen, Moment, Part, Plan } from './part.ts';
-import { oldestOf, packPlaces, type Places, unpackPlaces } from './places.ts';
+import { oldestOf, type Places, packPlaces, unpackPlaces } from './places.ts';
 
 /** Longest stretch of a log that is read again; what began before it ends as unknown. */
 const MOST_REPLAYED = 1024 * 1024 * 1024;
@@ -18,7 +18,7 @@ export interface LogPartOptions {
   reader: () => LineReader;
   clock: Clock;
   /** Something about the tool that an auditor should know. */
-  findings: (plan: Plan, finding: 'logging-off') => void;
+  found: (finding: 'logging-off') => void;
 }
 
 export class LogPart implements Part {
@@ -75,7 +75,7 @@ export class LogPart implements Part {
   }
 
   line(plan: Plan, line: FollowedLine, seen: LineSeen): string | null {
-    return this.#read(plan, line, seen, plan);
+    return this.#read(plan, line, seen, true);
   }
 
   tick(plan: Plan, { now, past }: Moment): void {
@@ -84,7 +84,7 @@ export class LogPart implements Part {
     this.#found = noOutput();
     if (past) book.pastHistory(plan);
     // The tool wrote no row about a session that it logged the end of: it was told not to.
-    if (book.withoutRow(now).length > 0) this.#o.findings(plan, 'logging-off');
+    if (book.withoutRow(now).length > 0) this.#o.found('logging-off');
     book.tick(plan, now);
   }
 
@@ -98,7 +98,7 @@ export class LogPart implements Part {
     return packPlaces({ ...places, trail: this.#trail });
   }
 
-  #read(out: Output, line: FollowedLine, { history }: LineSeen, plan?: Plan): string | null {
+  #read(out: Output, line: FollowedLine, { history }: LineSeen, live = false): string | null {
     if (line.problem === 'too-long') return line.problem;
     if (this.#file !== null && line.file !== this.#file) this.#reader.newFile?.();
     this.#file = line.file;
@@ -107,8 +107,8 @@ export class LogPart implements Part {
     for (const [n, change] of result.changes.entries()) {
       if (change.what !== 'finding') {
         this.#o.book.take(out, change, { file: line.file, start: line.start, n }, history);
-      } else if (plan !== undefined) {
-        this.#o.findings(plan, change.finding);
+      } else if (live) {
+        this.#o.found(change.finding);
       }
     }
     return null;

@@ -61,7 +61,8 @@ export class RowsPart implements Part {
 
   line(plan: Plan, line: FollowedLine, { history }: LineSeen): string | null {
     const { parse, enrolledAt, book } = this.#o;
-    const parsed = line.problem === 'too-long' ? { ok: false as const, reason: line.problem } : parse(line.text);
+    const parsed =
+      line.problem === 'too-long' ? { ok: false as const, reason: line.problem } : parse(line.text);
     if (!parsed.ok) return parsed.reason;
     const { row } = parsed;
     // History counts too: it stands in the file for every agent that reads it.

@@ -131,7 +131,8 @@ async function oneLog(
   if (path === null) return [];
   const reader = await readerNamed(type, part, null);
   const source = sourceId(`${type}${part === null ? '' : `-${part}`}\0${path}`);
-  const matches = matching === null || matching.match === 'all' ? null : makeMatcher(matching.listed ?? NOBODY);
+  const matches =
+    matching === null || matching.match === 'all' ? null : makeMatcher(matching.listed ?? NOBODY);
   const word = part ?? 'logfile';
   return [{ type: tool, startFrom, matches, logs: [{ source, path, word, reader }], rows: [] }];
 }
@@ -155,7 +156,11 @@ async function declared(
   }));
 }
 
-async function readerNamed(type: string, part: string | null, spec: DeclaredSpec | null): Promise<MakeReader> {
+async function readerNamed(
+  type: string,
+  part: string | null,
+  spec: DeclaredSpec | null,
+): Promise<MakeReader> {
   const reader = await readerOf(type, part, spec);
   if (reader !== null) return reader;
   throw new TilsynError('source.unknown-type', `reading a source of type ${type}: this version cannot`, {

@@ -16,6 +16,12 @@ type Load = (choice: ReaderChoice) => Promise<MakeReader | null>;
 
 /** By `type`, or `type/part`. */
 const READERS: Readonly<Record<string, Load>> = {
+  'teamviewer/logfile': async () => (await import('./teamviewer-log.ts')).makeTeamviewerLogReader,
+  sshd: async () => (await import('./sshd.ts')).makeSshdReader,
+  'anydesk/trace': async () => (await import('./anydesk.ts')).makeAnydeskTraceReader,
+  'anydesk/connection-trace': async () => (await import('./anydesk-rows.ts')).makeAnydeskConnectionReader,
+  rustdesk: async () => (await import('./rustdesk.ts')).makeRustdeskReader,
+  rdp: async () => (await import('./rdp.ts')).makeRdpReader,
   declared: async ({ spec }) =>
     spec?.format === 'lines' ? (await import('./declared.ts')).makeDeclaredReader(spec) : null,
   csv: async ({ spec }) =>
