@@ -20,9 +20,9 @@ export interface NaturalKey {
   toolSessionId: string | null;
 }
 
-/** What tells one session of a tool from another. `p` is the opened part of `session.started`. */
+/** What tells one session of a tool from another. `p` is the opened part of the event that says so. */
 export function naturalKeyOf(
-  data: EventData<'session.started'>,
+  data: Pick<EventData<'session.started'>, 'direction' | 'kind' | 'occurrence' | 'startedAt'>,
   p: EventPersonal<'session.started'> | Record<string, unknown> | null,
 ): NaturalKey {
   const text = (value: unknown) => (typeof value === 'string' ? value : null);

@@ -6,6 +6,8 @@ import type { Pos } from './store/types.ts';
 
 /** Types that change a projection; of all others the bytes are not even parsed. */
 export const PROJECTED_TYPES = [
+  'session.attempted',
+  'session.rejected',
   'session.started',
   'session.updated',
   'session.ended',

@@ -1,6 +1,7 @@
 /** The pure part of the projections: one fact after the other changes the rows in memory. Laws: `projections.ts`. */
 import type { AgentId, SessionId, SourceId } from '../protocol/ids.ts';
-import { fromIso, type UtcMs, utcMs } from '../protocol/time.ts';
+import type { EventData } from '../protocol/event.ts';
+import { fromIso, SECOND_MS, type UtcMs, utcMs } from '../protocol/time.ts';
 import { type AlertState, isAlert, newAlertState, reduceAlert } from './projections-alerts.ts';
 import type { Fact, FactOf, Owner, ProjectedType } from './projections-facts.ts';
 import type { GapRow, Pos, SessionRow, SourceRow, WaitingRow } from './store/types.ts';
@@ -11,6 +12,7 @@ export const MAX_WAITING = 64;
 export const MAX_PART_POS = 64;
 
 type SessionFact = FactOf<'session.updated' | 'session.ended' | 'session.merged'>;
+type Beginning = FactOf<'session.attempted' | 'session.rejected' | 'session.started'>;
 type SourceType = Extract<ProjectedType, `source.${string}`>;
 
 /** Rows that a batch touches: loaded, changed, to be written. */
@@ -54,12 +56,27 @@ export function newState(): State {
 
 /** Applies one fact to the state. Facts come in the order of `pos`. */
 export function reduce(state: State, fact: Fact): void {
-  if (fact.type === 'session.started') started(state, fact);
+  if (begins(fact)) began(state, fact);
   else if (isSession(fact)) continued(state, fact);
   else if (isAlert(fact)) reduceAlert(state.alerts, fact);
   else if (fact.type === 'journal.gap') gap(state, fact);
   else if (fact.type === 'host.named') named(state, fact);
   else source(state, fact);
+}
+
+const BEGINNINGS: ReadonlySet<string> = new Set<Beginning['type']>([
+  'session.attempted',
+  'session.rejected',
+  'session.started',
+]);
+
+/** True for what a session's row is made of. */
+export function isBeginning(type: string): boolean {
+  return BEGINNINGS.has(type);
+}
+
+function begins(fact: Fact): fact is Beginning {
+  return isBeginning(fact.type);
 }
 
 function isSession(fact: Fact): fact is SessionFact {
@@ -70,14 +87,14 @@ function named(state: State, { owner, sealed, pos }: Fact): void {
   if (owner !== null && sealed) state.named.set(owner.agent, pos);
 }
 
-function started(state: State, fact: FactOf<'session.started'>): void {
+function began(state: State, fact: Beginning): void {
   const { owner, data } = fact;
   if (owner === null) return;
   const session = data.session as SessionId;
   const present = state.sessions.get(session);
   if (present !== undefined) {
     // Told again, by a successor log: the first telling stands, its parts may be the only ones that open.
-    if (present.agent === owner.agent) put(state, withLeaf(present, fact));
+    if (present.agent === owner.agent) put(state, withLeaf(furtherThan(present, fact), fact));
     return;
   }
   put(state, withLeaf(newSession(fact, owner), fact));
@@ -85,10 +102,29 @@ function started(state: State, fact: FactOf<'session.started'>): void {
   if (state.waiting.delete(session)) state.woken.add(session);
 }
 
+/** Who knocked was let in, or refused; nothing of it comes to pass twice. */
+function furtherThan(row: SessionRow, fact: Beginning): SessionRow {
+  if (row.state !== 'attempted' || fact.type === 'session.attempted') return row;
+  return { ...row, ...beginningOf(fact) };
+}
+
+/** What the way of its beginning makes of a session. */
+function beginningOf(fact: Beginning): Partial<SessionRow> {
+  const { data, pos } = fact;
+  const { kind, direction, startedAt, startBasis } = data;
+  const begun = { kind, direction, startedAt: instant(startedAt), startBasis };
+  if (fact.type === 'session.started') return { ...begun, state: 'active', startedPos: pos };
+  if (fact.type === 'session.attempted') return { ...begun, state: 'attempted' };
+  const { count = 1, until } = fact.data;
+  const endedAt = until === undefined ? null : instant(until);
+  return { ...begun, state: 'rejected', failedAttempts: count, endedAt };
+}
+
 function newSession(
-  { data, log, seq, pos }: FactOf<'session.started'>,
+  fact: Beginning,
   owner: NonNullable<Owner>,
 ): SessionRow {
+  const { data, log, seq, pos } = fact;
   return {
     session: data.session as SessionId,
     ...owner,
@@ -115,6 +151,7 @@ function newSession(
     startedPos: pos,
     partPos: [],
     mergedInto: null,
+    ...beginningOf(fact),
   };
 }
 
@@ -215,8 +252,20 @@ function updated(row: SessionRow, { data }: FactOf<'session.updated'>): Partial<
     auth: data.auth ?? row.auth,
     failedAttempts: data.failedAttempts ?? row.failedAttempts,
     files: data.files ?? row.files,
+    kind: data.kind ?? row.kind,
     confirmedBy: union(row.confirmedBy, data.confirmedBy),
+    ...(data.row === undefined ? {} : ofRow(row, data.row)),
   };
+}
+
+/** Times that the tool wrote in UTC stand above those of a log in local time; an end does once there is one. */
+function ofRow(row: SessionRow, told: NonNullable<EventData<'session.updated'>['row']>): Partial<SessionRow> {
+  const { kind, basis } = told;
+  const [startedAt, endedAt] = [instant(told.startedAt), instant(told.endedAt)];
+  const start = { startedAt, startBasis: basis, kind: row.kind === 'unknown' ? kind : row.kind };
+  if (row.endedAt === null) return start;
+  const durationSeconds = Math.max(0, Math.round((endedAt - startedAt) / SECOND_MS));
+  return { ...start, endedAt, endBasis: basis, durationSeconds };
 }
 
 /** Notes the leaf: its place where it stands in the session's own log, its parts in any case. */

@@ -19,7 +19,7 @@ import type { AgentId, LogId, SessionId, SourceId } from '../protocol/ids.ts';
 import type { Leaf } from '../protocol/leaf.ts';
 import { noteAlert, touchedAlerts } from './projections-alerts.ts';
 import { type Fact, type HostOf, type Owner, PROJECTED_TYPES } from './projections-facts.ts';
-import { addWaiting, newState, reduce, type State } from './projections-reduce.ts';
+import { addWaiting, isBeginning, newState, reduce, type State } from './projections-reduce.ts';
 import type { AgentRow, LeafRow, Pos, Reader, Store, Tx } from './store/types.ts';
 
 const PROJECTED: ReadonlySet<string> = new Set(PROJECTED_TYPES);
@@ -27,7 +27,7 @@ const PROJECTED: ReadonlySet<string> = new Set(PROJECTED_TYPES);
 const REBUILD_STEP = 2_000;
 
 /** To be raised with every change of what leaves mean: of the reducer, of `PROJECTED_TYPES`, of a schema of theirs. */
-export const PROJECTION_VERSION = 2;
+export const PROJECTION_VERSION = 4;
 /** Meta key: the version that made the projections. */
 const META_VERSION = 'projections';
 /** Meta key: how many facts found no room to wait for their session's start (Y5). */
@@ -145,7 +145,7 @@ async function load(tx: Tx, facts: readonly Fact[]): Promise<State> {
   for (const { type, data } of facts) {
     if ('session' in data) sessions.add(data.session as SessionId);
     if ('into' in data) sessions.add(data.into as SessionId);
-    if (type === 'session.started') starting.add(data.session as SessionId);
+    if (isBeginning(type) && 'session' in data) starting.add(data.session as SessionId);
     if (type.startsWith('source.') && 'source' in data) sources.add(data.source as SourceId);
   }
   await loadSessions(tx, state, sessions);

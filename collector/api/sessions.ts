@@ -168,7 +168,14 @@ async function openSessions(
   });
 }
 
-const SESSION_TYPES = ['session.started', 'session.updated', 'session.ended', 'session.merged'];
+const SESSION_TYPES = [
+  'session.attempted',
+  'session.rejected',
+  'session.started',
+  'session.updated',
+  'session.ended',
+  'session.merged',
+];
 const TAIL_PAGE = 200;
 
 async function tailStep(ctx: Context, caller: Caller, hosts: ReadonlySet<string> | null, after: Pos) {

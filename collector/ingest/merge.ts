@@ -7,12 +7,13 @@
  * M3  The session that came first stays; the other one points to it. Both ids answer.
  * M4  The same session id again is no second session, and tells no second origin: a session has one at most, from
  *     the leaf that made it, so that no agent can tie two sessions together with one of its own.
+ * M7  But one more from the row that its tool wrote about it, which somebody may read who never saw the log. A session
+ *     that is one with another already tells none, and so never ties two together.
  * M5  A session that was merged is found under its own host still; the one that stays says what it was merged from.
  */
-import type { EventData } from '../../protocol/event.ts';
 import { type GroupId, isId, type SessionId } from '../../protocol/ids.ts';
 import { naturalKeyOf, originOf } from '../origin.ts';
-import type { OriginRow, Pos, SessionRow, Tx } from '../store/types.ts';
+import type { OriginRow, Pos, SessionHead, SessionRow, Tx } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import type { PlannedPart } from './parts.ts';
 
@@ -24,6 +25,8 @@ export interface Merge {
 /** An origin that a leaf tells. */
 export interface Told extends OriginRow {
   pos: Pos;
+  /** By the row that its tool wrote, beside what made the session (M7). */
+  byRow: boolean;
 }
 
 /** The origin of a session whose start lies opened here; null where there is none. */
@@ -33,19 +36,27 @@ export function originFor(
   pos: Pos,
 ): Told | null {
   const { type, data } = leaf.leaf;
-  if (type !== 'session.started' || outcome !== 'store' || opened === null) return null;
-  if (ctx.groups.byId(under)?.kind !== 'span' || !isStart(data)) return null;
-  const key = ctx.opener.originKey(under);
-  if (key === null) return null;
-  const origin = originOf(key, data.tool, naturalKeyOf(data, opened.p));
-  return { group: under, origin, session: data.session as SessionId, pos };
+  if (outcome !== 'store' || opened === null || ctx.groups.byId(under)?.kind !== 'span') return null;
+  const told = type === 'session.started' ? startOf(data) : type === 'session.updated' ? rowOf(data) : null;
+  const key = told === null ? null : ctx.opener.originKey(under);
+  if (told === null || key === null) return null;
+  const origin = originOf(key, told.tool, naturalKeyOf(told, opened.p));
+  return { group: under, origin, session: told.session, pos, byRow: type === 'session.updated' };
 }
 
+type Key = Parameters<typeof naturalKeyOf>[0] & { tool: string; session: SessionId };
+
 /** By hand, for what the natural key needs: projections hold it to the whole schema, on the same leaf. */
-function isStart(data: Record<string, unknown>): data is EventData<'session.started'> {
+function startOf(data: Record<string, unknown>): Key | null {
   const { session, tool, direction, kind, startedAt, occurrence } = data;
   const words = [tool, direction, kind, startedAt].every((word) => typeof word === 'string');
-  return isId(session) && words && Number.isSafeInteger(occurrence);
+  return isId(session) && words && Number.isSafeInteger(occurrence) ? (data as unknown as Key) : null;
+}
+
+/** Only TeamViewer writes rows beside its log. */
+function rowOf({ session, row }: Record<string, unknown>): Key | null {
+  if (typeof row !== 'object' || row === null) return null;
+  return startOf({ ...row, session, tool: 'teamviewer' });
 }
 
 /**
@@ -61,13 +72,31 @@ async function telling(tx: Tx, told: readonly Told[], isNew: (pos: Pos) => boole
   const settled = new Set(older.length === 0 ? [] : await tx.withOrigin(older));
   for (const root of older.length === 0 ? [] : await tx.rootsAmong(older)) settled.add(root);
   const first: OriginRow[] = [];
-  for (const { group, origin, session, pos } of told) {
+  for (const { group, origin, session, pos, byRow } of told) {
     const row = rows.get(session);
-    if (settled.has(session) || row?.startedPos !== pos || row.mergedInto !== null) continue;
+    if (byRow || settled.has(session) || row?.startedPos !== pos || row.mergedInto !== null) continue;
     settled.add(session);
     first.push({ group, origin, session });
   }
-  return first;
+  return [...first, ...(await tellingByRow(tx, told, rows))];
+}
+
+/** M7: the first row of each, where the session stands for itself and no row was told of it before. */
+async function tellingByRow(
+  tx: Tx,
+  told: readonly Told[],
+  rows: ReadonlyMap<SessionId, SessionHead>,
+): Promise<OriginRow[]> {
+  const byRow = told.filter((one) => one.byRow && rows.get(one.session)?.mergedInto === null);
+  if (byRow.length === 0) return [];
+  const sessions = [...new Set(byRow.map(({ session }) => session))];
+  const counts = await tx.originCounts(sessions);
+  const done = new Set<SessionId>(await tx.rootsAmong(sessions));
+  return byRow.flatMap(({ group, origin, session }) => {
+    if (done.has(session) || (counts.get(session) ?? 0) > 1) return [];
+    done.add(session);
+    return [{ group, origin, session }];
+  });
 }
 
 /**
@@ -88,12 +117,18 @@ export async function matchOrigins(
   }
   const fresh: OriginRow[] = [];
   const pairs: [SessionId, SessionId][] = [];
+  const paired = new Set<SessionId>();
   for (const row of found) {
     const other = known.get(keyOf(row));
+    // What it is one with by its beginning, or became one with just now, is all (M7).
+    if (paired.has(row.session)) continue;
     if (other === undefined) {
       known.set(keyOf(row), row.session);
       fresh.push(row);
-    } else if (other !== row.session) pairs.push([row.session, other]);
+    } else if (other !== row.session) {
+      for (const session of [row.session, other]) paired.add(session);
+      pairs.push([row.session, other]);
+    }
   }
   if (fresh.length > 0) await tx.putOrigins(fresh);
   return pairs;

@@ -4,7 +4,7 @@ import { IdMap, type Ids } from './ids.ts';
 import type { Sql } from './table.ts';
 import type { OriginRow, PartRow, Reader, Tx, WrapRow } from './types.ts';
 
-type Reads = Pick<Reader, 'parts' | 'wraps' | 'tombstones' | 'origins' | 'withOrigin'>;
+type Reads = Pick<Reader, 'parts' | 'wraps' | 'tombstones' | 'origins' | 'withOrigin' | 'originCounts'>;
 type Writes = Pick<Tx, 'addParts' | 'dropParts' | 'entomb' | 'addWraps' | 'putOrigins' | 'dropGroups'>;
 
 interface PartCells {
@@ -68,6 +68,11 @@ export function readParts(sql: Sql, ids: Ids): Reads {
       const rows = sql(`SELECT DISTINCT session FROM origins
         WHERE session IN (SELECT value FROM json_each(?))`).all(JSON.stringify(sessions));
       return (rows as { session: SessionId }[]).map(({ session }) => session);
+    },
+    async originCounts(sessions) {
+      const rows = sql(`SELECT session, count(*) AS n FROM origins
+        WHERE session IN (SELECT value FROM json_each(?)) GROUP BY session`).all(JSON.stringify(sessions));
+      return new Map((rows as { session: SessionId; n: number }[]).map(({ session, n }) => [session, n]));
     },
   };
 }

@@ -147,6 +147,8 @@ export interface Reader {
   origins(group: GroupId, origins: readonly Buffer[]): Promise<OriginRow[]>;
   /** Of these sessions, those that are known under some origin. */
   withOrigin(sessions: readonly SessionId[]): Promise<SessionId[]>;
+  /** How many each of these has; those without are left out. */
+  originCounts(sessions: readonly SessionId[]): Promise<Map<SessionId, number>>;
   sessionsById(ids: readonly SessionId[]): Promise<SessionRow[]>;
   /** What tells these sessions apart, without the rest of their rows; in no order. */
   sessionHeads(ids: readonly SessionId[]): Promise<SessionHead[]>;
