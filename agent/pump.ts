@@ -17,7 +17,7 @@ import type { Aside } from './journal.ts';
 import type { AgentLog } from './log.ts';
 import { noticeEvents, type SourceName, sourceEvent, unreadable, unreadableEvent } from './pump-events.ts';
 import { type FirstSight, isHistory, isPast, readSight, type StartRule, sightOf } from './pump-sight.ts';
-import { noPlan, type Part, type Plan } from './sessions/part.ts';
+import { type LineSeen, noPlan, type Part, type Plan } from './sessions/part.ts';
 import type { Feed } from './sources/feed.ts';
 import type { FileState, FollowedLine, FollowState, FollowStep } from './sources/follow.ts';
 import type { CursorUpdate, Draft } from './types.ts';
@@ -164,7 +164,7 @@ export class Pump {
   async restore(): Promise<boolean> {
     try {
       await this.#followTheJournal();
-      await this.#o.part.restore(this.#stored, this.#feed);
+      await this.#o.part.restore(this.#stored, this.#feed, (line) => this.#seen(line, this.#sight));
       this.#stale = false;
     } catch (error) {
       this.#stale = true;
@@ -274,10 +274,13 @@ export class Pump {
     return plan;
   }
 
+  #seen(line: FollowedLine, sight: FirstSight | null): LineSeen {
+    return { history: sight !== null && isHistory(sight, this.#o.start, line) };
+  }
+
   #line(plan: Plan, line: FollowedLine, sight: FirstSight | null): void {
-    const { source, digestKey, start, part } = this.#o;
-    const history = sight !== null && isHistory(sight, start, line);
-    const reason = this.#refuse ? 'refused' : part.line(plan, line, { history });
+    const { source, digestKey, part } = this.#o;
+    const reason = this.#refuse ? 'refused' : part.line(plan, line, this.#seen(line, sight));
     if (reason !== null) plan.bad.push(unreadable(source, digestKey, line, reason));
   }
 

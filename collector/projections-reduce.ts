@@ -1,6 +1,7 @@
 /** The pure part of the projections: one fact after the other changes the rows in memory. Laws: `projections.ts`. */
-import type { AgentId, SessionId, SourceId } from '../protocol/ids.ts';
+
 import type { EventData } from '../protocol/event.ts';
+import type { AgentId, SessionId, SourceId } from '../protocol/ids.ts';
 import { fromIso, SECOND_MS, type UtcMs, utcMs } from '../protocol/time.ts';
 import { type AlertState, isAlert, newAlertState, reduceAlert } from './projections-alerts.ts';
 import type { Fact, FactOf, Owner, ProjectedType } from './projections-facts.ts';
@@ -120,10 +121,7 @@ function beginningOf(fact: Beginning): Partial<SessionRow> {
   return { ...begun, state: 'rejected', failedAttempts: count, endedAt };
 }
 
-function newSession(
-  fact: Beginning,
-  owner: NonNullable<Owner>,
-): SessionRow {
+function newSession(fact: Beginning, owner: NonNullable<Owner>): SessionRow {
   const { data, log, seq, pos } = fact;
   return {
     session: data.session as SessionId,

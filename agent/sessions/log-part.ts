@@ -44,7 +44,7 @@ export class LogPart implements Part {
     return true;
   }
 
-  async restore(cursor: string | null, feed: Feed): Promise<void> {
+  async restore(cursor: string | null, feed: Feed, seen: (line: FollowedLine) => LineSeen): Promise<void> {
     const { book, clock } = this.#o;
     const places = unpackPlaces(cursor);
     this.#reader = this.#o.reader();
@@ -54,15 +54,15 @@ export class LogPart implements Part {
     book.restore(places.open);
     const stretches = cursor === null ? [] : stretchesOf(places, JSON.parse(cursor) as FollowState);
     const lines = stretches.length === 0 ? null : await feed.replay(stretches);
-    if (lines !== null) await this.#again(lines);
+    if (lines !== null) await this.#again(lines, seen);
     book.caughtUp(this.#found, clock.now());
   }
 
-  async #again(lines: AsyncIterable<FollowedLine>): Promise<void> {
+  async #again(lines: AsyncIterable<FollowedLine>, seen: (line: FollowedLine) => LineSeen): Promise<void> {
     const old = noOutput();
     let count = 0;
     for await (const line of lines) {
-      this.#read(old, line, { history: false });
+      this.#read(old, line, seen(line));
       old.drafts.length = 0;
       // The rest of the agent goes on meanwhile.
       count += 1;
@@ -78,14 +78,15 @@ export class LogPart implements Part {
     return this.#read(plan, line, seen, true);
   }
 
-  tick(plan: Plan, { now, past }: Moment): void {
+  tick(plan: Plan, { now, past, atEnd }: Moment): void {
     const { book } = this.#o;
     plan.drafts.push(...this.#found.drafts);
     this.#found = noOutput();
     if (past) book.pastHistory(plan);
     // The tool wrote no row about a session that it logged the end of: it was told not to.
     if (book.withoutRow(now).length > 0) this.#o.found('logging-off');
-    book.tick(plan, now);
+    // What is behind is of its own hours, whatever the clock says.
+    if (atEnd) book.tick(plan, now);
   }
 
   stored(files: readonly FileState[]): object {

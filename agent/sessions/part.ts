@@ -37,8 +37,11 @@ export interface Part {
   isComplete(text: string): boolean;
   /** True for what can only be the beginning of a record. */
   isTorn(text: string): boolean;
-  /** B9. `cursor`: as stored, null before the first time. What it finds to tell is told with the next plan. */
-  restore(cursor: string | null, feed: Feed): Promise<void>;
+  /**
+   * B9. `cursor`: as stored, null before the first time. What it finds to tell is told with the next plan.
+   * @param seen what was known of lines when they were read first
+   */
+  restore(cursor: string | null, feed: Feed, seen: (line: FollowedLine) => LineSeen): Promise<void>;
   /** What `line` will need of the disk, before the transaction begins. */
   prepare(lines: readonly FollowedLine[], files: readonly FileState[]): Promise<void>;
   /** Adds what a line gives. Returns why it gives nothing, where it should. */
