@@ -52,14 +52,23 @@ async function* linesOf(
   }
 }
 
-async function* linesIn(handle: FileHandle, { file, encoding, from, to }: Stretch): AsyncGenerator<FollowedLine> {
+async function* linesIn(
+  handle: FileHandle,
+  { file, encoding, from, to }: Stretch,
+): AsyncGenerator<FollowedLine> {
   const block = Buffer.allocUnsafe(BLOCK_BYTES);
   let [at, skipping] = [from, false];
   for (;;) {
     const most = to === null ? block.length : Math.min(block.length, to - at);
     const { bytesRead } = await handle.read(block, 0, most, at);
     const bytes = block.subarray(0, bytesRead);
-    const options = { file, encoding, skipping, maxLineBytes: MAX_LINE_BYTES, maxLines: Number.POSITIVE_INFINITY };
+    const options = {
+      file,
+      encoding,
+      skipping,
+      maxLineBytes: MAX_LINE_BYTES,
+      maxLines: Number.POSITIVE_INFINITY,
+    };
     const cut = cutLines(bytes, at, options);
     yield* cut.lines;
     skipping = cut.skipping;

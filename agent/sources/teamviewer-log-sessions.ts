@@ -111,11 +111,7 @@ export class TeamviewerSessions {
     if (waiting.length > 1) this.#table.unsure(waiting);
     const call = waiting[0] ?? this.#table.open('incoming', now);
     call.hellos = 1;
-    return [
-      ...this.#begins(call, peer, now),
-      ...this.#paired(call),
-      ...this.#paired(this.#table.pair()),
-    ];
+    return [...this.#begins(call, peer, now), ...this.#paired(call), ...this.#paired(this.#table.pair())];
   }
 
   #outgoing(fact: Of<'trying'> | Of<'calling'>, now: Moment): SessionChange[] {
