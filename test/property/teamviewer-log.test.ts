@@ -206,7 +206,7 @@ test('a row that goes out is read back as it was written', () => {
   );
 });
 
-test('R30: no row is given to two sessions, and none to another peer’s', () => {
+test('R19: no row is given to two sessions, and none to another peer’s', () => {
   const peer = fc.constantFrom('155500011', '155500022');
   const at = fc.integer({ min: 0, max: 30_000 }).map(utcMs);
   const direction = fc.constantFrom('incoming' as const, 'outgoing' as const);

@@ -14,7 +14,7 @@ function row(startMs: number, of: Partial<RowSession> = {}): RowSession {
   return { peerId: '1555000222', startedAt: utcMs(T + startMs), endedAt, direction: 'incoming', ...of };
 }
 
-describe('R30: a row and a session are one by peer and time', () => {
+describe('R19: a row and a session are one by peer and time', () => {
   test.each([
     [0, 0],
     [5000, 0],
