@@ -18,10 +18,54 @@ const EXAMPLE = `# Tilsyn agent. Every setting is shown with its default; a file
 #     # beginning: all of it is read; for managed machines only.
 #     startFrom: now
 #   - type: sshd
-#     # Not read by this version.
+#     # Left out: detected.
 #     path: /var/log/auth.log
-#     # listed: rostered accounts, keys and networks only. all: every sign-in. Has to be said.
+#     # listed: those of the lists below only. all: every sign-in. Has to be said.
 #     match: listed
+#     # Who the remote sessions are expected from.
+#     listed:
+#       # Accounts of this machine.
+#       accounts: [support]
+#       # Fingerprints of keys, as "ssh-keygen -l" shows them.
+#       keys: ["SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
+#       # Addresses and networks.
+#       networks: [198.51.100.0/24]
+#     # As for TeamViewer.
+#     startFrom: now
+#   - type: anydesk
+#     # Left out: detected. The trace of the service, or of the program.
+#     trace: /path/ad_svc.trace
+#     # Starts of sessions, to the minute.
+#     connections: /path/connection_trace.txt
+#     # As for TeamViewer.
+#     startFrom: now
+#   - type: rustdesk
+#     # Left out: detected. The log of the server part.
+#     logfile: /path/rustdesk_rCURRENT.log
+#     # As for TeamViewer.
+#     startFrom: now
+#   - type: rdp
+#     # Windows' own remote desktop, from its event log. As for sshd.
+#     match: all
+#     # As for sshd; null: nobody.
+#     listed: null
+#     # As for TeamViewer.
+#     startFrom: now
+#   - type: declared
+#     # How another tool's log is to be read: the path of a declaration, or one that comes with
+#     # Tilsyn: ultraviewer, supremo, x11vnc. See docs/guide/sources.md.
+#     spec: /etc/tilsyn/tool.yaml
+#     # Instead of the files that the declaration names.
+#     path: /path/tool.log
+#     # As for TeamViewer.
+#     startFrom: now
+#   - type: csv
+#     # As for declared; teamviewer-report and talk2m come with Tilsyn.
+#     spec: teamviewer-report
+#     # A connection report, as exported.
+#     path: /path/report.csv
+#     # As for TeamViewer.
+#     startFrom: now
 #   - type: recordings
 #     # Not read by this version. The folder that the recorder writes to.
 #     root: /srv/nvr/recordings

@@ -1,28 +1,19 @@
 /** The shape of `agent.yaml`. Strict everywhere: a key that is not known here is an error. */
 import { z } from 'zod';
 import { DAY_MS, HOUR_MS, SECOND_MS } from '../protocol/time.ts';
-import { durationMs, isAbsolutePath, isSchedule, proxyProblem } from './config-values.ts';
-
-export interface TeamviewerSource {
-  type: 'teamviewer';
-  /** Absolute paths; null = detected. */
-  connectionsIncoming: string | null;
-  connections: string | null;
-  logfile: string | null;
-  /** `now` passes over what was in the file before the source was added. */
-  startFrom: 'now' | 'beginning';
-}
+import { SOURCE_TYPES, type SourceConfig, sourceKeys, VARIANTS, words } from './config-sources.ts';
+import { durationMs, isSchedule, proxyProblem } from './config-values.ts';
 
 /** A source that this version knows the name of but does not read. */
 export interface NotBuilt {
-  type: 'sshd' | 'recordings';
+  type: 'recordings';
   /** Line in the file, from 1. */
   line: number;
 }
 
 export interface AgentConfig {
   /** null = detect and report. Sources that are not built yet are left out and stand in `notBuilt`. */
-  sources: TeamviewerSource[] | null;
+  sources: SourceConfig[] | null;
   notBuilt: NotBuilt[];
   /** null = off. */
   telemetry: { everyMs: number; notify: 'audit' | 'all' | 'none' } | null;
@@ -40,15 +31,6 @@ export interface AgentConfig {
 }
 
 const MAX_SOURCES = 64;
-
-const path = z
-  .string({ error: 'expected a path' })
-  .refine(isAbsolutePath, { error: 'expected an absolute path' })
-  .nullable()
-  .default(null);
-
-const words = <const T extends readonly string[]>(list: T) =>
-  z.enum(list, { error: `expected one of: ${list.join(', ')}` });
 
 function duration(example: string, min: number, max: number) {
   return z.string({ error: `expected a duration such as ${example}` }).transform((text, context) => {
@@ -74,32 +56,6 @@ const proxy = z.string({ error: 'expected http://host:port or null' }).transform
   if (problem !== null) context.addIssue({ code: 'custom', message: problem });
   return text;
 });
-
-const teamviewer = z.strictObject({
-  type: z.literal('teamviewer'),
-  connectionsIncoming: path,
-  connections: path,
-  logfile: path,
-  startFrom: words(['now', 'beginning']).default('now'),
-});
-
-// Accepted so that one file serves this version and the next; the caller says that they are not read yet.
-const sshd = z.strictObject({
-  type: z.literal('sshd'),
-  path,
-  match: words(['listed', 'all']),
-});
-
-const recordings = z.strictObject({
-  type: z.literal('recordings'),
-  root: z.string({ error: 'expected a path' }).refine(isAbsolutePath, { error: 'expected an absolute path' }),
-  layout: z.string({ error: 'expected the name of a layout or a pattern' }).min(1).max(1024),
-  timeZone: z.string({ error: 'expected a time zone such as UTC' }).min(1).max(64).default('UTC'),
-  mode: words(['report', 'erase']).default('report'),
-});
-
-const VARIANTS = { teamviewer, sshd, recordings };
-export const SOURCE_TYPES = Object.keys(VARIANTS);
 
 const telemetry = z.strictObject({
   every: duration('60s', 10 * SECOND_MS, DAY_MS).default(60 * SECOND_MS),
@@ -127,9 +83,20 @@ const section = <T extends z.ZodType>(inner: T) => z.preprocess((value) => value
 export const configSchema = z.strictObject({
   sources: z
     .array(
-      z.discriminatedUnion('type', [teamviewer, sshd, recordings], {
-        error: `expected a source with type: ${SOURCE_TYPES.join(', ')}`,
-      }),
+      z.discriminatedUnion(
+        'type',
+        [
+          VARIANTS.teamviewer,
+          VARIANTS.sshd,
+          VARIANTS.anydesk,
+          VARIANTS.rustdesk,
+          VARIANTS.rdp,
+          VARIANTS.declared,
+          VARIANTS.csv,
+          VARIANTS.recordings,
+        ],
+        { error: `expected a source with type: ${SOURCE_TYPES.join(', ')}` },
+      ),
       { error: 'expected a list of sources, or null' },
     )
     .max(MAX_SOURCES, { error: `expected at most ${MAX_SOURCES} sources` })
@@ -149,6 +116,5 @@ export function keysAt(place: readonly PropertyKey[], type: unknown): string[] {
   if (first === 'telemetry') return Object.keys(telemetry.shape);
   if (first === 'holds') return Object.keys(holds.shape);
   if (first === 'schedule') return Object.keys(schedules.shape);
-  if (first !== 'sources' || typeof type !== 'string' || !Object.hasOwn(VARIANTS, type)) return [];
-  return Object.keys(VARIANTS[type as keyof typeof VARIANTS].shape);
+  return first === 'sources' ? sourceKeys(place.slice(1), type) : [];
 }

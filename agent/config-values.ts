@@ -1,4 +1,5 @@
 /** The small languages inside `agent.yaml`: durations, schedules, paths, proxies. Pure; messages never quote a value. */
+import { isIP } from 'node:net';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/time.ts';
 
 const UNITS = new Map([
@@ -68,6 +69,15 @@ function cronNumber(text: string, names: string[]): number | null {
 /** True for an absolute path of Windows, of a network share, or of anything else. */
 export function isAbsolutePath(text: string): boolean {
   return text.length <= 4096 && !text.includes('\0') && /^(?:\/|[A-Za-z]:[\\/]|\\\\[^\\])/.test(text);
+}
+
+/** True for a network: an address and how many bits of it count. */
+export function isNetwork(text: string): boolean {
+  const [address = '', bits = '', more] = text.split('/');
+  const family = isIP(address);
+  return (
+    family !== 0 && more === undefined && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)
+  );
 }
 
 /** What is wrong with a proxy's address; null where nothing is. */

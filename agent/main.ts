@@ -3,7 +3,7 @@
  * Everything that a room needs of the machine is handed in from here.
  */
 import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
+import { hostname, networkInterfaces } from 'node:os';
 import packageJson from '../package.json' with { type: 'json' };
 import { codeOf, EXIT, hasCode, TilsynError } from '../protocol/errors.ts';
 import type { Random } from '../protocol/ids.ts';
@@ -75,6 +75,7 @@ export async function run(options: RunOptions): Promise<Handle> {
     platform: `${process.platform}-${process.arch}`,
     node: process.versions.node,
     detect: detectInput(),
+    machine: thisMachine(),
     damaged: () => leaveDamaged(log, options.signals !== false),
     check: () => checkState(state),
     metrics: options.metrics,
@@ -125,6 +126,14 @@ function watchSignals(log: AgentLog, stop: () => void): () => void {
   return () => {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     process.off('uncaughtException', onCrash);
+  };
+}
+
+function thisMachine(): { zone: string; ownIps: string[] } {
+  const adapters = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  return {
+    zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    ownIps: adapters.filter(({ internal }) => !internal).map(({ address }) => address),
   };
 }
 

@@ -2,7 +2,8 @@
 import type { UtcMs } from '../protocol/time.ts';
 import { type Clock, SECOND_MS } from '../protocol/time.ts';
 import type { AgentLog } from './log.ts';
-import { Pump, type PumpJournal, type PumpOptions, type SourceStatus } from './pump.ts';
+import type { PumpJournal, SourceStatus } from './pump.ts';
+import type { PumpChain } from './pump-chain.ts';
 import type { Draft } from './types.ts';
 
 /** A wall clock that moved by more than this against monotonic time between two looks was set, or slept. */
@@ -35,35 +36,35 @@ export class ClockWatch {
 }
 
 export interface PumpsOptions {
-  journal: PumpJournal;
+  journal: Pick<PumpJournal, 'append'>;
   clock: Clock;
   log: AgentLog;
 }
 
 export class Pumps {
   readonly #o: PumpsOptions;
-  readonly #pumps: Pump[];
+  readonly #chains: readonly PumpChain[];
   readonly #watch: ClockWatch;
   #cancel: (() => void) | null = null;
 
-  constructor(options: PumpsOptions, sources: readonly Omit<PumpOptions, keyof PumpsOptions>[]) {
+  constructor(options: PumpsOptions, chains: readonly PumpChain[]) {
     this.#o = options;
     this.#watch = new ClockWatch(options.clock, options.journal);
-    this.#pumps = sources.map((source) => new Pump({ ...options, ...source }));
+    this.#chains = chains;
   }
 
   start(): void {
-    for (const pump of this.#pumps) pump.start();
+    for (const chain of this.#chains) chain.start();
     this.#look();
   }
 
   async stop(): Promise<void> {
     this.#cancel?.();
-    await Promise.all(this.#pumps.map((pump) => pump.stop()));
+    await Promise.all(this.#chains.map((chain) => chain.stop()));
   }
 
   status(): SourceStatus[] {
-    return this.#pumps.map((pump) => pump.status());
+    return this.#chains.flatMap((chain) => chain.status());
   }
 
   /**
@@ -72,8 +73,8 @@ export class Pumps {
    */
   readThrough(): UtcMs | null {
     let earliest: UtcMs | null = null;
-    for (const pump of this.#pumps) {
-      const at = pump.readThrough();
+    for (const chain of this.#chains) {
+      const at = chain.readThrough();
       if (at === null) return null;
       if (earliest === null || at < earliest) earliest = at;
     }

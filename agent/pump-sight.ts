@@ -37,10 +37,9 @@ export function readSight(text: string | null): FirstSight | null {
   return text === null ? null : JSON.parse(text);
 }
 
-/** True where the row is history by the rule above. */
-export function isHistory(sight: FirstSight, rule: StartRule, line: FollowedLine, endedAt: UtcMs): boolean {
-  if (rule.startFrom === 'beginning') return false;
-  return line.file === sight.file && line.start < sight.through && endedAt < rule.enrolledAt;
+/** True where the line may be history by the rule above: what it tells of is, where that ended before the enrolment. */
+export function isHistory(sight: FirstSight, rule: StartRule, line: FollowedLine): boolean {
+  return rule.startFrom === 'now' && line.file === sight.file && line.start < sight.through;
 }
 
 /** True once everything that stood there at first sight has been read. */

@@ -4,27 +4,24 @@
  * U1  A row gives its events in one transaction with the reading position (J1); it is never split.
  * U2  Every line is an event, a counted history row, or a quarantined line with a count: none is passed over
  *     in silence, and none stops the reading.
- * U3, U4  see `pump-sight.ts`, `pump-occurrence.ts`
+ * U3, U4  see `pump-sight.ts`, `sessions/occurrence.ts`
  * U5  What cannot be stored now (full disk, no key group yet) is given again later; nothing is skipped for it.
  * U6  The journal may move the reading position (a successor log reads again what was lost): the pump goes on
  *     from there, and never from what it remembers.
  * U7  `readThrough` is a time at which the file had been read to its end and everything in it was durable.
  */
 import { codeOf, hasCode } from '../protocol/errors.ts';
-import { type LogId, newId, type Random, type SourceId } from '../protocol/ids.ts';
+import type { LogId, SourceId } from '../protocol/ids.ts';
 import type { Clock, UtcMs } from '../protocol/time.ts';
 import type { Aside } from './journal.ts';
-import type { Unreadable } from './journal-sources.ts';
 import type { AgentLog } from './log.ts';
 import { noticeEvents, type SourceName, sourceEvent, unreadable, unreadableEvent } from './pump-events.ts';
-import { OccurrenceWindow, type ReadyWindow } from './pump-occurrence.ts';
 import { type FirstSight, isHistory, isPast, readSight, type StartRule, sightOf } from './pump-sight.ts';
-import { type FileState, type FollowedLine, Follower, type FollowStep } from './sources/follow.ts';
-import { isCompleteRow, isTornRow, parseConnectionRow } from './sources/teamviewer.ts';
-import { keyText, sessionDrafts } from './sources/teamviewer-sessions.ts';
-import type { AgentIdentity, CursorUpdate, Draft } from './types.ts';
+import { noPlan, type Part, type Plan } from './sessions/part.ts';
+import type { Feed } from './sources/feed.ts';
+import type { FileState, FollowedLine, FollowState, FollowStep } from './sources/follow.ts';
+import type { CursorUpdate, Draft } from './types.ts';
 
-export const POLL_MS = 300;
 /** Rows of one transaction: about 50 ms of work. */
 export const ROWS = 200;
 /** Between tries of what cannot be stored: doubles from the first to the last. */
@@ -42,26 +39,23 @@ export interface PumpJournal {
 export interface PumpOptions {
   journal: PumpJournal;
   source: SourceId;
-  type: 'teamviewer';
-  path: string;
-  mode: AgentIdentity['mode'];
+  type: SourceName['tool'];
+  /** What its lines mean. */
+  part: Part;
+  /** Where they come from, from a stored state on. */
+  feed: (state: FollowState | null, part: Part) => Feed;
   start: StartRule;
   clock: Clock;
-  random: Random;
   /** `digest.key` of the state directory. */
   digestKey: Buffer;
   log: AgentLog;
-  /** Everything there was has been read and is durable. */
-  onCaughtUp?: () => void;
-  /** Test seam of the follower. */
-  faults?: { hit(point: string): void };
 }
 
 export type PumpState = 'starting' | 'reading' | 'caught-up' | 'no-file' | 'unreadable' | 'waiting';
 
 export interface SourceStatus {
   source: SourceId;
-  type: 'teamviewer';
+  type: SourceName['tool'];
   state: PumpState;
   /** Offset in the file at the path; null where there is none. */
   position: number | null;
@@ -70,6 +64,8 @@ export interface SourceStatus {
   rows: number;
   unreadable: number;
   skipped: number;
+  /** Sessions that this agent is not to record. */
+  unlisted: number;
   /** When the last row was stored, since this start of the agent. */
   lastRowAt: UtcMs | null;
   /** Why it cannot go on. */
@@ -79,22 +75,15 @@ export interface SourceStatus {
 /** `more`: there are lines at once; `idle`: all read; `stuck`: to be tried again later. */
 export type Turn = 'more' | 'idle' | 'stuck';
 
-interface Plan {
-  drafts: Draft[];
-  bad: Unreadable[];
-  rows: number;
-  skipped: number;
-  cut: number;
-}
-
 /** One row that cannot become an event must not stop the others: it is then tried alone, and set aside. */
 const POISON = ['event.invalid', 'event.too-large', 'seal.too-large', 'canonical.unencodable'] as const;
 
 export class Pump {
   readonly #o: PumpOptions;
   readonly #name: SourceName;
-  readonly #window: OccurrenceWindow;
-  #follower: Follower;
+  #feed: Feed;
+  /** What the part remembers is not what is stored: it is brought there before the next step (B9). */
+  #stale = true;
   /** The reading position as this pump last stored or loaded it. */
   #stored: string | null;
   #sight: FirstSight | null;
@@ -112,33 +101,31 @@ export class Pump {
   #lastRowAt: UtcMs | null = null;
   #readThrough: UtcMs | null = null;
   #wait = 0;
-  #fresh = true;
-  #stopped = false;
-  #running: Promise<void> | null = null;
-  #wake: (() => void) | null = null;
+  #told = 0;
 
   constructor(options: PumpOptions) {
     const { journal, source } = options;
     this.#o = options;
     this.#name = { source, tool: options.type };
-    this.#window = new OccurrenceWindow(options.path);
     this.#stored = journal.cursor(source);
     this.#sight = readSight(journal.firstSight(source));
     this.#log = journal.openLog();
-    this.#follower = this.#newFollower();
+    this.#feed = this.#newFeed();
   }
 
-  /** Reads until `stop`. */
-  start(): void {
-    this.#running ??= this.#loop();
+  /** What was not stored comes again at the next start. */
+  async close(): Promise<void> {
+    await this.#feed.close();
   }
 
-  /** Ends after the step under way; what was not stored comes again at the next start. */
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#wake?.();
-    await this.#running;
-    await this.#follower.close();
+  /** Events stored by this pump, since it was made. */
+  get told(): number {
+    return this.#told;
+  }
+
+  /** How long to wait after a turn that was stuck, milliseconds. */
+  get wait(): number {
+    return this.#wait;
   }
 
   /** U7; null before the first time. */
@@ -157,49 +144,60 @@ export class Pump {
       rows: journal.counted(`rows:${source}`),
       unreadable: journal.counted(`unreadable:${source}`),
       skipped: journal.counted(`skipped:${source}`),
+      unlisted: journal.counted(`unlisted:${source}`),
       lastRowAt: this.#lastRowAt,
       problem: this.#problem,
     };
   }
 
-  /** One step: look, read, store. Tests drive this by hand; `start` drives it by the clock. */
+  /** True where the part has to be restored before the next step; whoever owns several does it for all of them. */
+  get stale(): boolean {
+    return this.#stale;
+  }
+
+  /** What the part remembers is of no use any more. */
+  forget(): void {
+    this.#stale = true;
+  }
+
+  /** Brings the part to what is stored (B9). False: it could not be, and is to be tried again. */
+  async restore(): Promise<boolean> {
+    try {
+      await this.#followTheJournal();
+      await this.#o.part.restore(this.#stored, this.#feed);
+      this.#stale = false;
+    } catch (error) {
+      this.#stale = true;
+      this.#stuck(error);
+    }
+    return !this.#stale;
+  }
+
+  /** One step: look, read, store. */
   async turn(): Promise<Turn> {
+    try {
+      return await this.#turn();
+    } catch (error) {
+      // No fault of a row: the folder of the source, or the database.
+      return this.#stuck(error);
+    }
+  }
+
+  async #turn(): Promise<Turn> {
     await this.#followTheJournal();
+    if (this.#stale) return 'more';
     const looked = this.#o.clock.now();
-    const step = await this.#follower.step(this.#rows());
-    const ready = await this.#window.prepare(step.lines, [...step.state.files, ...this.#files]);
+    const step = await this.#feed.step(this.#rows());
+    await this.#o.part.prepare(step.lines, [...step.state.files, ...this.#files]);
     // Between look and store the uplink may have opened a successor log: this step is then of the past (U6).
     if (this.#moved()) return 'more';
     try {
-      this.#store(step, ready);
+      this.#store(step);
     } catch (error) {
       return this.#failed(error, step);
     }
     this.#went(step, looked);
     return step.more || this.#announce ? 'more' : 'idle';
-  }
-
-  async #loop(): Promise<void> {
-    while (!this.#stopped) {
-      // What is thrown here is no fault of a row: the folder of the source, or the database.
-      const turn = await this.turn().catch((error: unknown) => this.#stuck(error));
-      if (turn !== 'more') await this.#pause(turn === 'stuck' ? this.#wait : POLL_MS);
-    }
-  }
-
-  #pause(ms: number): Promise<void> {
-    if (this.#stopped) return Promise.resolve();
-    return new Promise((resolve) => {
-      const cancel = this.#o.clock.after(ms, () => {
-        this.#wake = null;
-        resolve();
-      });
-      this.#wake = () => {
-        cancel();
-        this.#wake = null;
-        resolve();
-      };
-    });
   }
 
   /** How many lines to ask for. None before first sight: what stands there must be measured first (U3). */
@@ -208,17 +206,9 @@ export class Pump {
     return this.#careful > 0 ? 1 : ROWS;
   }
 
-  #newFollower(): Follower {
-    const { path, clock, digestKey, faults } = this.#o;
-    return new Follower({
-      path,
-      clock,
-      key: digestKey,
-      state: this.#stored === null ? null : JSON.parse(this.#stored),
-      isComplete: isCompleteRow,
-      isTorn: isTornRow,
-      ...(faults === undefined ? {} : { faults }),
-    });
+  #newFeed(): Feed {
+    const { feed, part } = this.#o;
+    return feed(this.#stored === null ? null : JSON.parse(this.#stored), part);
   }
 
   #moved(): boolean {
@@ -235,29 +225,30 @@ export class Pump {
 
   /** Goes on from what the journal holds. */
   async #reload(): Promise<void> {
-    await this.#follower.close();
+    await this.#feed.close();
     this.#stored = this.#o.journal.cursor(this.#o.source);
     this.#sight = readSight(this.#o.journal.firstSight(this.#o.source));
-    this.#window.reset();
-    this.#follower = this.#newFollower();
+    this.#feed = this.#newFeed();
+    this.#stale = true;
   }
 
   /** Stores a step, or throws and has stored nothing of it. */
-  #store(step: FollowStep, ready: readonly ReadyWindow[]): void {
+  #store(step: FollowStep): void {
     const sight = this.#sight ?? sightOf(step.state);
-    const plan = this.#plan(step, ready, sight);
+    const plan = this.#plan(step, sight);
     const said = this.#sayHistory(sight, step, plan);
     const seen = said !== null && JSON.stringify(said) !== JSON.stringify(this.#sight);
     const empty = step.lines.length === 0 && step.notices.length === 0 && plan.drafts.length === 0;
     if (empty && !seen) return;
-    const { source } = this.#o;
-    const state = JSON.stringify(step.state);
+    const { source, part } = this.#o;
+    const state = JSON.stringify({ ...step.state, ...part.stored(step.state.files) });
     this.#o.journal.append(plan.drafts, [{ source, state }], {
       unreadable: plan.bad,
       counts: {
         [`rows:${source}`]: plan.rows,
         [`unreadable:${source}`]: plan.bad.length,
         [`skipped:${source}`]: plan.skipped,
+        [`unlisted:${source}`]: plan.unlisted,
         'fields-cut': plan.cut,
       },
       ...(seen ? { firstSight: { source, sight: JSON.stringify(said) } } : {}),
@@ -266,39 +257,28 @@ export class Pump {
     this.#stored = state;
     this.#sight = said;
     this.#announce = false;
-    this.#follower.accept(step);
+    this.#feed.accept(step);
+    this.#told += plan.drafts.length;
     if (plan.rows > 0) this.#lastRowAt = this.#o.clock.now();
-    this.#fresh ||= plan.drafts.length > 0;
   }
 
-  #plan(step: FollowStep, ready: readonly ReadyWindow[], sight: FirstSight | null): Plan {
-    const plan: Plan = { drafts: [], bad: [], rows: 0, skipped: 0, cut: 0 };
+  #plan(step: FollowStep, sight: FirstSight | null): Plan {
+    const { part, clock } = this.#o;
+    const plan = noPlan();
     if (this.#announce) plan.drafts.push(this.#opened(step));
     for (const notice of step.notices) plan.drafts.push(...noticeEvents(this.#name, notice));
-    for (const line of step.lines) this.#line(plan, line, ready, sight);
+    for (const line of step.lines) this.#line(plan, line, sight);
+    const past = sight !== null && isPast(sight, step.state);
+    part.tick(plan, { now: clock.now(), past, atEnd: !step.more && step.behindBytes === 0 });
     plan.drafts.push(...unreadableEvent(this.#name, plan.bad));
     return plan;
   }
 
-  #line(plan: Plan, line: FollowedLine, ready: readonly ReadyWindow[], sight: FirstSight | null): void {
-    const { source, mode, random, digestKey, start } = this.#o;
-    const parsed = line.problem === 'too-long' ? { ok: false as const, reason: line.problem } : parse(line);
-    if (!parsed.ok || this.#refuse) {
-      plan.bad.push(unreadable(source, digestKey, line, parsed.ok ? 'refused' : parsed.reason));
-      return;
-    }
-    // History counts too: it stands in the file for every agent that reads it.
-    const occurrence = this.#window.next(line, keyText(parsed.row), ready);
-    if (sight !== null && isHistory(sight, start, line, parsed.row.endedAt)) {
-      plan.skipped += 1;
-      return;
-    }
-    const session = newId<'session'>(random);
-    const place = { source, offset: line.start, mode, session, occurrence };
-    const { drafts, cut } = sessionDrafts(parsed.row, place);
-    plan.drafts.push(...drafts);
-    plan.rows += 1;
-    plan.cut += cut;
+  #line(plan: Plan, line: FollowedLine, sight: FirstSight | null): void {
+    const { source, digestKey, start, part } = this.#o;
+    const history = sight !== null && isHistory(sight, start, line);
+    const reason = this.#refuse ? 'refused' : part.line(plan, line, { history });
+    if (reason !== null) plan.bad.push(unreadable(source, digestKey, line, reason));
   }
 
   /** U3: the count of what was passed over, said once. */
@@ -330,29 +310,22 @@ export class Pump {
     this.#o.log.recovered(`source.${this.#o.source}`);
     if (step.more || step.behindBytes > 0 || step.state.unreadable !== null || this.#sight === null) return;
     this.#readThrough = looked;
-    if (this.#fresh) this.#o.onCaughtUp?.();
-    this.#fresh = false;
   }
 
-  /** A step that was not stored, as far as known. */
+  /** A step that was not stored, as far as known. What the part made of its lines has not happened. */
   async #failed(error: unknown, step: FollowStep): Promise<Turn> {
     this.#behind = step.behindBytes;
+    this.#stale = true;
     if (hasCode(error, ...POISON) && step.lines.length > 0) {
       this.#refuse = this.#careful > 0;
       this.#careful = ROWS;
-      this.#giveAgain();
+      this.#feed.reject();
       return 'more';
     }
-    if (hasCode(error, 'journal.full', 'seal.no-group')) this.#giveAgain();
+    if (hasCode(error, 'journal.full', 'seal.no-group')) this.#feed.reject();
     // It may have been stored all the same (a failure after the commit): the journal knows.
     else await this.#reload();
     return this.#stuck(error);
-  }
-
-  /** U5. */
-  #giveAgain(): void {
-    this.#follower.reject();
-    this.#window.reset();
   }
 
   #stuck(error: unknown): Turn {
@@ -362,10 +335,6 @@ export class Pump {
     this.#o.log.trouble(`source.${this.#o.source}`, error);
     return 'stuck';
   }
-}
-
-function parse(line: FollowedLine): ReturnType<typeof parseConnectionRow> {
-  return parseConnectionRow(line.text);
 }
 
 function stateOf(step: FollowStep): PumpState {

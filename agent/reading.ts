@@ -5,39 +5,34 @@
 import { TilsynError } from '../protocol/errors.ts';
 import type { SourceId } from '../protocol/ids.ts';
 import { type Clock, MINUTE_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
-import type { AgentConfig, TeamviewerSource } from './config.ts';
+import type { AgentConfig } from './config.ts';
 import type { AgentJournal } from './journal.ts';
 import type { AgentLog } from './log.ts';
-import type { PumpOptions } from './pump.ts';
 import { Pumps } from './pump-all.ts';
-import { type DetectInput, detectTeamviewer } from './sources/detect.ts';
+import { type ChainDeps, chainOf } from './sessions/chains.ts';
+import { type ChosenTool, chooseTools } from './sessions/tools.ts';
+import type { DetectInput } from './sources/detect.ts';
 import { type ShownSource, shownSource } from './status.ts';
 import type { Draft } from './types.ts';
 
 const LOOK_MS = 10 * MINUTE_MS;
 const RETRY_MS = 10 * SECOND_MS;
 
-export interface ReadingOptions extends Pick<PumpOptions, 'mode' | 'random' | 'digestKey'> {
+export interface ReadingOptions extends Pick<ChainDeps, 'mode' | 'random' | 'digestKey' | 'machine'> {
   journal: AgentJournal;
   enrolledAt: UtcMs;
   config: AgentConfig;
   clock: Clock;
   log: AgentLog;
-  faults: NonNullable<PumpOptions['faults']> | undefined;
+  faults: NonNullable<ChainDeps['faults']> | undefined;
   detect: DetectInput;
   /** Everything there was has been read and is durable. */
   onCaughtUp(): void;
 }
 
-interface Chosen {
-  source: SourceId;
-  path: string;
-  startFrom: TeamviewerSource['startFrom'];
-}
-
 export class Reading {
   readonly #o: ReadingOptions;
-  #chosen: Chosen[] = [];
+  #chosen: ChosenTool[] = [];
   #pumps: Pumps | null = null;
   #cancel: () => void = () => {};
   #turn: Promise<void> = Promise.resolve();
@@ -79,14 +74,9 @@ export class Reading {
   }
 
   status(): ShownSource[] {
-    const pumps = this.#pumps?.status() ?? [];
-    const read = pumps.map((one) =>
-      shownSource(one, this.#chosen.find(({ source }) => source === one.source)?.path ?? null),
-    );
-    const notBuilt = this.#o.config.notBuilt.map(({ type }) => ({
-      ...NOT_BUILT,
-      type,
-    }));
+    const paths = new Map(filesOf(this.#chosen).map(({ source, path }) => [source, path]));
+    const read = (this.#pumps?.status() ?? []).map((one) => shownSource(one, paths.get(one.source) ?? null));
+    const notBuilt = this.#o.config.notBuilt.map(({ type }) => ({ ...NOT_BUILT, type }));
     return [...read, ...notBuilt];
   }
 
@@ -98,67 +88,51 @@ export class Reading {
   }
 
   async #look(): Promise<void> {
-    const chosen = await this.#choose();
+    const { config, detect, journal, log } = this.#o;
+    const chosen = await chooseTools({ config, detect, sourceId: (label) => journal.sourceId(label) });
     const same = this.#pumps !== null && key(chosen) === key(this.#chosen);
     if (this.#stopped || same) return;
     // Reading positions are in the journal: other pumps go on exactly where these end.
     await this.#pumps?.stop();
     for (const one of chosen) this.#say(one);
     this.#chosen = chosen;
-    this.#pumps = this.#makePumps(chosen);
-    this.#pumps.start();
-    this.#o.log.info('sources.chosen', { count: chosen.length });
-  }
-
-  #makePumps(chosen: readonly Chosen[]): Pumps {
-    const { journal, clock, log, mode, random, digestKey, enrolledAt, faults, onCaughtUp } = this.#o;
-    return new Pumps(
-      { journal, clock, log },
-      chosen.map(({ source, path, startFrom }) => ({
-        source,
-        path,
-        type: 'teamviewer' as const,
-        mode,
-        start: { startFrom, enrolledAt },
-        random,
-        digestKey,
-        onCaughtUp,
-        ...(faults === undefined ? {} : { faults }),
-      })),
+    this.#pumps = new Pumps(
+      { journal, clock: this.#o.clock, log },
+      chosen.map(({ tool }) => chainOf(this.#chainDeps(), tool)),
     );
+    this.#pumps.start();
+    log.info('sources.chosen', { count: filesOf(chosen).length });
   }
 
-  async #choose(): Promise<Chosen[]> {
-    const { config, detect } = this.#o;
-    const named = config.sources ?? [];
-    const given = named.filter((one) => one.connectionsIncoming !== null);
-    const wanting =
-      config.sources === null ? AUTOMATIC : named.find((one) => one.connectionsIncoming === null);
-    const found = wanting === undefined ? [] : (await detectTeamviewer(detect)).found;
-    const paths = new Map<string, TeamviewerSource['startFrom']>();
-    for (const one of given) paths.set(one.connectionsIncoming ?? '', one.startFrom);
-    for (const { connectionsIncoming } of found) {
-      if (connectionsIncoming !== null && !paths.has(connectionsIncoming)) {
-        paths.set(connectionsIncoming, wanting?.startFrom ?? AUTOMATIC.startFrom);
-      }
-    }
-    return [...paths].map(([path, startFrom]) => ({
-      source: this.#o.journal.sourceId(`teamviewer\0${path}`),
-      path,
-      startFrom,
-    }));
+  #chainDeps(): ChainDeps {
+    const { journal, clock, log, random, mode, digestKey, enrolledAt, machine, faults, onCaughtUp } = this.#o;
+    return {
+      ...{ journal, clock, log, random, mode, digestKey, enrolledAt, machine, faults, onCaughtUp },
+      found: (source, tool, check) =>
+        this.#once(`${check}\0${source}`, [
+          { type: 'audit.finding', data: { check, source, tool, count: 1 } },
+        ]),
+    };
   }
 
   /** `source.added`, once for each source: the record of what was watched from when. */
-  #say({ source }: Chosen): void {
-    const { journal, config, log } = this.#o;
-    const memory = journal.sourceId(`added\0${source}`);
-    if (journal.cursor(memory) !== null) return;
+  #say({ tool }: ChosenTool): void {
+    const { config } = this.#o;
     const reason = config.sources === null ? 'detected' : 'configured';
-    const data = { source, tool: 'teamviewer' as const, offset: null, length: null, count: null, reason };
-    const draft: Draft<'source.added'> = { type: 'source.added', data };
+    for (const { source } of [...tool.logs, ...tool.rows]) {
+      const data = { source, tool: tool.type, offset: null, length: null, count: null, reason };
+      const draft: Draft<'source.added'> = { type: 'source.added', data };
+      this.#once(`added\0${source}`, [draft]);
+    }
+  }
+
+  /** Stores these once in the life of this state directory. */
+  #once(label: string, drafts: readonly Draft[]): void {
+    const { journal, log } = this.#o;
+    const memory = journal.sourceId(label);
+    if (journal.cursor(memory) !== null) return;
     try {
-      journal.append([draft], [{ source: memory, state: '{}' }]);
+      journal.append(drafts, [{ source: memory, state: '{}' }]);
     } catch (error) {
       // On a full disk it is said at the next start; reading goes on, and waits for room by itself.
       if (!(error instanceof TilsynError) || !error.retryable) throw error;
@@ -166,9 +140,6 @@ export class Reading {
     }
   }
 }
-
-/** Without a configuration: whatever is there, from now on. */
-const AUTOMATIC: Pick<TeamviewerSource, 'startFrom'> = { startFrom: 'now' };
 
 const NOT_BUILT: Omit<ShownSource, 'type'> = {
   source: null,
@@ -180,9 +151,14 @@ const NOT_BUILT: Omit<ShownSource, 'type'> = {
   rows: 0,
   unreadable: 0,
   skipped: 0,
+  unlisted: 0,
   lastRowAt: null,
 };
 
-function key(chosen: readonly Chosen[]): string {
-  return JSON.stringify(chosen);
+function filesOf(chosen: readonly ChosenTool[]): { source: SourceId; path: string }[] {
+  return chosen.flatMap(({ tool }) => [...tool.logs, ...tool.rows]);
+}
+
+function key(chosen: readonly ChosenTool[]): string {
+  return JSON.stringify(chosen.map(({ name, tool }) => [name, tool]));
 }

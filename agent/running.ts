@@ -45,6 +45,8 @@ export interface RunningOptions {
   node: string;
   /** Where tools are looked for. */
   detect: DetectInput;
+  /** IANA zone of this machine, and addresses of its adapters. */
+  machine: { zone: string; ownIps: readonly string[] };
   /** The database is damaged: the process has to start anew, which sets it aside. */
   damaged(): void;
   /** Looks at the state of a database and its files. */
@@ -137,7 +139,7 @@ export class RunningAgent {
   }
 
   #makeSources(): Reading {
-    const { config, state, clock, random, log, faults, detect } = this.#o;
+    const { config, state, clock, random, log, faults, detect, machine } = this.#o;
     const { identity } = this.#enrolment;
     const hit = faults.hit;
     return new Reading({
@@ -149,8 +151,9 @@ export class RunningAgent {
       clock,
       random,
       log,
-      faults: hit === undefined ? undefined : { hit: (point) => hit(point) },
+      faults: hit === undefined ? undefined : { hit: (point: string) => hit(point) },
       detect,
+      machine,
       onCaughtUp: () => this.#link.caughtUp(),
     });
   }

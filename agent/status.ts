@@ -22,6 +22,8 @@ export interface ShownSource {
   rows: number;
   unreadable: number;
   skipped: number;
+  /** Sessions that this agent is not to record (`match: listed`). */
+  unlisted: number;
   lastRowAt: string | null;
 }
 

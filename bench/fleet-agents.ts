@@ -64,7 +64,7 @@ const note = (what: string) => void problems.set(what, (problems.get(what) ?? 0)
 /** 127.1.0.1 and on: every loopback address is one's own on Linux. */
 function addressOf(index: number): string {
   const site = Math.floor(index / SITE);
-  return `127.1.${site >> 8}.${(site % 256) + 1}`;
+  return `127.1.${Math.floor(site / 250)}.${(site % 250) + 1}`;
 }
 
 class Wire {

@@ -56,9 +56,25 @@ export async function sourceList(input: Input): Promise<number> {
   return EXIT.done;
 }
 
+/** The file that a source names first; null where it is detected, or is no file. */
+function fileOf(source: NonNullable<ReturnType<Parse>['sources']>[number]): string | null {
+  switch (source.type) {
+    case 'teamviewer':
+      return source.connectionsIncoming;
+    case 'anydesk':
+      return source.trace ?? source.connections;
+    case 'rustdesk':
+      return source.logfile;
+    case 'rdp':
+      return null;
+    default:
+      return source.path;
+  }
+}
+
 /** What the agent would find wrong; without a path it detects one, which the list does too. */
-function problemOf(path: string | null | undefined): string | null {
-  return typeof path === 'string' && !existsSync(path) ? 'no such file yet' : null;
+function problemOf(path: string | null): string | null {
+  return path !== null && !existsSync(path) ? 'no such file yet' : null;
 }
 
 type Parse = typeof import('../agent/main.ts')['parseConfig'];
@@ -70,9 +86,9 @@ function fromConfig(input: Input, parse: Parse): Shown[] {
   return [
     ...(sources ?? []).map((one) => ({
       type: one.type,
-      file: one.connectionsIncoming ?? null,
+      file: fileOf(one),
       state: 'not-running',
-      problem: problemOf(one.connectionsIncoming),
+      problem: problemOf(fileOf(one)),
       configured: true,
     })),
     ...notBuilt.map((one) => ({

@@ -5,14 +5,15 @@
  *     never-connected, then by its silence offline (> 15 min), late (> 2 min) or online. A connection that answers
  *     its beats is online.
  */
+import { RULES } from '../protocol/alert-rules.ts';
 import { DEAD_MS } from '../protocol/frame.ts';
 import type { Id } from '../protocol/ids.ts';
-import { MINUTE_MS, type UtcMs } from '../protocol/time.ts';
+import { SECOND_MS, type UtcMs } from '../protocol/time.ts';
 import type { AgentRow } from './store/types.ts';
 
-/** Shown as late, as offline, after this long without a frame. */
-export const LATE_MS = 2 * MINUTE_MS;
-export const OFFLINE_MS = 15 * MINUTE_MS;
+/** Shown as late, as offline, after this long without a frame: the limits that raise the alert about it. */
+export const LATE_MS = RULES['agent-silent'].warn.raise * SECOND_MS;
+export const OFFLINE_MS = RULES['agent-silent'].crit.raise * SECOND_MS;
 
 export const HOST_STATES = [
   'online',

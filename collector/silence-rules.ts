@@ -19,8 +19,6 @@ import type { OwnDraft } from './types.ts';
 export const LOOK_MS = 15 * SECOND_MS;
 /** Agents that found nobody wait up to this long before they try again (back-off of the protocol). */
 export const RETURN_MS = 5 * MINUTE_MS;
-/** A host that has been heard for shorter than this is no concern: `RULES['agent-silent'].warn` in milliseconds. */
-export const LATE_MS = RULES['agent-silent'].warn.raise * SECOND_MS;
 /** A machine whose last alert is this long ago has forgotten it. */
 const FORGET_MS = 60 * MINUTE_MS;
 

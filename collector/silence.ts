@@ -11,7 +11,8 @@ import type { AlertState } from '../protocol/alert-machine.ts';
 import { codeOf } from '../protocol/errors.ts';
 import type { AgentId } from '../protocol/ids.ts';
 import { MINUTE_MS, utcMs } from '../protocol/time.ts';
-import { isOver, LATE_MS, LOOK_MS, lookAt, NOT_SILENT, type Silent } from './silence-rules.ts';
+import { LATE_MS } from './host-state.ts';
+import { isOver, LOOK_MS, lookAt, NOT_SILENT, type Silent } from './silence-rules.ts';
 import type { SilentHost } from './store/types.ts';
 import type { Context, OwnDraft } from './types.ts';
 

@@ -39,6 +39,33 @@ export const AUTH_METHODS = [
   'none',
   'unknown',
 ] as const;
+/** Why somebody who knocked did not get in. */
+export const REJECTIONS = [
+  'wrong-password',
+  'unknown-account',
+  'not-allowed',
+  'cancelled',
+  'version',
+  'unknown',
+] as const;
+/** What a look at a machine's own sources found wrong. */
+export const FINDINGS = ['logging-off', 'tool-without-source'] as const;
+/** Remote tools that can be found on a machine, whether this version reads their logs or not. */
+export const FOUND_TOOLS = [
+  ...TOOLS,
+  'splashtop',
+  'supremo',
+  'ultraviewer',
+  'x11vnc',
+  'realvnc',
+  'tightvnc',
+  'logmein',
+  'radmin',
+  'remote-utilities',
+  'zoho-assist',
+  'atera',
+  'kaseya',
+] as const;
 export const GAP_REASONS = [
   'rotated-away',
   'source-lost',

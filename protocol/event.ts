@@ -17,15 +17,20 @@ import {
   alert,
   approval,
   count,
+  DIRECTIONS,
   erasure,
+  FINDINGS,
+  FOUND_TOOLS,
   GAP_REASONS,
   hostPersonal,
   logAt,
   MODES,
   none,
   personData,
+  REJECTIONS,
   ROLES,
   reasonGiven,
+  SESSION_KINDS,
   sealedAt,
   seq,
   sessionPersonal,
@@ -46,8 +51,11 @@ import { OFFENCES } from './words.ts';
 export {
   AUTH_METHODS,
   DIRECTIONS,
+  FINDINGS,
+  FOUND_TOOLS,
   GAP_REASONS,
   MODES,
+  REJECTIONS,
   ROLES,
   SESSION_KINDS,
   TIME_BASES,
@@ -81,6 +89,19 @@ const collector = <D extends z.ZodType, P extends z.ZodType | null = null>(
 ) => ({ data, personal, class: cls, from: 'collector' as const });
 
 export const EVENTS = {
+  /** Somebody knocked. The same session may start, or be refused. */
+  'session.attempted': agent(z.strictObject(sessionStart), sessionPersonal, 'session'),
+  'session.rejected': agent(
+    z.strictObject({
+      ...sessionStart,
+      reason: z.enum(REJECTIONS),
+      /** How many refusals this stands for, between `startedAt` and `until`; absent: one. */
+      count: count.optional(),
+      until: iso.optional(),
+    }),
+    sessionPersonal,
+    'session',
+  ),
   'session.started': agent(z.strictObject(sessionStart), sessionPersonal, 'session'),
   'session.updated': agent(
     z.strictObject({
@@ -88,7 +109,19 @@ export const EVENTS = {
       auth: z.enum(AUTH_METHODS).nullable(),
       failedAttempts: count.nullable(),
       files: count.nullable(),
+      kind: z.enum(SESSION_KINDS).optional(),
       confirmedBy: z.array(word).max(8),
+      /** What a row that the tool wrote at the end says of it; its times are UTC, and stand above those of the log. */
+      row: z
+        .strictObject({
+          direction: z.enum(DIRECTIONS),
+          kind: z.enum(SESSION_KINDS),
+          startedAt: iso,
+          endedAt: iso,
+          basis: z.enum(TIME_BASES),
+          occurrence: count,
+        })
+        .optional(),
     }),
     sessionPersonal,
     'session',
@@ -103,6 +136,15 @@ export const EVENTS = {
     }),
   ),
   'session.merged': collector(z.strictObject({ session: id, into: id })),
+  'audit.finding': both(
+    z.strictObject({
+      check: z.enum(FINDINGS),
+      /** What it was found on; null: a tool without a source, or the machine. */
+      source: id.nullable(),
+      tool: z.enum(FOUND_TOOLS).nullable(),
+      count,
+    }),
+  ),
   'source.added': agent(sourceData),
   'source.opened': agent(sourceData),
   'source.rotated': agent(sourceData),

@@ -116,7 +116,12 @@ export const REASONS = [
   // Which of a tool's files said so.
   'connections',
   'connections-incoming',
+  'connections-outgoing',
   'logfile',
+  'trace',
+  'connection-trace',
+  'event-log',
+  'report',
   ...SYSTEM_CODES,
 ] as const;
 export type Reason = (typeof REASONS)[number];

@@ -67,6 +67,8 @@ export type SessionChange =
       files?: number;
       kind?: Kind;
       known?: Known;
+      /** Whether somebody is at the other end, where a session outlives its connection; since when. */
+      connection?: { state: 'cut' | 'taken-up'; at: UtcMs };
     }
   /** `tool-stopped`: the tool died or was stopped under it. `unknown`: nothing says when it ended; `at` is a bound. */
   | {

@@ -1,5 +1,6 @@
 /** Where lines come from: a followed file (`follow.ts`), or something that can be asked for lines in order. */
 import type { FollowedLine, FollowStep } from './follow-state.ts';
+import type { Stretch } from './replay.ts';
 
 export interface Feed {
   /** At most so many lines, in order; the state to store with them. Never throws for the source's sake. */
@@ -8,10 +9,7 @@ export interface Feed {
   accept(step: FollowStep): void;
   /** The step was not stored: it comes again. */
   reject(): void;
-  /**
-   * Lines that were accepted before, again: from the one that begins at `from` in generation `file` up to what is
-   * accepted now. Null where these bytes are gone.
-   */
-  replay(file: number, from: number): Promise<AsyncIterable<FollowedLine> | null>;
+  /** Lines that were accepted before, again, in order. Null where some of them are gone. */
+  replay(stretches: readonly Stretch[]): Promise<AsyncIterable<FollowedLine> | null>;
   close(): Promise<void>;
 }

@@ -38,6 +38,7 @@ import {
   liveOf,
 } from './follow-state.ts';
 import { Still } from './follow-still.ts';
+import { replayLines, type Stretch } from './replay.ts';
 
 export type { FileState, FollowedLine, FollowNotice, FollowState, FollowStep } from './follow-state.ts';
 
@@ -149,6 +150,11 @@ export class Follower {
     }
     this.#accepted = looked;
     this.#pending = null;
+  }
+
+  /** Beside what is followed: reads on its own handles, and changes nothing here. */
+  replay(stretches: readonly Stretch[]): Promise<AsyncIterable<FollowedLine> | null> {
+    return replayLines(this.#o.path, stretches);
   }
 
   /** Closes every handle. The follower is of no use afterwards. */

@@ -4,6 +4,8 @@
  * S2  More than the credits allow closes the connection, and so does a batch over its size; nothing that was taken is
  *     lost.
  * S10 A smaller window holds from the moment on at which the agent has read of it, which a pong behind it shows.
+ * S13 What came counts against the window until the agent can know that it is stored: who sends on without reading
+ *     its acks is over its credits, however fast the store is; who reads them never is.
  */
 import { BATCH_BYTES } from '../../protocol/frame.ts';
 import type { CustomerId } from '../../protocol/ids.ts';
@@ -21,8 +23,8 @@ export interface WindowDeps {
   customer: CustomerId;
   /** Sends the `credit` frame. */
   tell(window: Window): void;
-  /** Calls back when everything that was told so far has been read. */
-  echo(read: () => void): void;
+  /** Calls back when everything that was told so far has been read. False: too many such calls are out, none comes. */
+  echo(read: () => void): boolean;
   /** Stops and begins reading. */
   hold(held: boolean): void;
 }
@@ -34,6 +36,11 @@ export class SendWindow {
   /** On their way: came and not settled. */
   #events = 0;
   #bytes = 0;
+  /** Came, and the agent cannot know yet that they are stored (S13). */
+  readonly #unread = { events: 0, bytes: 0 };
+  /** Stored and acked since the last ping: unread still, until the next one follows their acks. */
+  #acked = { events: 0, bytes: 0 };
+  #pinged = false;
   #granted: Window;
   /** What the agent may believe to have; the granted one, once it knows of it. */
   #allowed: Window;
@@ -60,11 +67,14 @@ export class SendWindow {
   take(events: number, bytes: number): Taken {
     if (bytes > MAX_BATCH_BYTES) return 'too-large';
     const { events: most, bytes: mostBytes } = this.#allowed;
-    if (this.#events + events > most || this.#bytes + bytes > mostBytes + WINDOW_SLACK_BYTES)
+    const unread = this.#unread;
+    if (unread.events + events > most || unread.bytes + bytes > mostBytes + WINDOW_SLACK_BYTES)
       return 'too-much';
     const { credits, quotas, customer } = this.#deps;
     this.#events += events;
     this.#bytes += bytes;
+    unread.events += events;
+    unread.bytes += bytes;
     credits.took(this, bytes);
     const paid = Math.min(this.#paid, events);
     this.#paid -= paid;
@@ -93,13 +103,34 @@ export class SendWindow {
     this.#bytes -= bytes;
     const { credits, quotas, customer } = this.#deps;
     credits.gave(bytes);
-    if (this.#over || this.#waits) return;
+    if (this.#over) return;
+    this.#acked.events += events;
+    this.#acked.bytes += bytes;
+    this.#ping();
+    if (this.#waits) return;
     if (!quotas.over(customer)) {
       this.#grant(credits.window());
       return;
     }
     this.#grant({ events: 0, bytes: 0 });
     this.#waitTurn();
+  }
+
+  /**
+   * One ping at a time, behind the acks. Frames keep their order, and so do pings and pongs: before its pong comes,
+   * nothing can have come that was sent in the knowledge of a later ack. So from the ping on these acks count as known.
+   */
+  #ping(): void {
+    if (this.#pinged || this.#over || this.#acked.events === 0) return;
+    // Where too many pings are out, the next batch that is settled asks again.
+    this.#pinged = this.#deps.echo(() => {
+      this.#pinged = false;
+      this.#ping();
+    });
+    if (!this.#pinged) return;
+    this.#unread.events -= this.#acked.events;
+    this.#unread.bytes -= this.#acked.bytes;
+    this.#acked = { events: 0, bytes: 0 };
   }
 
   #waitTurn(): void {

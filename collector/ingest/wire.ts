@@ -122,14 +122,18 @@ export class Wire {
     if (this.#ws.isPaused && !this.#stopped && this.#waiting <= MAX_WAITING_BYTES) this.#ws.resume();
   }
 
-  /** Calls back once the other side has read what was sent so far; never, where it goes away. */
-  echo(read: () => void): void {
-    if (this.#ws.readyState !== WebSocket.OPEN) return;
-    const word = this.#random(8);
+  /**
+   * Calls back once the other side has read what was sent so far; never, where it goes away. False: it answers no
+   * pings, so none is sent and nothing more waits.
+   */
+  echo(read: () => void): boolean {
+    if (this.#ws.readyState !== WebSocket.OPEN) return false;
     this.#echoes ??= new Map();
-    // Who answers no ping keeps the windows it had; what waits for its pongs is bounded all the same.
-    if (this.#echoes.size < MAX_ECHOES) this.#echoes.set(word.toString('hex'), read);
+    if (this.#echoes.size >= MAX_ECHOES) return false;
+    const word = this.#random(8);
+    this.#echoes.set(word.toString('hex'), read);
     this.#ws.ping(word, false);
+    return true;
   }
 
   #answered(word: string): void {

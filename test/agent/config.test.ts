@@ -4,6 +4,8 @@ import { defaultConfig, exampleConfig, parseConfig } from '../../agent/config.ts
 import { durationMs, isSchedule } from '../../agent/config-values.ts';
 import { TilsynError } from '../../protocol/errors.ts';
 
+const TYPES = 'teamviewer, sshd, anydesk, rustdesk, rdp, declared, csv, recordings';
+
 /** The lines of the error's message, without the first. */
 function problems(text: string): string[] {
   try {
@@ -49,8 +51,29 @@ describe('what is accepted', () => {
         logfile: '/path/TeamViewer15_Logfile.log',
         startFrom: 'now',
       },
+      {
+        type: 'sshd',
+        path: '/var/log/auth.log',
+        match: 'listed',
+        listed: {
+          accounts: ['support'],
+          keys: [`SHA256:${'A'.repeat(43)}`],
+          networks: ['198.51.100.0/24'],
+        },
+        startFrom: 'now',
+      },
+      {
+        type: 'anydesk',
+        trace: '/path/ad_svc.trace',
+        connections: '/path/connection_trace.txt',
+        startFrom: 'now',
+      },
+      { type: 'rustdesk', logfile: '/path/rustdesk_rCURRENT.log', startFrom: 'now' },
+      { type: 'rdp', match: 'all', listed: null, startFrom: 'now' },
+      { type: 'declared', spec: '/etc/tilsyn/tool.yaml', path: '/path/tool.log', startFrom: 'now' },
+      { type: 'csv', spec: 'teamviewer-report', path: '/path/report.csv', startFrom: 'now' },
     ]);
-    expect(config.notBuilt.map(({ type }) => type)).toEqual(['sshd', 'recordings']);
+    expect(config.notBuilt.map(({ type }) => type)).toEqual(['recordings']);
     const lines = text.split('\n');
     for (const { type, line } of config.notBuilt) expect(lines[line - 1]).toContain(`type: ${type}`);
   });
@@ -136,17 +159,46 @@ describe('what is refused', () => {
       'sources:\n  - type: teamviever\n    conections: /a\n    startFrom: begining\n    logfile: Morgan/x\n' +
       '  - {type: ssdh, match: al}\n  - {type: foo, path: /a}\ntelemetry: {notify: audits}\n';
     expect(problems(text)).toEqual([
-      'line 2: sources[0].type: expected one of: teamviewer, sshd, recordings; did you mean "teamviewer"?',
+      `line 2: sources[0].type: expected one of: ${TYPES}; did you mean "teamviewer"?`,
       'line 3: unknown key "conections" in sources[0]; did you mean "connections"?',
       'line 4: sources[0].startFrom: expected one of: now, beginning; did you mean "beginning"?',
       'line 5: sources[0].logfile: expected an absolute path',
-      'line 6: sources[1].type: expected one of: teamviewer, sshd, recordings; did you mean "sshd"?',
+      `line 6: sources[1].type: expected one of: ${TYPES}; did you mean "sshd"?`,
       'line 6: sources[1].match: expected one of: listed, all; did you mean "all"?',
-      'line 7: sources[2].type: expected a source with type: teamviewer, sshd, recordings',
+      `line 7: sources[2].type: expected a source with type: ${TYPES}`,
       'line 8: telemetry.notify: expected one of: audit, all, none; did you mean "audit"?',
     ]);
     // A guess is never run on, also where it is the only mistake.
     expect(problems('sources: [{type: teamviewr}]')).toHaveLength(1);
+  });
+
+  test('C5 keys and values of every kind of source', () => {
+    const text = [
+      'sources:',
+      '  - {type: sshd, match: listed, listed: {acounts: [a], keys: [Morgan], networks: [1.2.3.4/33]}}',
+      '  - {type: anydesk, conections: /a}',
+      '  - {type: rdp}',
+      '  - {type: declared, spec: x11vnk}',
+      '  - {type: csv, spec: talk2m}',
+      '  - {type: declared, spec: x11vnc, path: /a}',
+      '  - {type: csv, spec: /b, path: /a}',
+    ].join('\n');
+    const said = problems(text);
+    expect(said).toEqual([
+      'line 2: sources[0].listed.keys[0]: expected a fingerprint such as SHA256:… (43 characters)',
+      'line 2: sources[0].listed.networks[0]: expected an address or a network such as 198.51.100.0/24',
+      'line 2: unknown key "acounts" in sources[0].listed; did you mean "accounts"?',
+      'line 3: unknown key "conections" in sources[1]; did you mean "connections"?',
+      'line 4: sources[2].match: expected one of: listed, all',
+      'line 5: sources[3].spec: expected an absolute path, or one of: ultraviewer, supremo, x11vnc, teamviewer-report, talk2m',
+      'line 6: sources[4].path: expected a path',
+    ]);
+    expect(said.join()).not.toContain('Morgan');
+    expect(problems(text.replace(/\n.*sshd.*\n.*\n.*\n.*\n.*talk2m}/, ''))).toEqual([
+      'line 3: sources[1]: another source reads the same file',
+    ]);
+    const v6 = 'sources: [{type: rdp, match: listed, listed: {networks: ["2001:db8::/32", 203.0.113.9]}}]';
+    expect(parseConfig(v6, 'f').sources).toMatchObject([{ listed: { accounts: [], keys: [] } }]);
   });
 
   test('wrong values, all at once, each with its line; no value is quoted', () => {
@@ -174,9 +226,9 @@ describe('what is refused', () => {
       'line 5: proxy: user and password do not belong into this file; give them in the environment (HTTPS_PROXY)',
       'line 7: sources[0].logfile: expected an absolute path',
       'line 7: sources[0].startFrom: expected one of: now, beginning',
-      'line 8: sources[1].type: expected a source with type: teamviewer, sshd, recordings',
+      `line 8: sources[1].type: expected a source with type: ${TYPES}`,
       'line 9: sources[2].match: expected one of: listed, all',
-      'line 10: sources[3]: expected a source with type: teamviewer, sshd, recordings',
+      `line 10: sources[3]: expected a source with type: ${TYPES}`,
     ]);
     expect(said.join()).not.toContain(secret);
   });

@@ -5,9 +5,12 @@ import { dirname, join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import type { OpenOptions } from '../../agent/journal-open.ts';
 import { silentLog } from '../../agent/log.ts';
-import { Pump, type PumpOptions, ROWS } from '../../agent/pump.ts';
+import { ROWS } from '../../agent/pump.ts';
 import { ClockWatch, Pumps } from '../../agent/pump-all.ts';
-import { WINDOW_BYTES } from '../../agent/pump-occurrence.ts';
+import type { PumpChain } from '../../agent/pump-chain.ts';
+import type { StartRule } from '../../agent/pump-sight.ts';
+import { chainOf } from '../../agent/sessions/chains.ts';
+import { WINDOW_BYTES } from '../../agent/sessions/occurrence.ts';
 import type { FaultSeam } from '../../agent/types.ts';
 import { type UtcMs, utcMs } from '../../protocol/time.ts';
 import { PLAIN, records, row } from '../fixtures/teamviewer.ts';
@@ -20,7 +23,7 @@ const NEW = { start: '20-11-2026 10:00:00', end: '20-11-2026 10:05:00' };
 interface Rig {
   w: World;
   path: string;
-  pump: Pump;
+  pump: PumpChain;
   late: TestGroup;
   /** Turns until there is nothing more at once. */
   drain(): Promise<void>;
@@ -33,31 +36,42 @@ afterEach(async () => {
   for (const { pump } of rigs.splice(0)) await pump.stop();
 });
 
-async function rig(content: string | null, o: Partial<OpenOptions & PumpOptions> = {}): Promise<Rig> {
+interface RigOptions extends Partial<OpenOptions> {
+  start?: StartRule;
+  onCaughtUp?: () => void;
+}
+
+/** The chain of one connections file, and no log. */
+function chain(w: World, path: string, label: string, { start, onCaughtUp }: RigOptions): PumpChain {
+  const rule = start ?? { startFrom: 'beginning', enrolledAt: ENROLLED };
+  const { journal, clock } = w;
+  const deps = {
+    ...{ journal, clock, log: silentLog, random: randomBytes, mode: 'managed' as const, onCaughtUp },
+    ...{ digestKey: w.options.digestKey, enrolledAt: rule.enrolledAt, found() {} },
+    machine: { zone: 'UTC', ownIps: [] },
+  };
+  const file = { source: journal.sourceId(label), path, word: 'connections', direction: 'incoming' as const };
+  return chainOf(deps, {
+    type: 'teamviewer',
+    startFrom: rule.startFrom,
+    matches: null,
+    logs: [],
+    rows: [file],
+  });
+}
+
+async function rig(content: string | null, o: RigOptions = {}): Promise<Rig> {
   const w = world({ ...(o.faults === undefined ? {} : { faults: o.faults as FaultSeam }) });
   const path = join(dirname(w.dir), 'Connections_incoming.txt');
   if (content !== null) writeFileSync(path, content);
   const late = group('late');
   w.journal.addGroups([late.signed]);
-  const pumpOf = () =>
-    new Pump({
-      journal: rigged.w.journal,
-      source: rigged.w.journal.sourceId(`teamviewer:${path}`),
-      type: 'teamviewer',
-      path,
-      mode: 'managed',
-      start: o.start ?? { startFrom: 'beginning', enrolledAt: ENROLLED },
-      clock: w.clock,
-      random: randomBytes,
-      digestKey: rigged.w.options.digestKey,
-      log: silentLog,
-      ...(o.onCaughtUp === undefined ? {} : { onCaughtUp: o.onCaughtUp }),
-    });
+  const pumpOf = () => chain(rigged.w, path, `teamviewer:${path}`, o);
   const rigged: Rig = {
     w,
     path,
     late,
-    pump: undefined as unknown as Pump,
+    pump: undefined as unknown as PumpChain,
     async drain() {
       while ((await this.pump.turn()) === 'more');
     },
@@ -101,7 +115,7 @@ it('U1 each row gives its start and its end in one transaction with the position
     });
   }
   expect(ofType(r, 'source.opened')).toHaveLength(1);
-  expect(r.pump.status()).toMatchObject({
+  expect(r.pump.status()[0]).toMatchObject({
     state: 'caught-up',
     rows: ROWS + 3,
     behindBytes: 0,
@@ -150,7 +164,7 @@ it('U2 unreadable lines are counted, set aside by a keyed digest, and said once 
   expect(ofType(r, 'source.unreadable').map((event) => event.data)).toMatchObject([
     { count: 2, reason: 'mixed' },
   ]);
-  expect(r.pump.status().unreadable).toBe(2);
+  expect(r.pump.status()[0]?.unreadable).toBe(2);
   expect(JSON.stringify(eventsOf(r))).not.toContain('no row');
 });
 
@@ -182,7 +196,7 @@ it('U3 startFrom now: history is passed over and counted once; what ended after 
   expect(ofType(r, 'source.skipped').map((event) => event.data)).toMatchObject([
     { count: 400, offset: 0, reason: 'before-enrolment' },
   ]);
-  expect(r.pump.status()).toMatchObject({ rows: 50, skipped: 400 });
+  expect(r.pump.status()[0]).toMatchObject({ rows: 50, skipped: 400 });
 });
 
 it('U3 startFrom now: what is appended after first sight is read, whatever its dates', async () => {
@@ -199,7 +213,7 @@ it('U3 startFrom now: a file that comes later holds no history', async () => {
   const start = { startFrom: 'now', enrolledAt: ENROLLED } as const;
   const r = await rig(null, { start });
   await r.drain();
-  expect(r.pump.status()).toMatchObject({ state: 'no-file', position: null });
+  expect(r.pump.status()[0]).toMatchObject({ state: 'no-file', position: null });
   writeFileSync(r.path, rows(2));
   await r.drain();
   expect(ofType(r, 'session.started')).toHaveLength(2);
@@ -305,12 +319,12 @@ it('U5 without a key group nothing is stored and nothing skipped; with one, read
   r.w.journal.deadGroups([r.late.id]);
   while ((await r.pump.turn()) === 'more');
   expect(await r.pump.turn()).toBe('stuck');
-  expect(r.pump.status()).toMatchObject({ state: 'waiting', problem: 'seal.no-group', rows: 0 });
+  expect(r.pump.status()[0]).toMatchObject({ state: 'waiting', problem: 'seal.no-group', rows: 0 });
   expect(r.pump.readThrough()).toBeNull();
   r.w.journal.addGroups([group('late').signed]);
   await r.drain();
   expect(ofType(r, 'session.started')).toHaveLength(3);
-  expect(r.pump.status()).toMatchObject({ state: 'caught-up', problem: null });
+  expect(r.pump.status()[0]).toMatchObject({ state: 'caught-up', problem: null });
 });
 
 it('U5 J1 a failure after the commit does not repeat what was stored', async () => {
@@ -386,15 +400,7 @@ it('a pump that is started reads by the clock and stops when told', async () => 
     });
   });
   const pumps = new Pumps({ journal: r.w.journal, clock: r.w.clock, log: silentLog }, [
-    {
-      source: r.w.journal.sourceId('by the clock'),
-      type: 'teamviewer',
-      path: r.path,
-      mode: 'managed',
-      start: { startFrom: 'beginning', enrolledAt: ENROLLED },
-      random: randomBytes,
-      digestKey: r.w.options.digestKey,
-    },
+    chain(r.w, r.path, 'by the clock', {}),
   ]);
   expect(pumps.readThrough()).toBeNull();
   pumps.start();

@@ -15,6 +15,7 @@ const source: SourceStatus = {
   rows: 1,
   unreadable: 0,
   skipped: 0,
+  unlisted: 0,
   lastRowAt: utcMs(0),
   problem: null,
 };

@@ -6,13 +6,10 @@
  *     in the same file. It depends on the bytes of the file alone: a re-installed agent, a second agent and a
  *     restart count the same.
  */
-import { type FileHandle, open, readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { unitBytes } from './sources/decode.ts';
-import type { FileState, FollowedLine } from './sources/follow.ts';
-import { cutLines } from './sources/follow-lines.ts';
-import { parseConnectionRow } from './sources/teamviewer.ts';
-import { keyText } from './sources/teamviewer-sessions.ts';
+import { unitBytes } from '../sources/decode.ts';
+import type { FileState, FollowedLine } from '../sources/follow.ts';
+import { cutLines } from '../sources/follow-lines.ts';
+import { findByInode } from '../sources/replay.ts';
 
 export const WINDOW_BYTES = 64 * 1024;
 const MAX_LINE_BYTES = 64 * 1024;
@@ -24,12 +21,15 @@ interface Seen {
 
 export class OccurrenceWindow {
   readonly #path: string;
+  /** The natural key of a row as text; null for a line that is no row. */
+  readonly #keyOf: (text: string) => string | null;
   #file: number | null = null;
   #rows: Seen[] = [];
   readonly #counts = new Map<string, number>();
 
-  constructor(path: string) {
+  constructor(path: string, keyOf: (text: string) => string | null) {
     this.#path = path;
+    this.#keyOf = keyOf;
   }
 
   /** Forgets what it saw: the lines come again, or from elsewhere. */
@@ -48,7 +48,7 @@ export class OccurrenceWindow {
     for (const line of lines) {
       if (line.file === this.#file || ready.some((one) => one.file === line.file)) continue;
       const state = files.find((one) => one.file === line.file);
-      const rows = state === undefined ? [] : await rowsBefore(this.#path, state, line.start);
+      const rows = state === undefined ? [] : await rowsBefore(this.#path, state, line.start, this.#keyOf);
       ready.push({ file: line.file, rows });
     }
     return ready;
@@ -91,7 +91,12 @@ export interface ReadyWindow {
 }
 
 /** The rows that begin in the 64 KiB before `start`, from the file itself. None where it cannot be found. */
-async function rowsBefore(path: string, file: FileState, start: number): Promise<Seen[]> {
+async function rowsBefore(
+  path: string,
+  file: FileState,
+  start: number,
+  keyOf: (text: string) => string | null,
+): Promise<Seen[]> {
   const unit = unitBytes(file.encoding);
   // One unit more, so that a line feed just before the window shows that its first line is whole.
   const from = Math.max(0, start - WINDOW_BYTES - unit);
@@ -106,8 +111,8 @@ async function rowsBefore(path: string, file: FileState, start: number): Promise
     maxLines: Number.POSITIVE_INFINITY,
   });
   return cut.lines.flatMap(({ text, start: at }) => {
-    const parsed = parseConnectionRow(text);
-    return parsed.ok ? [{ start: at, key: keyText(parsed.row) }] : [];
+    const key = keyOf(text);
+    return key === null ? [] : [{ start: at, key }];
   });
 }
 
@@ -122,24 +127,4 @@ async function readRange(path: string, ino: string, from: number, to: number): P
   } finally {
     await handle.close();
   }
-}
-
-async function findByInode(path: string, ino: string): Promise<FileHandle | null> {
-  const folder = dirname(path);
-  const own = await openWithInode(path, ino);
-  if (own !== null) return own;
-  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
-    const other = entry.isFile() ? await openWithInode(join(folder, entry.name), ino) : null;
-    if (other !== null) return other;
-  }
-  return null;
-}
-
-async function openWithInode(path: string, ino: string): Promise<FileHandle | null> {
-  const handle = await open(path, 'r').catch(() => null);
-  if (handle === null) return null;
-  const seen = await handle.stat({ bigint: true }).catch(() => null);
-  if (seen?.isFile() === true && seen.ino.toString() === ino) return handle;
-  await handle.close();
-  return null;
 }

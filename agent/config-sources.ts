@@ -1,0 +1,168 @@
+/** The sources that `agent.yaml` can name, each with its own keys. Null stands for: as found on this machine. */
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { isAbsolutePath, isNetwork } from './config-values.ts';
+import { SHIPPED_SPECS } from './sources/declared-shipped.ts';
+
+interface From {
+  /** `now` passes over what was in the file before the source was added. */
+  startFrom: 'now' | 'beginning';
+}
+
+/** Whose sign-ins are told of. Has to be said: most sign-ins of a server are its owner's business. */
+interface Matching {
+  match: 'listed' | 'all';
+  /** Null: nobody is listed here. */
+  listed: Listed | null;
+}
+
+export interface Listed {
+  accounts: string[];
+  /** Fingerprints, `SHA256:…`. */
+  keys: string[];
+  /** Networks or single addresses. */
+  networks: string[];
+}
+
+export interface TeamviewerSource extends From {
+  type: 'teamviewer';
+  /** Absolute paths. */
+  connectionsIncoming: string | null;
+  connections: string | null;
+  logfile: string | null;
+}
+export interface SshdSource extends From, Matching {
+  type: 'sshd';
+  path: string | null;
+}
+export interface AnydeskSource extends From {
+  type: 'anydesk';
+  trace: string | null;
+  connections: string | null;
+}
+export interface RustdeskSource extends From {
+  type: 'rustdesk';
+  logfile: string | null;
+}
+export interface RdpSource extends From, Matching {
+  type: 'rdp';
+}
+export interface DeclaredSource extends From {
+  type: 'declared';
+  /** Path of a declaration, or the name of one that is shipped. */
+  spec: string;
+  /** Instead of the files that the declaration names. */
+  path: string | null;
+}
+export interface CsvSource extends From {
+  type: 'csv';
+  spec: string;
+  path: string;
+}
+export type SourceConfig =
+  | TeamviewerSource
+  | SshdSource
+  | AnydeskSource
+  | RustdeskSource
+  | RdpSource
+  | DeclaredSource
+  | CsvSource;
+
+const MAX_LISTED = 1_000;
+
+export const words = <const T extends readonly string[]>(list: T) =>
+  z.enum(list, { error: `expected one of: ${list.join(', ')}` });
+
+const someFile = z
+  .string({ error: 'expected a path' })
+  .refine(isAbsolutePath, { error: 'expected an absolute path' });
+const path = someFile.nullable().default(null);
+const startFrom = words(['now', 'beginning']).default('now');
+const match = words(['listed', 'all']);
+
+const list = (what: string, fits: (text: string) => boolean) =>
+  z
+    .array(z.string({ error: `expected ${what}` }).refine(fits, { error: `expected ${what}` }), {
+      error: `expected a list: each ${what}`,
+    })
+    .max(MAX_LISTED, { error: `expected at most ${MAX_LISTED}` })
+    .default([]);
+
+const listedLists = z.strictObject({
+  accounts: list('the name of an account', (text) => text.length > 0 && text.length <= 256),
+  keys: list('a fingerprint such as SHA256:… (43 characters)', (text) =>
+    /^SHA256:[A-Za-z0-9+/]{43}$/.test(text),
+  ),
+  networks: list(
+    'an address or a network such as 198.51.100.0/24',
+    (text) => isIP(text) !== 0 || isNetwork(text),
+  ),
+});
+const listed = listedLists.nullable().default(null);
+
+const spec = z.string({ error: 'expected the path of a declaration' }).refine(isSpec, {
+  error: `expected an absolute path, or one of: ${SHIPPED_SPECS.join(', ')}`,
+});
+
+function isSpec(text: string): boolean {
+  return isAbsolutePath(text) || (SHIPPED_SPECS as readonly string[]).includes(text);
+}
+
+export const VARIANTS = {
+  teamviewer: z.strictObject({
+    type: z.literal('teamviewer'),
+    connectionsIncoming: path,
+    connections: path,
+    logfile: path,
+    startFrom,
+  }),
+  sshd: z.strictObject({ type: z.literal('sshd'), path, match, listed, startFrom }),
+  anydesk: z.strictObject({ type: z.literal('anydesk'), trace: path, connections: path, startFrom }),
+  rustdesk: z.strictObject({ type: z.literal('rustdesk'), logfile: path, startFrom }),
+  rdp: z.strictObject({ type: z.literal('rdp'), match, listed, startFrom }),
+  declared: z.strictObject({ type: z.literal('declared'), spec, path, startFrom }),
+  csv: z.strictObject({ type: z.literal('csv'), spec, path: someFile, startFrom }),
+  // Accepted so that one file serves this version and the next; the caller says that it is not read yet.
+  recordings: z.strictObject({
+    type: z.literal('recordings'),
+    root: someFile,
+    layout: z.string({ error: 'expected the name of a layout or a pattern' }).min(1).max(1024),
+    timeZone: z.string({ error: 'expected a time zone such as UTC' }).min(1).max(64).default('UTC'),
+    mode: words(['report', 'erase']).default('report'),
+  }),
+};
+export const SOURCE_TYPES = Object.keys(VARIANTS);
+
+/** The keys of a source, or of the list in one; `place` is below `sources`. */
+export function sourceKeys(place: readonly PropertyKey[], type: unknown): string[] {
+  if (typeof type !== 'string' || !Object.hasOwn(VARIANTS, type)) return [];
+  if (place[1] === 'listed') return Object.keys(listedLists.shape);
+  return Object.keys(VARIANTS[type as keyof typeof VARIANTS].shape);
+}
+
+/** What a source reads, as text that is equal where the file is the same. */
+export function filesOf(source: SourceConfig): string[] {
+  const { type } = source;
+  const named = (files: readonly (string | null)[]) => files.filter((file) => file !== null);
+  const detected = `detected:${type}`;
+  switch (type) {
+    case 'teamviewer': {
+      const others = named([source.connections, source.logfile]);
+      return [source.connectionsIncoming ?? detected, ...others];
+    }
+    case 'anydesk': {
+      const files = named([source.trace, source.connections]);
+      return files.length === 0 ? [detected] : files;
+    }
+    case 'rustdesk':
+      return [source.logfile ?? detected];
+    case 'sshd':
+      return [source.path ?? detected];
+    case 'rdp':
+      return [detected];
+    case 'declared':
+      return [source.path ?? `spec:${source.spec}`];
+    case 'csv':
+      return [source.path];
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * The files of one tool, read in turns by one loop: the log before the rows, because a row is joined to what the log
+ * has told of.
+ *
+ * U8  Where one file of a tool could not be stored, what all of its parts remember is made anew before anything else is
+ *     read: what a row was joined to is known to the log's part.
+ */
+import type { Clock, UtcMs } from '../protocol/time.ts';
+import type { Pump, SourceStatus, Turn } from './pump.ts';
+
+export const POLL_MS = 300;
+
+export interface ChainOptions {
+  clock: Clock;
+  /** Everything there was has been read and is durable. */
+  onCaughtUp?: (() => void) | undefined;
+}
+
+export class PumpChain {
+  readonly #o: ChainOptions;
+  readonly #pumps: readonly Pump[];
+  #fresh = true;
+  #stopped = false;
+  #running: Promise<void> | null = null;
+  #wake: (() => void) | null = null;
+
+  /** @param pumps in the order in which they are read */
+  constructor(options: ChainOptions, pumps: readonly Pump[]) {
+    this.#o = options;
+    this.#pumps = pumps;
+  }
+
+  /** Reads until `stop`. */
+  start(): void {
+    this.#running ??= this.#loop();
+  }
+
+  /** Ends after the step under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake?.();
+    await this.#running;
+    for (const pump of this.#pumps) await pump.close();
+  }
+
+  status(): SourceStatus[] {
+    return this.#pumps.map((pump) => pump.status());
+  }
+
+  /** U7: the earliest of all. */
+  readThrough(): UtcMs | null {
+    const all = this.#pumps.map((pump) => pump.readThrough());
+    return all.reduce(
+      (low, at) => (low === null || at === null ? null : at < low ? at : low),
+      all[0] ?? null,
+    );
+  }
+
+  /** One turn of each, in order; a later one waits until all before it have read what there is. */
+  async turn(): Promise<Turn> {
+    if (!(await this.#restored())) return 'stuck';
+    for (const pump of this.#pumps) {
+      const before = pump.told;
+      const turn = await pump.turn();
+      this.#fresh ||= pump.told > before;
+      if (pump.stale) for (const other of this.#pumps) other.forget();
+      if (turn !== 'idle') return turn;
+    }
+    if (this.#fresh && this.readThrough() !== null) {
+      this.#fresh = false;
+      this.#o.onCaughtUp?.();
+    }
+    return 'idle';
+  }
+
+  /** False: it is to be tried again. */
+  async #restored(): Promise<boolean> {
+    if (!this.#pumps.some((pump) => pump.stale)) return true;
+    for (const pump of this.#pumps) if (!(await pump.restore())) return false;
+    return true;
+  }
+
+  async #loop(): Promise<void> {
+    while (!this.#stopped) {
+      const turn = await this.turn();
+      const wait = turn === 'stuck' ? Math.max(...this.#pumps.map((pump) => pump.wait)) : POLL_MS;
+      if (turn !== 'more') await this.#pause(wait);
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.#o.clock.after(ms, () => {
+        this.#wake = null;
+        resolve();
+      });
+      this.#wake = () => {
+        cancel();
+        this.#wake = null;
+        resolve();
+      };
+    });
+  }
+}

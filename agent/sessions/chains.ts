@@ -1,0 +1,127 @@
+/** From the files of a tool to the pumps that read them. */
+import type { Random, SourceId } from '../../protocol/ids.ts';
+import type { Clock, UtcMs } from '../../protocol/time.ts';
+import type { AgentLog } from '../log.ts';
+import { Pump, type PumpJournal, type PumpOptions } from '../pump.ts';
+import { PumpChain } from '../pump-chain.ts';
+import type { Known, LineReader, MakeReader } from '../sources/change.ts';
+import type { Feed } from '../sources/feed.ts';
+import { Follower, type FollowState } from '../sources/follow.ts';
+import type { FollowFaults } from '../sources/follow-disk.ts';
+import { isCompleteRow, isTornRow, parseConnectionRow } from '../sources/teamviewer.ts';
+import {
+  isCompleteOutgoingRow,
+  isTornOutgoingRow,
+  parseOutgoingRow,
+} from '../sources/teamviewer-outgoing.ts';
+import type { AgentIdentity } from '../types.ts';
+import { SessionBook } from './book.ts';
+import type { Told } from './drafts.ts';
+import { LogPart } from './log-part.ts';
+import type { Part } from './part.ts';
+import { RowsPart } from './rows-part.ts';
+
+/** One file of a tool. */
+export interface ToolFile {
+  source: SourceId;
+  path: string;
+  /** What events call it. */
+  word: string;
+}
+
+/** A tool as it is read on this machine. */
+export interface Tool {
+  type: Told['tool'];
+  startFrom: 'now' | 'beginning';
+  /** Whose sessions are recorded; null: everybody's. */
+  matches: ((known: Known) => boolean) | null;
+  /** Logs, each with what reads its lines; the first ones are read first. */
+  logs: (ToolFile & { reader: MakeReader; feed?: (state: FollowState | null) => Feed })[];
+  /** Of TeamViewer: rows about sessions that have ended, by direction. */
+  rows: (ToolFile & { direction: 'incoming' | 'outgoing' })[];
+}
+
+export interface ChainDeps {
+  journal: PumpJournal;
+  clock: Clock;
+  log: AgentLog;
+  random: Random;
+  mode: AgentIdentity['mode'];
+  digestKey: Buffer;
+  enrolledAt: UtcMs;
+  /** IANA zone of this machine, and addresses of its adapters. */
+  machine: { zone: string; ownIps: readonly string[] };
+  faults?: FollowFaults | undefined;
+  onCaughtUp?: (() => void) | undefined;
+  /** Something about a source that an auditor should know; told once. */
+  found: (source: SourceId, tool: Told['tool'], finding: 'logging-off') => void;
+}
+
+export function chainOf(deps: ChainDeps, tool: Tool): PumpChain {
+  const books = tool.logs.map((file) => bookOf(deps, tool, file));
+  const logs = tool.logs.map((file, i) => {
+    const book = books[i] as SessionBook;
+    const reader = (): LineReader => file.reader({ ...deps.machine, near: () => deps.clock.now() });
+    const part = new LogPart({
+      book,
+      reader,
+      clock: deps.clock,
+      found: (finding) => deps.found(file.source, tool.type, finding),
+    });
+    return pumpOf(deps, tool, file, part, file.feed);
+  });
+  const [book = null] = books;
+  const rows = tool.rows.map((file) => pumpOf(deps, tool, file, rowsOf(deps, tool, file, book)));
+  return new PumpChain({ clock: deps.clock, onCaughtUp: deps.onCaughtUp }, [...logs, ...rows]);
+}
+
+function bookOf(
+  { random, mode, enrolledAt }: ChainDeps,
+  tool: Tool,
+  { source, word }: ToolFile,
+): SessionBook {
+  return new SessionBook({
+    ...{ source, tool: tool.type, mode, word, random },
+    matches: tool.matches ?? (() => true),
+    enrolledAt: tool.startFrom === 'now' ? enrolledAt : null,
+    rows: tool.rows.length > 0,
+  });
+}
+
+function rowsOf(
+  { random, mode, enrolledAt }: ChainDeps,
+  tool: Tool,
+  { source, path, direction }: Tool['rows'][number],
+  book: SessionBook | null,
+): RowsPart {
+  const form =
+    direction === 'incoming'
+      ? { parse: parseConnectionRow, isComplete: isCompleteRow, isTorn: isTornRow }
+      : { parse: parseOutgoingRow, isComplete: isCompleteOutgoingRow, isTorn: isTornOutgoingRow };
+  return new RowsPart({
+    ...form,
+    ...{ source, path, mode, direction, random, book },
+    enrolledAt: tool.startFrom === 'now' ? enrolledAt : null,
+  });
+}
+
+function pumpOf(
+  { journal, clock, log, digestKey, enrolledAt, faults }: ChainDeps,
+  tool: Tool,
+  { source, path }: ToolFile,
+  part: Part,
+  feed?: (state: FollowState | null) => Feed,
+): Pump {
+  const follow: PumpOptions['feed'] = (state) =>
+    new Follower({
+      ...{ path, clock, key: digestKey, state },
+      isComplete: (text) => part.isComplete(text),
+      isTorn: (text) => part.isTorn(text),
+      ...(faults === undefined ? {} : { faults }),
+    });
+  return new Pump({
+    ...{ journal, source, type: tool.type, part, clock, digestKey, log },
+    feed: feed ?? follow,
+    start: { startFrom: tool.startFrom, enrolledAt },
+  });
+}

@@ -1,0 +1,133 @@
+/** A tool's log: lines that a reader understands, changes that a book makes sessions of. */
+import type { Clock } from '../../protocol/time.ts';
+import type { LineReader } from '../sources/change.ts';
+import type { Feed } from '../sources/feed.ts';
+import type { FileState, FollowedLine, FollowState } from '../sources/follow.ts';
+import type { Stretch } from '../sources/replay.ts';
+import { noOutput, type Output, type SessionBook } from './book.ts';
+import type { LineSeen, Moment, Part, Plan } from './part.ts';
+import { oldestOf, type Places, packPlaces, unpackPlaces } from './places.ts';
+
+/** Longest stretch of a log that is read again; what began before it ends as unknown. */
+const MOST_REPLAYED = 1024 * 1024 * 1024;
+const REPLAYED_AT_ONCE = 2_000;
+
+export interface LogPartOptions {
+  book: SessionBook;
+  /** A new one, with nothing in memory. */
+  reader: () => LineReader;
+  clock: Clock;
+  /** Something about the tool that an auditor should know. */
+  found: (finding: 'logging-off') => void;
+}
+
+export class LogPart implements Part {
+  readonly #o: LogPartOptions;
+  #reader: LineReader;
+  /** Generation of the last line that was read. */
+  #file: number | null = null;
+  #trail: Places['trail'] = [];
+  /** Found by the last restore, to be told with the next plan. */
+  #found: Output = noOutput();
+
+  constructor(options: LogPartOptions) {
+    this.#o = options;
+    this.#reader = options.reader();
+  }
+
+  isComplete(): boolean {
+    return false;
+  }
+
+  /** A line counts when its newline has come, however long that takes: half of one may be the beginning of anything. */
+  isTorn(): boolean {
+    return true;
+  }
+
+  async restore(cursor: string | null, feed: Feed): Promise<void> {
+    const { book, clock } = this.#o;
+    const places = unpackPlaces(cursor);
+    this.#reader = this.#o.reader();
+    this.#file = null;
+    this.#trail = places.trail;
+    this.#found = noOutput();
+    book.restore(places.open);
+    const stretches = cursor === null ? [] : stretchesOf(places, JSON.parse(cursor) as FollowState);
+    const lines = stretches.length === 0 ? null : await feed.replay(stretches);
+    if (lines !== null) await this.#again(lines);
+    book.caughtUp(this.#found, clock.now());
+  }
+
+  async #again(lines: AsyncIterable<FollowedLine>): Promise<void> {
+    const old = noOutput();
+    let count = 0;
+    for await (const line of lines) {
+      this.#read(old, line, { history: false });
+      old.drafts.length = 0;
+      // The rest of the agent goes on meanwhile.
+      count += 1;
+      if (count % REPLAYED_AT_ONCE === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+  }
+
+  prepare(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  line(plan: Plan, line: FollowedLine, seen: LineSeen): string | null {
+    return this.#read(plan, line, seen, true);
+  }
+
+  tick(plan: Plan, { now, past }: Moment): void {
+    const { book } = this.#o;
+    plan.drafts.push(...this.#found.drafts);
+    this.#found = noOutput();
+    if (past) book.pastHistory(plan);
+    // The tool wrote no row about a session that it logged the end of: it was told not to.
+    if (book.withoutRow(now).length > 0) this.#o.found('logging-off');
+    book.tick(plan, now);
+  }
+
+  stored(files: readonly FileState[]): object {
+    const places = this.#o.book.places();
+    const oldest = oldestOf(places);
+    for (const { file, ino } of files) {
+      if (!this.#trail.some((one) => one.file === file)) this.#trail.push({ file, ino });
+    }
+    this.#trail = oldest === null ? [] : this.#trail.filter(({ file }) => file >= oldest.file);
+    return packPlaces({ ...places, trail: this.#trail });
+  }
+
+  #read(out: Output, line: FollowedLine, { history }: LineSeen, live = false): string | null {
+    if (line.problem === 'too-long') return line.problem;
+    if (this.#file !== null && line.file !== this.#file) this.#reader.newFile?.();
+    this.#file = line.file;
+    const result = this.#reader.line(line.text);
+    if (!result.ok) return result.reason;
+    for (const [n, change] of result.changes.entries()) {
+      if (change.what !== 'finding') {
+        this.#o.book.take(out, change, { file: line.file, start: line.start, n }, history);
+      } else if (live) {
+        this.#o.found(change.finding);
+      }
+    }
+    return null;
+  }
+}
+
+/** What has to be read again: from the oldest open line to the cursor. None where it is more than can be. */
+function stretchesOf(places: Places, state: FollowState): Stretch[] {
+  const oldest = oldestOf(places);
+  if (oldest === null) return [];
+  const known = new Map(state.files.map((file) => [file.file, file]));
+  const generations = places.trail.filter(({ file }) => file >= oldest.file);
+  if (!generations.some(({ file }) => file === oldest.file)) return [];
+  const encoding = state.files.at(-1)?.encoding ?? 'utf8';
+  const stretches = generations.map(({ file, ino }): Stretch => {
+    const present = known.get(file);
+    const from = file === oldest.file ? oldest.start : 0;
+    return { file, ino, encoding: present?.encoding ?? encoding, from, to: present?.offset ?? null };
+  });
+  const bytes = stretches.reduce((sum, { from, to }) => sum + Math.max(0, (to ?? from) - from), 0);
+  return bytes > MOST_REPLAYED ? [] : stretches;
+}
