@@ -1,7 +1,7 @@
 /**
  * Which session of TeamViewer's log a row of its connections file tells of. Pure.
  *
- * R30  A row and a session are one by peer and time, never by name: names differ between the two, and repeat. A session
+ * R19  A row and a session are one by peer and time, never by name: names differ between the two, and repeat. A session
  *      has one row at most.
  */
 import { SECOND_MS, type UtcMs } from '../../protocol/time.ts';

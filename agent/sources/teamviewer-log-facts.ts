@@ -25,8 +25,8 @@ export type Fact =
   | { fact: 'refused-outgoing'; peer: string | null; reason: RejectReason }
   /** `joined`: its one line of the service that says who takes part from now on; the others repeat it. */
   | { fact: 'participant'; id: string; number: string; name: string; joined: boolean }
-  /** This machine's own id, and a session's number. */
-  | { fact: 'own'; id: string; session: string }
+  /** This machine's own id. */
+  | { fact: 'own'; id: string }
   | { fact: 'punch'; ip: string }
   | { fact: 'socket'; gate: string | null; peer: string; ip: string }
   /** `begun`: where its completion has a line of its own. */
@@ -131,8 +131,8 @@ const member: Read = (message) => {
 };
 
 const own: Read = (message) => {
-  const [, id, session] = /pid=\[(\d+),(-?\d{1,12})\]/.exec(message) ?? [];
-  return isId(id) && session !== undefined ? { fact: 'own', id, session } : null;
+  const id = /pid=\[(\d+),/.exec(message)?.[1];
+  return isId(id) ? { fact: 'own', id } : null;
 };
 
 /** `a=203.0.113.7:53211: (*)`; the port is behind the last colon of the address. */

@@ -95,9 +95,9 @@ export class TeamviewerSessions {
   }
 
   #called({ gate }: Of<'called'>, now: Moment): SessionChange[] {
-    this.#table.reuse(gate);
+    const lost = this.#reuse(gate, now);
     this.#table.open('incoming', now).gate = gate;
-    return this.#paired(this.#table.pair());
+    return [...lost, ...this.#paired(this.#table.pair())];
   }
 
   #hello(peer: string, now: Moment): SessionChange[] {
@@ -124,14 +124,22 @@ export class TeamviewerSessions {
     if (fact.fact === 'trying') {
       // An earlier try that came to nothing leaves no line.
       for (const call of pending) this.#table.remove(call);
-    } else {
-      this.#table.reuse(fact.gate);
     }
+    const lost = fact.fact === 'calling' ? this.#reuse(fact.gate, now) : [];
     const known = fact.fact === 'calling' ? pending.find(({ gate }) => gate === null) : undefined;
     const call = known ?? this.#table.open('outgoing', now);
     if (fact.fact === 'calling') call.gate = fact.gate;
     if (fact.fact === 'trying') call.kind = fact.kind;
-    return known === undefined ? this.#begins(call, fact.peer, now) : [];
+    return known === undefined ? [...lost, ...this.#begins(call, fact.peer, now)] : lost;
+  }
+
+  /** A gate's number is given anew: the session that had it is over, and nothing said when. */
+  #reuse(gate: string, { at, basis }: Moment): SessionChange[] {
+    const lost = this.#table.reuse(gate);
+    const ended = lost
+      .map(({ granted, begin }) => (granted ? begin : null))
+      .filter((begin) => begin !== null);
+    return ended.map(({ key }) => ({ what: 'ended', key, at, basis, reason: 'unknown' }));
   }
 
   /** The peer of a call is known: it is an attempt from now on. */
@@ -199,7 +207,8 @@ export class TeamviewerSessions {
     const login = call?.login ?? null;
     if (call === null || login === null || call.begin === null) return [];
     if (login.granted !== null) return this.#granted(call);
-    return login.refused === null ? [] : this.#rejected(call);
+    // Somebody who takes part is in, whatever is said of another log-in of theirs.
+    return login.refused === null || call.granted ? [] : this.#rejected(call);
   }
 
   #granted(call: Call): SessionChange[] {

@@ -3,7 +3,7 @@
  * log-in (the session's number, who asks for the password) stand in different lines and are paired here. Bounded.
  *
  * R24  A call and a log-in are one where nothing else can be meant: each is the only one without the other. Otherwise
- *      they stay apart until a line names both sides, and what is not known by then is left out.
+ *      they stay apart until one of each, and no other, was let in; what is not known by then is left out.
  * R25  The password that somebody types is tried against each password that the machine has: the results of one try are
  *      one try, judged by the last of them. Only tries that ended denied count as failed.
  */
@@ -149,10 +149,12 @@ export class CallTable {
     return this.#closed.delete(gate);
   }
 
-  /** A number that was given before is given to another call. */
-  reuse(gate: string): void {
+  /** A number that was given before is given to another call. Those that had it. */
+  reuse(gate: string): Call[] {
+    const lost = this.#calls.filter((call) => call.gate === gate);
+    for (const call of lost) this.remove(call);
     this.#closed.delete(gate);
-    this.#calls = this.#calls.filter((call) => call.gate !== gate);
+    return lost;
   }
 
   addLogin(session: string, at: UtcMs, pid: number): Login {
