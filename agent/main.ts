@@ -3,7 +3,7 @@
  * Everything that a room needs of the machine is handed in from here.
  */
 import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
+import { hostname, networkInterfaces } from 'node:os';
 import packageJson from '../package.json' with { type: 'json' };
 import { codeOf, EXIT, hasCode, TilsynError } from '../protocol/errors.ts';
 import type { Random } from '../protocol/ids.ts';
@@ -18,12 +18,17 @@ import { readEnrolment } from './identity.ts';
 import { type AgentLog, openLog } from './log.ts';
 import { RunningAgent } from './running.ts';
 import { type DetectInput, type Detection, detectTeamviewer, diskProbe } from './sources/detect.ts';
+import {
+  type ReaderTest,
+  type SourceTest,
+  type SourceTestOptions,
+  testAnySource,
+} from './sources/test-source.ts';
 import type { AgentStatus } from './status.ts';
 import type { FaultSeam } from './types.ts';
 
 export type { CheckReport } from './check.ts';
 export { exampleConfig, parseConfig } from './config.ts';
-export { testSource } from './sources/test-source.ts';
 
 export interface RunOptions {
   /** State directory. */
@@ -211,4 +216,20 @@ export async function stop({ state }: { state: string }): Promise<void> {
 /** Looks for sources on this machine, as `agent run` without a configuration does. */
 export async function detectSources(): Promise<Detection> {
   return await detectTeamviewer(detectInput());
+}
+
+/**
+ * Reads a file as the agent would, and says what it makes of it.
+ * @throws TilsynError `source.*`, `spec.*`
+ */
+export async function testSource(
+  file: string,
+  type: string,
+  options: SourceTestOptions = {},
+): Promise<SourceTest | ReaderTest> {
+  const ownIps = Object.values(networkInterfaces()).flatMap((all) =>
+    (all ?? []).map(({ address }) => address),
+  );
+  const { timeZone: zone } = Intl.DateTimeFormat().resolvedOptions();
+  return await testAnySource(file, type, { zone, ownIps }, options);
 }
