@@ -146,8 +146,9 @@ export const TABLE: readonly Entry[] = [
   },
   {
     path: 'source detect',
-    about: 'look for sources on this machine',
-    example: 'tilsyn source detect',
+    about: 'look for remote tools on this machine, and for those that nobody reads',
+    example: 'tilsyn source detect --config agent.yaml',
+    options: CONFIG,
     load: async () => (await import('./source-detect.ts')).sourceDetect,
   },
   {

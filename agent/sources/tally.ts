@@ -7,7 +7,7 @@
  */
 import { type UtcMs, utcMs } from '../../protocol/time.ts';
 import type { AuthMethod, Beginning, Known, RejectReason, SessionChange, TimeBasis } from './change.ts';
-import { joined } from './declared-fields.ts';
+import { joined } from './known.ts';
 
 export type TallyState = 'attempted' | 'rejected' | 'active' | 'ended' | 'unknown-end';
 
