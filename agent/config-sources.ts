@@ -140,29 +140,30 @@ export function sourceKeys(place: readonly PropertyKey[], type: unknown): string
   return Object.keys(VARIANTS[type as keyof typeof VARIANTS].shape);
 }
 
-/** What a source reads, as text that is equal where the file is the same. */
-export function filesOf(source: SourceConfig): string[] {
-  const { type } = source;
-  const named = (files: readonly (string | null)[]) => files.filter((file) => file !== null);
-  const detected = `detected:${type}`;
-  switch (type) {
-    case 'teamviewer': {
-      const others = named([source.connections, source.logfile]);
-      return [source.connectionsIncoming ?? detected, ...others];
-    }
-    case 'anydesk': {
-      const files = named([source.trace, source.connections]);
-      return files.length === 0 ? [detected] : files;
-    }
+/** The files that a source names; none: those that are found, or those of its declaration. */
+export function namedFiles(source: SourceConfig): string[] {
+  const given = (...files: (string | null)[]) => files.filter((file) => file !== null);
+  switch (source.type) {
+    case 'teamviewer':
+      return given(source.connectionsIncoming, source.connections, source.logfile);
+    case 'anydesk':
+      return given(source.trace, source.connections);
     case 'rustdesk':
-      return [source.logfile ?? detected];
-    case 'sshd':
-      return [source.path ?? detected];
+      return given(source.logfile);
     case 'rdp':
-      return [detected];
+      return [];
+    case 'sshd':
     case 'declared':
-      return [source.path ?? `spec:${source.spec}`];
     case 'csv':
-      return [source.path];
+      return given(source.path);
   }
+}
+
+/** What a source reads, as texts that are equal where the file is the same. */
+export function filesOf(source: SourceConfig): string[] {
+  const files = namedFiles(source);
+  if (source.type === 'declared' && files.length === 0) return [`spec:${source.spec}`];
+  // Without the file of its rows, a TeamViewer source looks for it.
+  const looks = source.type === 'teamviewer' ? source.connectionsIncoming === null : files.length === 0;
+  return looks ? [...files, `detected:${source.type}`] : files;
 }

@@ -10,20 +10,34 @@ import type { Random } from '../protocol/ids.ts';
 import { readLoopback } from '../protocol/metrics.ts';
 import { type Clock, systemClock } from '../protocol/time.ts';
 import { type CheckReport, checkState } from './check.ts';
-import { defaultConfig, parseConfig } from './config.ts';
+import { type AgentConfig, defaultConfig, parseConfig, type SourceConfig } from './config.ts';
+import { namedFiles } from './config-sources.ts';
 import { askAgent } from './control-client.ts';
 import { type Enrolled, enrol as enrolAt } from './enrol.ts';
 import { readText, requireStateDir } from './files.ts';
 import { readEnrolment } from './identity.ts';
 import { type AgentLog, openLog } from './log.ts';
 import { RunningAgent } from './running.ts';
-import { type DetectInput, type Detection, detectTeamviewer, diskProbe } from './sources/detect.ts';
+import { loadDeclared } from './sources/declared-load.ts';
+import { type Detection, detectTeamviewer } from './sources/detect.ts';
+import {
+  detectTools as detectAll,
+  type ToolDetection,
+  type ToolInput,
+  toolProbe,
+} from './sources/detect-tools.ts';
+import {
+  type ReaderTest,
+  type SourceTest,
+  type SourceTestOptions,
+  testAnySource,
+} from './sources/test-source.ts';
+import { type Covering, type Uncovered, uncovered } from './sources/uncovered.ts';
 import type { AgentStatus } from './status.ts';
 import type { FaultSeam } from './types.ts';
 
 export type { CheckReport } from './check.ts';
 export { exampleConfig, parseConfig } from './config.ts';
-export { testSource } from './sources/test-source.ts';
 
 export interface RunOptions {
   /** State directory. */
@@ -137,8 +151,8 @@ function thisMachine(): { zone: string; ownIps: string[] } {
   };
 }
 
-function detectInput(): DetectInput {
-  return { platform: process.platform, env: process.env, probe: diskProbe };
+function detectInput(): ToolInput {
+  return { platform: process.platform, env: process.env, probe: toolProbe };
 }
 
 export interface EnrolOptions {
@@ -220,4 +234,43 @@ export async function stop({ state }: { state: string }): Promise<void> {
 /** Looks for sources on this machine, as `agent run` without a configuration does. */
 export async function detectSources(): Promise<Detection> {
   return await detectTeamviewer(detectInput());
+}
+
+/**
+ * Looks for every remote tool on this machine, and for those that no source covers. `config` null: as an agent without
+ * a file, which reads what it finds of TeamViewer.
+ * @throws TilsynError `spec.missing`, `spec.invalid`
+ */
+export async function detectTools(
+  config: AgentConfig | null,
+): Promise<ToolDetection & { uncovered: Uncovered[] }> {
+  const detection = await detectAll(detectInput());
+  const sources = config?.sources?.map(coveringOf) ?? [AUTOMATIC];
+  return { ...detection, uncovered: uncovered(detection.found, sources) };
+}
+
+const AUTOMATIC: Covering = { type: 'teamviewer', files: [], spec: null };
+
+function coveringOf(source: SourceConfig): Covering {
+  const { type } = source;
+  if (type === 'csv') return { type, files: [source.path], spec: source.spec };
+  if (type !== 'declared') return { type, files: namedFiles(source), spec: null };
+  const files = source.path === null ? loadDeclared(source.spec).files : [source.path];
+  return { type, files, spec: source.spec };
+}
+
+/**
+ * Reads a file as the agent would, and says what it makes of it.
+ * @throws TilsynError `source.*`, `spec.*`
+ */
+export async function testSource(
+  file: string,
+  type: string,
+  options: SourceTestOptions = {},
+): Promise<SourceTest | ReaderTest> {
+  const ownIps = Object.values(networkInterfaces()).flatMap((all) =>
+    (all ?? []).map(({ address }) => address),
+  );
+  const { timeZone: zone } = Intl.DateTimeFormat().resolvedOptions();
+  return await testAnySource(file, type, { zone, ownIps }, options);
 }

@@ -146,8 +146,9 @@ export const TABLE: readonly Entry[] = [
   },
   {
     path: 'source detect',
-    about: 'look for sources on this machine',
-    example: 'tilsyn source detect',
+    about: 'look for remote tools on this machine, and for those that nobody reads',
+    example: 'tilsyn source detect --config agent.yaml',
+    options: CONFIG,
     load: async () => (await import('./source-detect.ts')).sourceDetect,
   },
   {
@@ -163,7 +164,11 @@ export const TABLE: readonly Entry[] = [
     about: 'read a file as the agent would, and say what it makes of it; nothing is stored or sent',
     example: 'tilsyn source test Connections_incoming.txt --type teamviewer',
     options: [
-      ['--type <type>', 'type of the source: teamviewer'],
+      [
+        '--type <type>',
+        'teamviewer, teamviewer-log, teamviewer-outgoing, sshd, anydesk, rustdesk, rdp, declared or csv',
+      ],
+      ['--spec <file>', 'of declared and csv: the declaration, or the name of one that comes with Tilsyn'],
       ['--rows <n>', 'rows to show (default: 10)'],
     ],
     load: async () => (await import('./source-test.ts')).sourceTest,

@@ -64,19 +64,6 @@ function wholeNumber(text: string | null): number | null {
   return text !== null && /^\d{1,9}$/.test(text) ? Number(text) : null;
 }
 
-/** What was known, and what is now: the newer word holds, lists grow. */
-export function joined(before: Known, now: Known): Known {
-  const all: Known = { ...before, ...now };
-  const names = [...new Set([...(before.peerNames ?? []), ...(now.peerNames ?? [])])].slice(0, MAX_JOINED);
-  const ips = [...(before.peerIps ?? []), ...(now.peerIps ?? [])];
-  const distinct = ips.filter((one, index) => ips.findIndex(({ ip }) => ip === one.ip) === index);
-  if (names.length > 0) all.peerNames = names;
-  if (distinct.length > 0) all.peerIps = distinct.slice(0, MAX_JOINED);
-  return all;
-}
-
-const MAX_JOINED = 16;
-
 export interface EndRule {
   end?: Template | undefined;
   duration?: Template | undefined;

@@ -5,7 +5,8 @@
  *     been open longest under it: where a log cannot tell two apart, their number is right at every moment.
  */
 import type { Beginning, Known, SessionChange } from './change.ts';
-import { joined, type Said } from './declared-fields.ts';
+import type { Said } from './declared-fields.ts';
+import { joined } from './known.ts';
 import type { ReadTime } from './time-format.ts';
 
 export interface BookOptions {

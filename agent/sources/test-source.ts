@@ -2,14 +2,23 @@
  * `tilsyn source test FILE --type T`: reads a file as the agent would, once and from its start, and says what
  * it makes of it. Nothing is stored or sent. The rows are for the operator's own terminal.
  */
-import { type FileHandle, open } from 'node:fs/promises';
-import { codeOf, hasCode, TilsynError } from '../../protocol/errors.ts';
+import { TilsynError } from '../../protocol/errors.ts';
 import { type UtcMs, utcMs } from '../../protocol/time.ts';
-import { detectEncoding, type Encoding } from './decode.ts';
-import { READ_ONLY } from './follow-disk.ts';
-import { cutLines, tailLine } from './follow-lines.ts';
+import type { LineReader, MakeReader, ReaderOptions } from './change.ts';
+import { loadDeclared } from './declared-load.ts';
+import type { DeclaredSpec } from './declared-spec.ts';
+import type { Encoding } from './decode.ts';
 import type { FollowedLine } from './follow-state.ts';
+import { readWhole, type WholeFile } from './read-whole.ts';
+import { partOf, readableTypes, readerOf } from './registry.ts';
+import { type Tallied, Tally } from './tally.ts';
 import { type ConnectionRow, parseConnectionRow, type RowProblem } from './teamviewer.ts';
+
+interface Unreadable {
+  total: number;
+  /** The first 20: line number in the file, from 1. */
+  first: { line: number; reason: RowProblem }[];
+}
 
 export interface SourceTest {
   type: 'teamviewer';
@@ -18,11 +27,7 @@ export interface SourceTest {
   /** Lines that are not empty. */
   lines: number;
   sessions: number;
-  unreadable: {
-    total: number;
-    /** The first 20: line number in the file, from 1. */
-    first: { line: number; reason: RowProblem }[];
-  };
+  unreadable: Unreadable;
   /** Earliest start and latest end of all rows. */
   firstStart: UtcMs | null;
   lastEnd: UtcMs | null;
@@ -32,19 +37,32 @@ export interface SourceTest {
   lastRecordUnterminated: boolean;
 }
 
+/** What the log of any other tool holds: put together from what it says line by line. */
+export interface ReaderTest extends Tallied {
+  type: string;
+  sizeBytes: number;
+  encoding: Encoding;
+  lines: number;
+  unreadable: Unreadable;
+}
+
 export interface SourceTestOptions {
   /** Rows to return, default 10. */
   rows?: number;
+  /** Of `declared` and `csv`: path of the declaration, or the name of one that is shipped. */
+  spec?: string;
 }
 
-const TYPES = ['teamviewer'];
-const BLOCK_BYTES = 256 * 1024;
-const MAX_LINE_BYTES = 64 * 1024;
+/** What readers are told of this machine; the year of times without one is taken from the file. */
+export type TestSurroundings = Pick<ReaderOptions, 'zone' | 'ownIps'>;
+
+const ROWS_TYPE = 'teamviewer';
+const SPEC_TYPES = ['declared', 'csv'];
 const SHOWN_UNREADABLE = 20;
 const SHOWN_ROWS = 10;
 
 /**
- * Streams the file in bounded memory.
+ * Reads the rows of `Connections_incoming.txt`, in bounded memory.
  * @throws TilsynError `source.unknown-type`, `source.missing`, `source.not-a-file`, `source.unreadable`
  */
 export async function testSource(
@@ -52,38 +70,94 @@ export async function testSource(
   type: string,
   options: SourceTestOptions = {},
 ): Promise<SourceTest> {
-  if (type !== 'teamviewer') {
-    throw new TilsynError('source.unknown-type', `testing ${file}: no such source type`, {
+  if (type !== ROWS_TYPE) throw unknownType(file);
+  const reading = new Reading(options.rows ?? SHOWN_ROWS);
+  const whole = await readWhole(file, () => (line, number) => reading.take(line, number));
+  const { result } = reading;
+  const { sizeBytes, encoding, lines, unterminated } = whole;
+  return { ...result, sizeBytes, encoding, lines, lastRecordUnterminated: unterminated };
+}
+
+/**
+ * Reads a file of any type.
+ * @throws TilsynError as `testSource`, and `source.spec-missing`, `source.wrong-spec`, `spec.missing`, `spec.invalid`
+ */
+export async function testAnySource(
+  file: string,
+  type: string,
+  around: TestSurroundings,
+  options: SourceTestOptions = {},
+): Promise<SourceTest | ReaderTest> {
+  if (type === ROWS_TYPE) return await testSource(file, type, options);
+  const make = await makerOf(file, type, options.spec);
+  const tally = new Tally(options.rows ?? SHOWN_ROWS);
+  const unreadable: Unreadable = { total: 0, first: [] };
+  const whole: WholeFile = await readWhole(file, (changedAt) => {
+    const reader = make({ ...around, near: () => changedAt });
+    return (line, number) => takeLine(reader, line, number, tally, unreadable);
+  });
+  const { sizeBytes, encoding, lines } = whole;
+  return { type, sizeBytes, encoding, lines, unreadable, ...tally.result() };
+}
+
+function takeLine(
+  reader: LineReader,
+  { text, problem }: FollowedLine,
+  number: number,
+  tally: Tally,
+  unreadable: Unreadable,
+): void {
+  const result = problem === 'too-long' ? TOO_LONG : reader.line(text);
+  if (!result.ok) addProblem(unreadable, result.reason, number);
+  else for (const change of result.changes) tally.take(change);
+}
+
+async function makerOf(file: string, type: string, specName: string | undefined): Promise<MakeReader> {
+  const spec = SPEC_TYPES.includes(type) ? specOf(file, type, specName) : null;
+  const make = await readerOf(type, partOf(type, file), spec);
+  if (make === null) throw unknownType(file);
+  return make;
+}
+
+function specOf(file: string, type: string, name: string | undefined): DeclaredSpec {
+  if (name === undefined) {
+    throw new TilsynError('source.spec-missing', `testing ${file}: its declaration is not named`, {
       exit: 'usage',
-      hint: `Types of this version: ${TYPES.join(', ')}.`,
+      hint: 'Give --spec FILE.yaml, or the name of one that comes with Tilsyn, such as --spec x11vnc.',
     });
   }
-  const reading = new Reading(options.rows ?? SHOWN_ROWS);
-  let handle: FileHandle | null = null;
-  try {
-    handle = await open(file, READ_ONLY);
-    await readAll(handle, reading);
-  } catch (error) {
-    throw explained(file, error);
-  } finally {
-    await handle?.close();
-  }
-  return reading.result;
+  const spec = loadDeclared(name);
+  const wanted = type === 'csv' ? 'csv' : 'lines';
+  if (spec.format === wanted) return spec;
+  throw new TilsynError('source.wrong-spec', `testing ${file}: the declaration is for another type`, {
+    exit: 'usage',
+    hint: `Its format is ${spec.format}: use --type ${spec.format === 'csv' ? 'csv' : 'declared'}.`,
+  });
 }
+
+function unknownType(file: string): TilsynError {
+  return new TilsynError('source.unknown-type', `testing ${file}: no such source type`, {
+    exit: 'usage',
+    hint: `Types of this version: ${[ROWS_TYPE, ...readableTypes()].join(', ')}.`,
+  });
+}
+
+function addProblem(unreadable: Unreadable, reason: RowProblem, line: number): void {
+  unreadable.total += 1;
+  if (unreadable.first.length < SHOWN_UNREADABLE) unreadable.first.push({ line, reason });
+}
+
+type Rows = Omit<SourceTest, 'sizeBytes' | 'encoding' | 'lines' | 'lastRecordUnterminated'>;
 
 /** What has been read so far. */
 class Reading {
-  readonly result: SourceTest = {
-    type: 'teamviewer',
-    sizeBytes: 0,
-    encoding: 'utf8',
-    lines: 0,
+  readonly result: Rows = {
+    type: ROWS_TYPE,
     sessions: 0,
     unreadable: { total: 0, first: [] },
     firstStart: null,
     lastEnd: null,
     rows: [],
-    lastRecordUnterminated: false,
   };
   readonly #rowsWanted: number;
 
@@ -91,21 +165,10 @@ class Reading {
     this.#rowsWanted = rowsWanted;
   }
 
-  /** `number`: of the line in the file, from 1. */
   take(line: FollowedLine, number: number): void {
-    const { result } = this;
-    result.lines += 1;
     const parsed = line.problem === 'too-long' ? TOO_LONG : parseConnectionRow(line.text);
     if (parsed.ok) this.#takeRow(parsed.row);
-    else this.#takeProblem(parsed.reason, number);
-  }
-
-  #takeProblem(reason: RowProblem, number: number): void {
-    const { result } = this;
-    result.unreadable.total += 1;
-    if (result.unreadable.first.length < SHOWN_UNREADABLE) {
-      result.unreadable.first.push({ line: number, reason });
-    }
+    else addProblem(this.result.unreadable, parsed.reason, number);
   }
 
   #takeRow(row: ConnectionRow): void {
@@ -118,73 +181,3 @@ class Reading {
 }
 
 const TOO_LONG = { ok: false, reason: 'too-long' } as const;
-
-async function readAll(handle: FileHandle, reading: Reading): Promise<void> {
-  const { result } = reading;
-  const stat = await handle.stat();
-  if (!stat.isFile()) throw Object.assign(new Error('not a file'), { code: 'EISDIR' });
-  const block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-  let feeds = 0;
-  let offset = 0;
-  let skipping = false;
-  for (;;) {
-    const { bytesRead } = await handle.read(block, 0, block.length, offset);
-    // A short read may be followed by more; only an empty one is the end, and then nothing is left over.
-    const final = offset + bytesRead >= (await handle.stat()).size;
-    let part = block.subarray(0, bytesRead);
-    if (offset === 0) {
-      const detected = detectEncoding(part, true) ?? { encoding: 'utf8', markBytes: 0 };
-      result.encoding = detected.encoding;
-      offset = detected.markBytes;
-      part = part.subarray(offset);
-    }
-    const cut = cutLines(part, offset, {
-      file: 0,
-      encoding: result.encoding,
-      skipping,
-      maxLineBytes: MAX_LINE_BYTES,
-      maxLines: Number.POSITIVE_INFINITY,
-    });
-    for (const [index, line] of cut.lines.entries())
-      reading.take(line, feeds + (cut.feedsBefore[index] ?? 0) + 1);
-    feeds += cut.feeds;
-    offset += cut.used;
-    skipping = cut.skipping;
-    if (!final && bytesRead > 0) continue;
-    takeRest(reading, part.subarray(cut.used), offset, feeds);
-    result.lastRecordUnterminated ||= skipping;
-    result.sizeBytes = offset + part.length - cut.used;
-    return;
-  }
-}
-
-function takeRest(reading: Reading, rest: Buffer, offset: number, feeds: number): void {
-  const last = tailLine(rest, offset, 0, reading.result.encoding);
-  reading.result.lastRecordUnterminated = last.text !== '';
-  if (last.text !== '') reading.take(last, feeds + 1);
-}
-
-function explained(file: string, cause: unknown): unknown {
-  if (hasCode(cause, 'ENOENT', 'ENOTDIR')) {
-    return new TilsynError('source.missing', `testing ${file}: there is no such file`, {
-      exit: 'notFound',
-      hint: "`tilsyn source detect` shows where this machine's files were looked for.",
-      cause,
-    });
-  }
-  if (hasCode(cause, 'EISDIR')) {
-    const hint = 'Name the file itself, such as Connections_incoming.txt in that folder.';
-    return new TilsynError('source.not-a-file', `testing ${file}: it is not a file`, {
-      exit: 'usage',
-      hint,
-      cause,
-    });
-  }
-  const denied = hasCode(cause, 'EACCES', 'EPERM');
-  const hint = denied ? 'Run this as the account that the agent runs as, or as an administrator.' : undefined;
-  return new TilsynError('source.unreadable', `testing ${file}: it cannot be read (${codeOf(cause)})`, {
-    retryable: !denied,
-    cause,
-    ...(hint === undefined ? {} : { hint }),
-  });
-}

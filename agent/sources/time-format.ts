@@ -61,13 +61,14 @@ export function formatProblem(format: string): string | null {
   const tokens = tokensOf(expanded(format));
   const unknown = tokens.find((token) => !TOKENS.has(token));
   if (unknown !== undefined) return `%${/[\x21-\x7e]/.test(unknown) ? unknown : '?'} is no token of a time`;
+  const parts = tokens.map((token) => /<(\w+)>/.exec(TOKENS.get(token) ?? '')?.[1]);
+  const twice = parts.findIndex((part, index) => part !== undefined && parts.indexOf(part) !== index);
+  if (twice !== -1) return `%${tokens[twice]} says what was said before it`;
   const has = (...any: string[]) => any.some((token) => tokens.includes(token));
   if (has('s', 'Q')) return null;
   if (!has('d', 'e') || !has('m', 'b')) return 'expected a day and a month (%d, %m)';
   if (!has('H', 'I') || !has('M')) return 'expected an hour and a minute (%H, %M)';
-  if (has('I') && !has('p')) return '%I needs %p';
-  const twice = tokens.find((token, index) => token !== '%' && tokens.indexOf(token) !== index);
-  return twice === undefined ? null : `%${twice} stands there twice`;
+  return has('I') && !has('p') ? '%I needs %p' : null;
 }
 
 export function isTimeZone(zone: string): boolean {
