@@ -1,8 +1,8 @@
 /**
  * Retention policies: named, versioned rules, one for each class of data (and mode of session).
  *
- * Y3  Nothing is invented. A class has the periods that a rule states, and none where no rule does.
- * Y4  A policy that keeps something for at least longer than at most, or says one thing twice, is no policy.
+ * Y13 Nothing is invented. A class has the periods that a rule states, and none where no rule does.
+ * Y14 A policy that keeps something for at least longer than at most, or says one thing twice, is no policy.
  */
 import { z } from 'zod';
 import { DATA_CLASSES } from './group.ts';
@@ -85,7 +85,7 @@ export function periodOf(text: string): Period {
   return readPeriod(text) ?? { months: 0, ms: 0 };
 }
 
-/** Y4, within one rule. */
+/** Y14, within one rule. */
 function checkRule(rule: z.infer<z.ZodObject<typeof ruleShape>>, ctx: z.RefinementCtx): void {
   const { class: cls, keepAtMost, keepAtLeast } = rule;
   const bad = (path: string, message: string) => ctx.addIssue({ code: 'custom', path: [path], message });
@@ -104,7 +104,7 @@ function checkRule(rule: z.infer<z.ZodObject<typeof ruleShape>>, ctx: z.Refineme
   }
 }
 
-/** Y4, between rules: each class and mode has one rule at most. */
+/** Y14, between rules: each class and mode has one rule at most. */
 function checkTwice({ rules }: { rules: Rule[] }, ctx: z.RefinementCtx): void {
   const seen = new Map<string, number>();
   for (const [i, { class: cls, mode }] of rules.entries()) {
