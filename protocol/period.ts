@@ -3,7 +3,8 @@
  *
  * Y11 A day is exactly 24 hours, a week seven of them. Months and years are those of the calendar in the site's zone,
  *     at the same reading of the clock; a day that the month has not becomes its last one.
- * Y12 A reading that the zone shows twice, or never, falls due at the earlier instant it can mean (X13).
+ * Y12 What falls due at a reading that the zone shows twice does so at the earlier instant; at one that it never shows,
+ *     by the offset of before the jump (X13).
  */
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, type UtcMs, utcMs } from './time.ts';
 import { fromWall, zoneOffsetMs } from './zone.ts';
