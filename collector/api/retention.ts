@@ -132,26 +132,26 @@ async function planned(ctx: Context, caller: Caller, input: z.infer<typeof plan>
         const agreement = one.row.agreement === null ? undefined : agreements.get(one.row.agreement);
         const customer = agreement === undefined ? null : agreement.customer;
         const named = { customer: customer === null ? null : (names.get(customer) ?? null) };
-        return { ...itemOf(one), ...named, customerId: customer, ...counts[i] };
+        return { ...itemOf(one, policy), ...named, customerId: customer, ...counts[i] };
       });
     },
   );
+}
 
-  function itemOf({ row, dueAt, reason, action, state }: Planned) {
-    return {
-      group: row.group,
-      class: row.class,
-      kind: row.kind,
-      agreement: row.agreement,
-      subject: row.subject,
-      from: row.from === null ? null : toIso(row.from),
-      to: row.to === null ? null : toIso(row.to),
-      state,
-      dueAt: dueAt === null ? null : toIso(dueAt),
-      reason,
-      action,
-      policy: policy.name,
-      version: policy.version,
-    };
-  }
+function itemOf({ row, dueAt, reason, action, state }: Planned, { name, version }: Policy) {
+  return {
+    group: row.group,
+    class: row.class,
+    kind: row.kind,
+    agreement: row.agreement,
+    subject: row.subject,
+    from: row.from === null ? null : toIso(row.from),
+    to: row.to === null ? null : toIso(row.to),
+    state,
+    dueAt: dueAt === null ? null : toIso(dueAt),
+    reason,
+    action,
+    policy: name,
+    version,
+  };
 }
