@@ -32,16 +32,6 @@ type Place = readonly PropertyKey[];
 
 export function readPolicyFile(text: string): PolicyFile {
   if (Buffer.byteLength(text) > MAX_BYTES) return { problems: [{ line: 1, text: 'larger than 256 KiB' }] };
-  try {
-    return read(text);
-  } catch (error) {
-    // Ten thousand brackets: the YAML reader gives up its stack before we see a document.
-    if (error instanceof RangeError) return { problems: [{ line: 1, text: 'nested too deeply' }] };
-    throw error;
-  }
-}
-
-function read(text: string): PolicyFile {
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter, prettyErrors: false });
   const broken = yamlProblems(document, (offset) => counter.linePos(offset).line);
@@ -116,7 +106,10 @@ function suggested(word: unknown, known: readonly string[], otherwise = `; known
 function yamlProblems(document: Document, lineAt: (offset: number) => number): FileProblem[] {
   const problems = [...document.errors, ...document.warnings].map((error) => ({
     line: lineAt(error.pos[0]),
-    text: `not YAML (${error.code.toLowerCase().replaceAll('_', ' ')})`,
+    text:
+      error.code === 'RESOURCE_EXHAUSTION'
+        ? 'nested too deeply'
+        : `not YAML (${error.code.toLowerCase().replaceAll('_', ' ')})`,
   }));
   // Never resolved: a few lines of aliases can stand for gigabytes.
   visit(document, {

@@ -18,7 +18,7 @@ import type { Context } from './types.ts';
 
 /** Meta row of the record; `policy` beside it holds the name that `collector init` was given. */
 const META_RECORD = 'policy.record';
-const META_NAME = 'policy';
+const META_CHOSEN = 'policy';
 
 const stored = z.object({
   v: z.literal(1),
@@ -43,7 +43,7 @@ export async function policyInForce(reader: Reader): Promise<PolicyRecord> {
   const text = await reader.meta(META_RECORD);
   if (text !== null) return readRecord(text);
   // Made by a version without records, or not by `collector init` at all: then nobody chose one.
-  const pack = (await reader.meta(META_NAME)) ?? 'none';
+  const pack = (await reader.meta(META_CHOSEN)) ?? 'none';
   return { policy: packOf(pack).policy, pack, person: null, setAt: null };
 }
 

@@ -122,7 +122,7 @@ describe('retention lint FILE', () => {
     ['rules: [1]\n', 'rules[0]: expected object'],
     ['? [a]\n: 1\n', 'a key has to be one word'],
     [`name: ${'x'.repeat(300_000)}\n`, 'larger than 256 KiB'],
-    [`${'['.repeat(100_000)}\n`, 'not YAML'],
+    [`${'['.repeat(100_000)}\n`, 'nested too deeply'],
     [`rules:\n${'  - {a: 1}\n'.repeat(60)}`, 'more problems'],
   ])('H5 a file that is none is told, never thrown: %#', (text, start) => {
     expect(problems(text).join('\n')).toContain(start);

@@ -93,7 +93,7 @@ describe('the policy in force', () => {
     expect(items.map((item: Loose) => item.finding)).toEqual(
       expect.arrayContaining(['no-period', 'promise-open']),
     );
-    expect(items.some((item: Loose) => item.text.startsWith('pn.itservice'))).toBe(true);
+    expect(items.some((item: Loose) => item.text.startsWith('PN-50'))).toBe(true);
     expect(items.some((item: Loose) => item.class === 'session')).toBe(false);
   });
 

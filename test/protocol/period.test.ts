@@ -47,7 +47,6 @@ describe('periods (Y11, Y12)', () => {
     '30D',
     'P-1D',
     'P1.5D',
-    'P1,5D',
     'p30d',
     'P1DT',
     'P1D1M',
