@@ -1,9 +1,9 @@
 /** `agent.yaml`: what this machine is watched for, and how. Strict (C5). */
 import type { z } from 'zod';
 import { TilsynError } from '../protocol/errors.ts';
+import { nearest } from '../protocol/nearest.ts';
 import { type AgentConfig, configSchema, keysAt } from './config-schema.ts';
 import { filesOf, SOURCE_TYPES, type SourceConfig } from './config-sources.ts';
-import { nearest } from './config-values.ts';
 import { dotted, isRecord, type Place, type Problem, readStrict, type Strict } from './strict-yaml.ts';
 
 export { exampleConfig } from './config-example.ts';

@@ -8,7 +8,7 @@
 import { isAlias, isCollection, isMap, isNode, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import type { TilsynError } from '../protocol/errors.ts';
-import { nearest } from './config-values.ts';
+import { nearest } from '../protocol/nearest.ts';
 
 const MAX_BYTES = 1024 * 1024;
 const MAX_PROBLEMS = 50;

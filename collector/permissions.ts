@@ -61,6 +61,9 @@ export const PERMISSIONS = {
   'approval.list': { roles: OVERSEE },
   'approval.approve': { roles: DECIDE },
   'approval.refuse': { roles: DECIDE },
+  'retention.rules': { roles: ALL },
+  'retention.lint': { roles: ALL },
+  'retention.plan': { roles: OVERSEE },
 } as const satisfies Record<string, Rule>;
 export type Verb = keyof typeof PERMISSIONS;
 

@@ -26,6 +26,7 @@ import {
   logAt,
   MODES,
   none,
+  packName,
   personData,
   REJECTIONS,
   ROLES,
@@ -262,6 +263,8 @@ export const EVENTS = {
     z.strictObject({ name: text(256) }),
     'customer.name',
   ),
+  /** The retention policy in force from now on; person null: `collector init`. */
+  'policy.set': collector(z.strictObject({ policy: packName, version: count, person: id.nullable() })),
   reading: collector(
     z.strictObject({ person: id, verb: verbOfReading, count }),
     z.strictObject({

@@ -183,4 +183,7 @@ export const READING_VERBS = [
   'webhook.add',
   'webhook.remove',
   'webhook.test',
+  'retention.rules',
+  'retention.lint',
+  'retention.plan',
 ] as const;

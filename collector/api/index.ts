@@ -13,6 +13,7 @@ import { coverageRoutes } from './coverage.ts';
 import { eventRoutes } from './events.ts';
 import { hostRoutes } from './hosts.ts';
 import { peopleRoutes } from './people.ts';
+import { retentionRoutes } from './retention.ts';
 import { asTilsynError, errorBody, type Room, statusOf } from './room.ts';
 import { sessionRoutes } from './sessions.ts';
 import { makeTails } from './tail.ts';
@@ -32,6 +33,7 @@ const NOUNS = [
   webhookRoutes,
   telemetryRoutes,
   approvalRoutes,
+  retentionRoutes,
 ];
 
 /** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */

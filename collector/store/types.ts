@@ -140,6 +140,8 @@ export interface Reader {
   lastPos(): Promise<Pos>;
   parts(positions: readonly Pos[]): Promise<PartRow[]>;
   wraps(ids: readonly Id<'wrap'>[]): Promise<WrapRow[]>;
+  /** How many parts lie under each of these groups; counted up to `MAX_COUNTED`, then `more`. */
+  countUnder(groups: readonly GroupId[]): Promise<{ parts: number; more: boolean }[]>;
   /** Parts of these leaves that were erased alone. */
   tombstones(positions: readonly Pos[]): Promise<{ pos: Pos; group: GroupId }[]>;
   forks(log?: LogId): Promise<ForkRow[]>;

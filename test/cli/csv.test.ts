@@ -86,6 +86,7 @@ describe('H4', () => {
     'token list',
     'person list',
     'agreement list',
+    'retention rules',
     'event list --type session.started',
     'coverage srv-01',
   ])('H4 %s: every plain field of an item is a column', async (line) => {
