@@ -10,29 +10,17 @@ import type { Random } from '../protocol/ids.ts';
 import { readLoopback } from '../protocol/metrics.ts';
 import { type Clock, systemClock } from '../protocol/time.ts';
 import { type CheckReport, checkState } from './check.ts';
-import { type AgentConfig, defaultConfig, parseConfig, type SourceConfig } from './config.ts';
-import { namedFiles } from './config-sources.ts';
+import { type AgentConfig, defaultConfig, parseConfig } from './config.ts';
 import { askAgent } from './control-client.ts';
 import { type Enrolled, enrol as enrolAt } from './enrol.ts';
 import { readText, requireStateDir } from './files.ts';
 import { readEnrolment } from './identity.ts';
 import { type AgentLog, openLog } from './log.ts';
 import { RunningAgent } from './running.ts';
-import { loadDeclared } from './sources/declared-load.ts';
+import { type Covered, coveredOf } from './sessions/covering.ts';
 import { type Detection, detectTeamviewer } from './sources/detect.ts';
-import {
-  detectTools as detectAll,
-  type ToolDetection,
-  type ToolInput,
-  toolProbe,
-} from './sources/detect-tools.ts';
-import {
-  type ReaderTest,
-  type SourceTest,
-  type SourceTestOptions,
-  testAnySource,
-} from './sources/test-source.ts';
-import { type Covering, type Uncovered, uncovered } from './sources/uncovered.ts';
+import { type ToolInput, toolProbe } from './sources/detect-tools.ts';
+import type { ReaderTest, SourceTest, SourceTestOptions } from './sources/test-source.ts';
 import type { AgentStatus } from './status.ts';
 import type { FaultSeam } from './types.ts';
 
@@ -241,22 +229,8 @@ export async function detectSources(): Promise<Detection> {
  * a file, which reads what it finds of TeamViewer.
  * @throws TilsynError `spec.missing`, `spec.invalid`
  */
-export async function detectTools(
-  config: AgentConfig | null,
-): Promise<ToolDetection & { uncovered: Uncovered[] }> {
-  const detection = await detectAll(detectInput());
-  const sources = config?.sources?.map(coveringOf) ?? [AUTOMATIC];
-  return { ...detection, uncovered: uncovered(detection.found, sources) };
-}
-
-const AUTOMATIC: Covering = { type: 'teamviewer', files: [], spec: null };
-
-function coveringOf(source: SourceConfig): Covering {
-  const { type } = source;
-  if (type === 'csv') return { type, files: [source.path], spec: source.spec };
-  if (type !== 'declared') return { type, files: namedFiles(source), spec: null };
-  const files = source.path === null ? loadDeclared(source.spec).files : [source.path];
-  return { type, files, spec: source.spec };
+export async function detectTools(config: AgentConfig | null): Promise<Covered> {
+  return await coveredOf(detectInput(), config);
 }
 
 /**
@@ -268,9 +242,6 @@ export async function testSource(
   type: string,
   options: SourceTestOptions = {},
 ): Promise<SourceTest | ReaderTest> {
-  const ownIps = Object.values(networkInterfaces()).flatMap((all) =>
-    (all ?? []).map(({ address }) => address),
-  );
-  const { timeZone: zone } = Intl.DateTimeFormat().resolvedOptions();
-  return await testAnySource(file, type, { zone, ownIps }, options);
+  const { testAnySource } = await import('./sources/test-source.ts');
+  return await testAnySource(file, type, thisMachine(), options);
 }

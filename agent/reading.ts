@@ -3,15 +3,17 @@
  * minutes and on `source.rescan`, because tools are installed after agents are.
  */
 import { TilsynError } from '../protocol/errors.ts';
+import { FOUND_TOOLS } from '../protocol/event.ts';
 import type { SourceId } from '../protocol/ids.ts';
 import { type Clock, MINUTE_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
 import type { AgentConfig } from './config.ts';
 import type { AgentJournal } from './journal.ts';
 import type { AgentLog } from './log.ts';
 import { Pumps } from './pump-all.ts';
-import { type ChainDeps, chainOf } from './sessions/chains.ts';
-import { type ChosenTool, chooseTools } from './sessions/tools.ts';
-import type { DetectInput } from './sources/detect.ts';
+import { type ChainDeps, chainOf, type Tool } from './sessions/chains.ts';
+import { chooseTools } from './sessions/tools.ts';
+import type { ToolInput } from './sources/detect-tools.ts';
+import type { Uncovered } from './sources/uncovered.ts';
 import { type ShownSource, shownSource } from './status.ts';
 import type { Draft } from './types.ts';
 
@@ -25,14 +27,15 @@ export interface ReadingOptions extends Pick<ChainDeps, 'mode' | 'random' | 'dig
   clock: Clock;
   log: AgentLog;
   faults: NonNullable<ChainDeps['faults']> | undefined;
-  detect: DetectInput;
+  detect: ToolInput;
   /** Everything there was has been read and is durable. */
   onCaughtUp(): void;
 }
 
 export class Reading {
   readonly #o: ReadingOptions;
-  #chosen: ChosenTool[] = [];
+  #chosen: Tool[] = [];
+  #uncovered: Uncovered[] = [];
   #pumps: Pumps | null = null;
   #cancel: () => void = () => {};
   #turn: Promise<void> = Promise.resolve();
@@ -88,8 +91,11 @@ export class Reading {
   }
 
   async #look(): Promise<void> {
-    const { config, detect, journal, log } = this.#o;
-    const chosen = await chooseTools({ config, detect, sourceId: (label) => journal.sourceId(label) });
+    const { config, detect, clock, journal, log } = this.#o;
+    const sourceId = (label: string) => journal.sourceId(label);
+    const { tools: chosen, uncovered } = await chooseTools({ config, detect, clock, sourceId });
+    this.#uncovered = uncovered;
+    for (const one of uncovered) this.#find(one);
     const same = this.#pumps !== null && key(chosen) === key(this.#chosen);
     if (this.#stopped || same) return;
     // Reading positions are in the journal: other pumps go on exactly where these end.
@@ -97,8 +103,8 @@ export class Reading {
     for (const one of chosen) this.#say(one);
     this.#chosen = chosen;
     this.#pumps = new Pumps(
-      { journal, clock: this.#o.clock, log },
-      chosen.map(({ tool }) => chainOf(this.#chainDeps(), tool)),
+      { journal, clock, log },
+      chosen.map((tool) => chainOf(this.#chainDeps(), tool)),
     );
     this.#pumps.start();
     log.info('sources.chosen', { count: filesOf(chosen).length });
@@ -116,7 +122,7 @@ export class Reading {
   }
 
   /** `source.added`, once for each source: the record of what was watched from when. */
-  #say({ tool }: ChosenTool): void {
+  #say(tool: Tool): void {
     const { config } = this.#o;
     const reason = config.sources === null ? 'detected' : 'configured';
     for (const { source } of [...tool.logs, ...tool.rows]) {
@@ -124,6 +130,18 @@ export class Reading {
       const draft: Draft<'source.added'> = { type: 'source.added', data };
       this.#once(`added\0${source}`, [draft]);
     }
+  }
+
+  /** Tools of this machine that nobody reads, as found at the last look. */
+  uncovered(): readonly Uncovered[] {
+    return this.#uncovered;
+  }
+
+  /** M6: once for each tool. */
+  #find({ tool }: Uncovered): void {
+    const known = FOUND_TOOLS.find((one) => one === tool) ?? null;
+    const data = { check: 'tool-without-source' as const, source: null, tool: known, count: 1 };
+    this.#once(`tool-without-source\0${tool}`, [{ type: 'audit.finding', data }]);
   }
 
   /** Stores these once in the life of this state directory. */
@@ -155,10 +173,10 @@ const NOT_BUILT: Omit<ShownSource, 'type'> = {
   lastRowAt: null,
 };
 
-function filesOf(chosen: readonly ChosenTool[]): { source: SourceId; path: string }[] {
-  return chosen.flatMap(({ tool }) => [...tool.logs, ...tool.rows]);
+function filesOf(chosen: readonly Tool[]): { source: SourceId; path: string }[] {
+  return chosen.flatMap(({ logs, rows }) => [...logs, ...rows]);
 }
 
-function key(chosen: readonly ChosenTool[]): string {
-  return JSON.stringify(chosen.map(({ name, tool }) => [name, tool]));
+function key(chosen: readonly Tool[]): string {
+  return JSON.stringify(chosen);
 }

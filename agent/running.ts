@@ -20,7 +20,7 @@ import type { AgentLog } from './log.ts';
 import { watchAgent } from './metrics.ts';
 import type { MetricsPort } from './metrics-port.ts';
 import { Reading } from './reading.ts';
-import type { DetectInput } from './sources/detect.ts';
+import type { ToolInput } from './sources/detect-tools.ts';
 import { type AgentStatus, buildStatus, statusFrameBody } from './status.ts';
 import { Health } from './telemetry/health.ts';
 import type { TelemetryStore } from './telemetry/store.ts';
@@ -44,7 +44,7 @@ export interface RunningOptions {
   platform: string;
   node: string;
   /** Where tools are looked for. */
-  detect: DetectInput;
+  detect: ToolInput;
   /** IANA zone of this machine, and addresses of its adapters. */
   machine: { zone: string; ownIps: readonly string[] };
   /** The database is damaged: the process has to start anew, which sets it aside. */

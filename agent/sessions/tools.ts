@@ -5,136 +5,163 @@
  * B11 Whose sign-ins of a server are recorded has to be said: without a configuration sshd and RDP are not read, only
  *     found.
  */
+import { posix, win32 } from 'node:path';
 import { TilsynError } from '../../protocol/errors.ts';
 import type { SourceId } from '../../protocol/ids.ts';
+import type { Clock } from '../../protocol/time.ts';
 import type { AgentConfig, SourceConfig } from '../config.ts';
 import type { Listed } from '../config-sources.ts';
 import type { MakeReader } from '../sources/change.ts';
-import { loadDeclared } from '../sources/declared-load.ts';
 import type { DeclaredSpec } from '../sources/declared-spec.ts';
-import type { DetectInput } from '../sources/detect.ts';
-import { detectTeamviewer } from '../sources/detect.ts';
+import type { FoundTool, ToolInput } from '../sources/detect-tools.ts';
 import { makeMatcher } from '../sources/match.ts';
 import { readerOf } from '../sources/registry.ts';
+import type { Uncovered } from '../sources/uncovered.ts';
 import type { Tool, ToolFile } from './chains.ts';
+import { AUTOMATIC, coveredOf } from './covering.ts';
 
 export interface ToolsDeps {
   config: AgentConfig;
-  detect: DetectInput;
+  detect: ToolInput;
+  clock: Clock;
   /** A stable id for a source that this text stands for. */
   sourceId: (label: string) => SourceId;
 }
 
-/** A tool, and the name of its source in the configuration. */
-export interface ChosenTool {
-  name: SourceConfig['type'];
-  tool: Tool;
+export interface Chosen {
+  tools: Tool[];
+  /** Tools of this machine that nobody reads. */
+  uncovered: Uncovered[];
 }
 
-/** Without a configuration: whatever is there, from now on. */
-const AUTOMATIC: SourceConfig = {
-  type: 'teamviewer',
-  connectionsIncoming: null,
-  connections: null,
-  logfile: null,
-  startFrom: 'now',
-};
-
 /** @throws TilsynError `spec.*` where a declaration cannot be read */
-export async function chooseTools(deps: ToolsDeps): Promise<ChosenTool[]> {
-  const chosen: ChosenTool[] = [];
+export async function chooseTools(deps: ToolsDeps): Promise<Chosen> {
+  const { found, uncovered } = await coveredOf(deps.detect, deps.config);
+  const tools: Tool[] = [];
   const seen = new Set<SourceId>();
-  for (const source of deps.config.sources ?? [AUTOMATIC]) {
-    for (const tool of await toolsOf(deps, source)) {
+  for (const source of deps.config.sources ?? AUTOMATIC) {
+    for (const tool of await toolsOf(deps, source, found)) {
       const files = [...tool.logs, ...tool.rows];
       // Named twice, or found beside the one that was named.
       if (files.length === 0 || files.some((file) => seen.has(file.source))) continue;
       for (const file of files) seen.add(file.source);
-      chosen.push({ name: source.type, tool });
+      tools.push(tool);
     }
   }
-  return chosen;
+  return { tools, uncovered };
 }
 
-async function toolsOf(deps: ToolsDeps, source: SourceConfig): Promise<Tool[]> {
+async function toolsOf(deps: ToolsDeps, source: SourceConfig, found: readonly FoundTool[]): Promise<Tool[]> {
+  const files = (part: string) =>
+    found.filter(({ tool }) => tool === source.type).flatMap((one) => one.files[part] ?? []);
+  const logs = async (paths: readonly (string | null)[], part: string | null = null) => {
+    const given = paths.filter((path) => path !== null);
+    return await Promise.all(given.map((path) => oneLog(deps, source, path, part)));
+  };
   switch (source.type) {
     case 'teamviewer':
-      return await teamviewers(deps, source);
+      return await teamviewers(deps, source, found);
     case 'sshd':
-      return await oneLog(deps, source, 'sshd', source.path ?? '/var/log/auth.log', source);
-    case 'anydesk':
+      return await logs([source.path ?? files('logfile')[0] ?? null]);
+    case 'anydesk': {
       // The trace says more, and both tell of the same sessions: the list of connections is read where it is alone.
-      if (source.trace !== null) return await oneLog(deps, source, 'anydesk', source.trace, null, 'trace');
-      return await oneLog(deps, source, 'anydesk', source.connections, null, 'connection-trace');
+      const named = source.trace !== null || source.connections !== null;
+      const traces = named ? [source.trace] : files('trace');
+      if (traces.some((path) => path !== null)) return await logs(traces, 'trace');
+      return await logs(named ? [source.connections] : files('connections'), 'connection-trace');
+    }
     case 'rustdesk':
-      return await oneLog(deps, source, 'rustdesk', source.logfile, null);
+      return await logs(source.logfile === null ? files('logfile') : [source.logfile]);
     case 'rdp':
-      return [];
+      return deps.detect.platform === 'win32' ? [await remoteDesktop(deps, source)] : [];
     case 'declared':
     case 'csv':
       return await declared(deps, source);
   }
 }
 
-/** One installation each. A file that was named stands for that kind of file everywhere. */
+type TeamviewerFiles = Record<'connectionsIncoming' | 'connections' | 'logfile', string | null>;
+
+/** One installation each. What was named overrides what lies beside it. */
 async function teamviewers(
   { detect, sourceId }: ToolsDeps,
   source: Extract<SourceConfig, { type: 'teamviewer' }>,
+  found: readonly FoundTool[],
 ): Promise<Tool[]> {
+  const { dirname } = detect.platform === 'win32' ? win32 : posix;
   const { connectionsIncoming, connections, logfile, startFrom } = source;
-  const named = connectionsIncoming !== null || connections !== null || logfile !== null;
-  const installed = named
-    ? [{ connectionsIncoming, connections, logfile }]
-    : (await detectTeamviewer(detect)).found;
-  const reader = await readerNamed('teamviewer', 'logfile', null);
-  // As it was named before there were other files: its position stays its own.
-  const file = (path: string, word: string, label: string): ToolFile => ({
-    ...{ path, word, source: sourceId(label) },
+  const named: TeamviewerFiles = { connectionsIncoming, connections, logfile };
+  const folders = new Set(Object.values(named).flatMap((path) => (path === null ? [] : [dirname(path)])));
+  const installed = found.filter(({ tool, folder }) => {
+    return tool === 'teamviewer' && (folders.size === 0 || folders.has(folder));
   });
-  return installed.map((one) => ({
-    type: 'teamviewer',
-    startFrom,
-    matches: null,
-    logs:
-      one.logfile === null
-        ? []
-        : [{ ...file(one.logfile, 'logfile', `teamviewer-log\0${one.logfile}`), reader }],
+  const all = installed.map(({ files }) => ({ ...NO_FILES, ...files, ...given(named) }));
+  const reader = await readerNamed('teamviewer', 'logfile', null);
+  const file = (path: string, word: string, label: string): ToolFile => ({
+    ...{ path, word, source: sourceId(`${label}\0${path}`) },
+  });
+  // As a position was named before there were other files: that of incoming rows stays its own.
+  return (folders.size > 0 && all.length === 0 ? [named] : all).map((one) => ({
+    ...{ type: 'teamviewer', startFrom, matches: null },
+    logs: one.logfile === null ? [] : [{ ...file(one.logfile, 'logfile', 'teamviewer-log'), reader }],
     rows: [
       ...(one.connectionsIncoming === null
         ? []
-        : [
-            {
-              ...file(one.connectionsIncoming, 'connections', `teamviewer\0${one.connectionsIncoming}`),
-              direction: 'incoming' as const,
-            },
-          ]),
+        : [rowsFile(file(one.connectionsIncoming, 'connections', 'teamviewer'), 'incoming')]),
       ...(one.connections === null
         ? []
-        : [
-            {
-              ...file(one.connections, 'connections-outgoing', `teamviewer-out\0${one.connections}`),
-              direction: 'outgoing' as const,
-            },
-          ]),
+        : [rowsFile(file(one.connections, 'connections-outgoing', 'teamviewer-out'), 'outgoing')]),
     ],
   }));
 }
 
+const NO_FILES: TeamviewerFiles = { connectionsIncoming: null, connections: null, logfile: null };
+
+function given(files: TeamviewerFiles): Partial<TeamviewerFiles> {
+  return Object.fromEntries(Object.entries(files).filter(([, path]) => path !== null));
+}
+
+function rowsFile(file: ToolFile, direction: 'incoming' | 'outgoing'): Tool['rows'][number] {
+  return { ...file, direction };
+}
+
+/** Windows' own logs: there is no file to follow, and a program has to be asked. */
+async function remoteDesktop(
+  { detect, clock, sourceId }: ToolsDeps,
+  source: Extract<SourceConfig, { type: 'rdp' }>,
+): Promise<Tool> {
+  const { WevtutilFeed } = await import('../sources/rdp-feed.ts');
+  const { makeRunWevtutil, wevtutilPath } = await import('../sources/wevtutil.ts');
+  const run = makeRunWevtutil(wevtutilPath(detect.env.SystemRoot));
+  const reader = await readerNamed('rdp', null, null);
+  const file = { source: sourceId('rdp'), path: 'Windows event logs', word: 'event-log' };
+  return {
+    ...{ type: 'rdp', startFrom: source.startFrom, matches: matcherOf(source), rows: [] },
+    logs: [{ ...file, reader, feed: (state) => new WevtutilFeed({ run, clock, state }) }],
+  };
+}
+
+function matcherOf(source: SourceConfig): Tool['matches'] {
+  if (!('match' in source) || source.match === 'all') return null;
+  return makeMatcher(source.listed ?? NOBODY);
+}
+
 async function oneLog(
   { sourceId }: ToolsDeps,
-  { type, startFrom }: SourceConfig,
-  tool: Tool['type'],
-  path: string | null,
-  matching: { match: 'listed' | 'all'; listed: Listed | null } | null,
-  part: string | null = null,
-): Promise<Tool[]> {
-  if (path === null) return [];
-  const reader = await readerNamed(type, part, null);
-  const source = sourceId(`${type}${part === null ? '' : `-${part}`}\0${path}`);
-  const matches =
-    matching === null || matching.match === 'all' ? null : makeMatcher(matching.listed ?? NOBODY);
-  const word = part ?? 'logfile';
-  return [{ type: tool, startFrom, matches, logs: [{ source, path, word, reader }], rows: [] }];
+  source: SourceConfig,
+  path: string,
+  part: string | null,
+): Promise<Tool> {
+  const reader = await readerNamed(source.type, part, null);
+  const id = sourceId(`${source.type}${part === null ? '' : `-${part}`}\0${path}`);
+  return {
+    ...{ type: toolOf(source.type), startFrom: source.startFrom, matches: matcherOf(source), rows: [] },
+    logs: [{ source: id, path, word: part ?? 'logfile', reader }],
+  };
+}
+
+function toolOf(type: SourceConfig['type']): Tool['type'] {
+  return type === 'csv' ? 'declared' : type;
 }
 
 const NOBODY: Listed = { accounts: [], keys: [], networks: [] };
@@ -143,6 +170,8 @@ async function declared(
   { sourceId }: ToolsDeps,
   source: Extract<SourceConfig, { type: 'declared' | 'csv' }>,
 ): Promise<Tool[]> {
+  // Loaded where one is declared: patterns bring an engine of their own.
+  const { loadDeclared } = await import('../sources/declared-load.ts');
   const spec = loadDeclared(source.spec);
   const reader = await readerNamed(source.type, null, spec);
   const paths = source.path === null ? spec.files : [source.path];
