@@ -82,6 +82,12 @@ describe('R25: how somebody got in', () => {
     ['one password, tried against both', [AUTH.secret, AUTH.dynamicDenied, AUTH.fixed], 'fixed-password', 0],
     ['a wrong secret that was not the last', [AUTH.secret, AUTH.fixed], 'fixed-password', 0],
     ['a wrong one, then the right one', [AUTH.dynamicDenied, AUTH.dynamic], 'one-time-password', 1],
+    [
+      'a wrong fixed one, then the one-time password',
+      [AUTH.fixedDenied, AUTH.dynamic],
+      'one-time-password',
+      1,
+    ],
     ['a wrong fixed one, then the right one', [AUTH.fixedDenied, AUTH.fixed], 'fixed-password', 1],
     [
       'one wrong against both, one right',
@@ -122,13 +128,16 @@ describe('who did not get in', () => {
     }
   });
 
-  test('a call that nobody answered is not told', () => {
-    const lines = [
-      entry('CommandHandlerRouting[3]::CreatePassiveSession(): incoming session via r', {
-        time: '06:00:01.000',
-      }),
-    ];
-    expect(read([...header(), ...lines, ...incoming()]).changes).toHaveLength(4);
+  test('a call that nobody answered is not told, and takes nothing from the next one', () => {
+    const via = 'CreatePassiveSession(): incoming session via r';
+    const lost = entry(`CommandHandlerRouting[3]::${via}`, { time: '06:14:00.000' });
+    const { changes } = read([
+      ...header(),
+      lost,
+      ...incoming({ auth: [AUTH.dynamicDenied], granted: false }),
+    ]);
+    expect(words(changes)).toEqual(['attempted', 'rejected']);
+    expect(first(changes, 'rejected').reason).toBe('wrong-password');
   });
 });
 
@@ -161,10 +170,13 @@ describe('R27: a session with another machine', () => {
     expect(first(changes, 'rejected')).toMatchObject({ direction: 'outgoing', reason, count: 1 });
   });
 
-  test('a try that came to nothing is not the session of the next one', () => {
+  test('a try that came to nothing is not the session of the next one, and hides nothing', () => {
     const lost = outgoing({ minute: '07:08' }).slice(0, 1);
-    const { changes } = read([...header(), ...lost, ...outgoing()]);
-    expect(words(changes)).toEqual(['attempted', 'attempted', 'started', 'updated', 'ended']);
+    const punch = ['UDP: punch received a=203.0.113.7:1: (*)'] as const;
+    const next = incoming({ minute: '07:11', gate: 9, during: [punch] });
+    const { changes } = read([...header(), ...lost, ...outgoing(), ...next]);
+    expect(words(changes).slice(0, 5)).toEqual(['attempted', 'attempted', 'started', 'updated', 'ended']);
+    expect(changes.filter((c) => c.what === 'updated' && c.known?.peerIps)).toHaveLength(1);
   });
 });
 
