@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CA, changesOf, KEY, NOON, oldStamp, PEER, sshd, words } from '../../fixtures/sshd.ts';
+import { CA, changesOf, KEY, NOON, oldStamp, PEER, reader, sshd, words } from '../../fixtures/sshd.ts';
 
 describe('a refusal', () => {
   const closed = (who: string) => sshd(7, `Connection closed by ${who} ${PEER} port 9 [preauth]`);
@@ -77,6 +77,18 @@ describe('a refusal', () => {
   test('R72 a repetition counts for the line before it only', () => {
     expect(words(changesOf([failed('m'), sshd(9, 'reading', 0, 'cron'), again(3)]))).toHaveLength(1);
     expect(changesOf([again(3)])).toEqual([]);
+  });
+
+  test('R1 R72 nothing is kept of a connection that is over: the next one of this number counts anew', () => {
+    const by = reader();
+    const knock = [sshd(7, `Invalid user x from ${PEER}`), sshd(7, `Connection closed by ${PEER} [preauth]`)];
+    const twice = changesOf([...knock, ...knock, closed('authenticating user m')], by);
+    expect(words(twice)).toEqual([
+      'rejected unknown-account 1',
+      'rejected unknown-account 1',
+      'rejected unknown 1',
+    ]);
+    expect(by.sizes).toEqual({ open: 0, tries: 0 });
   });
 
   test('R4 a connection on which nothing was asked for is nothing', () => {
