@@ -20,6 +20,7 @@ import type { AgentLog } from './log.ts';
 import { watchAgent } from './metrics.ts';
 import type { MetricsPort } from './metrics-port.ts';
 import { Reading } from './reading.ts';
+import type { ThisMachine } from './sessions/chains.ts';
 import type { ToolInput } from './sources/detect-tools.ts';
 import { type AgentStatus, buildStatus, statusFrameBody } from './status.ts';
 import { Health } from './telemetry/health.ts';
@@ -45,8 +46,7 @@ export interface RunningOptions {
   node: string;
   /** Where tools are looked for. */
   detect: ToolInput;
-  /** IANA zone of this machine, and addresses of its adapters. */
-  machine: { zone: string; ownIps: readonly string[] };
+  machine: ThisMachine;
   /** The database is damaged: the process has to start anew, which sets it aside. */
   damaged(): void;
   /** Looks at the state of a database and its files. */

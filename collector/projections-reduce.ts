@@ -169,7 +169,7 @@ function continued(state: State, fact: SessionFact): void {
   if (fact.owner?.agent !== row.agent) return;
   const next = {
     ...withLeaf(row, fact),
-    ...(fact.type === 'session.ended' ? ended(fact) : updated(row, fact)),
+    ...(fact.type === 'session.ended' ? ended(row, fact) : updated(row, fact)),
   };
   put(state, next);
   fold(state, next);
@@ -234,9 +234,11 @@ export function addWaiting(state: State, session: SessionId, fact: Fact): void {
   else list.push(fact);
 }
 
-function ended({ data }: FactOf<'session.ended'>): Partial<SessionRow> {
+/** The end of an attempt makes no session of it. */
+function ended({ state }: SessionRow, { data }: FactOf<'session.ended'>): Partial<SessionRow> {
+  const over = data.reason === 'unknown' ? ('unknown-end' as const) : ('ended' as const);
   return {
-    state: data.reason === 'unknown' ? 'unknown-end' : 'ended',
+    state: state === 'attempted' || state === 'rejected' ? state : over,
     endedAt: instant(data.endedAt),
     endBasis: data.endBasis,
     endReason: data.reason,

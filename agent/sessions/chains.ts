@@ -1,6 +1,6 @@
 /** From the files of a tool to the pumps that read them. */
 import type { Random, SourceId } from '../../protocol/ids.ts';
-import type { Clock, UtcMs } from '../../protocol/time.ts';
+import { type Clock, type UtcMs, utcMs } from '../../protocol/time.ts';
 import type { AgentLog } from '../log.ts';
 import { Pump, type PumpJournal, type PumpOptions } from '../pump.ts';
 import { PumpChain } from '../pump-chain.ts';
@@ -41,6 +41,15 @@ export interface Tool {
   rows: (ToolFile & { direction: 'incoming' | 'outgoing' })[];
 }
 
+export interface ThisMachine {
+  /** IANA zone. */
+  zone: string;
+  /** Addresses of its adapters. */
+  ownIps: readonly string[];
+  /** Milliseconds since it was started. */
+  uptimeMs: () => number;
+}
+
 export interface ChainDeps {
   journal: PumpJournal;
   clock: Clock;
@@ -49,8 +58,7 @@ export interface ChainDeps {
   mode: AgentIdentity['mode'];
   digestKey: Buffer;
   enrolledAt: UtcMs;
-  /** IANA zone of this machine, and addresses of its adapters. */
-  machine: { zone: string; ownIps: readonly string[] };
+  machine: ThisMachine;
   faults?: FollowFaults | undefined;
   onCaughtUp?: (() => void) | undefined;
   /** Something about a source that an auditor should know; told once. */
@@ -66,6 +74,7 @@ export function chainOf(deps: ChainDeps, tool: Tool): PumpChain {
       book,
       reader,
       clock: deps.clock,
+      bootedAt: () => utcMs(deps.clock.now() - deps.machine.uptimeMs()),
       found: (finding) => deps.found(file.source, tool.type, finding),
     });
     return pumpOf(deps, tool, file, part, file.feed);

@@ -1,5 +1,5 @@
 /** A tool's log: lines that a reader understands, changes that a book makes sessions of. */
-import type { Clock } from '../../protocol/time.ts';
+import type { Clock, UtcMs } from '../../protocol/time.ts';
 import type { LineReader } from '../sources/change.ts';
 import type { Feed } from '../sources/feed.ts';
 import type { FileState, FollowedLine, FollowState } from '../sources/follow.ts';
@@ -17,6 +17,8 @@ export interface LogPartOptions {
   /** A new one, with nothing in memory. */
   reader: () => LineReader;
   clock: Clock;
+  /** When this machine was started, about. */
+  bootedAt: () => UtcMs;
   /** Something about the tool that an auditor should know. */
   found: (finding: 'logging-off') => void;
 }
@@ -54,15 +56,20 @@ export class LogPart implements Part {
     book.restore(places.open);
     const stretches = cursor === null ? [] : stretchesOf(places, JSON.parse(cursor) as FollowState);
     const lines = stretches.length === 0 ? null : await feed.replay(stretches);
-    if (lines !== null) await this.#again(lines, seen);
+    if (lines !== null) await this.#again(lines, seen, oldestOf(places));
     book.caughtUp(this.#found, clock.now());
   }
 
-  async #again(lines: AsyncIterable<FollowedLine>, seen: (line: FollowedLine) => LineSeen): Promise<void> {
+  async #again(
+    lines: AsyncIterable<FollowedLine>,
+    seen: (line: FollowedLine) => LineSeen,
+    oldest: Place | null,
+  ): Promise<void> {
     const old = noOutput();
     let count = 0;
     for await (const line of lines) {
-      this.#read(old, line, seen(line));
+      // What stands before the oldest open line is for the reader alone: it was told to its end.
+      this.#read(oldest !== null && isFrom(oldest, line) ? old : null, line, seen(line));
       old.drafts.length = 0;
       // The rest of the agent goes on meanwhile.
       count += 1;
@@ -86,7 +93,7 @@ export class LogPart implements Part {
     // The tool wrote no row about a session that it logged the end of: it was told not to.
     if (book.withoutRow(now).length > 0) this.#o.found('logging-off');
     // What is behind is of its own hours, whatever the clock says.
-    if (atEnd) book.tick(plan, now);
+    if (atEnd) book.tick(plan, now, this.#o.bootedAt());
   }
 
   stored(files: readonly FileState[]): object {
@@ -99,16 +106,16 @@ export class LogPart implements Part {
     return packPlaces({ ...places, trail: this.#trail });
   }
 
-  #read(out: Output, line: FollowedLine, { history }: LineSeen, live = false): string | null {
+  #read(out: Output | null, line: FollowedLine, { history }: LineSeen, live = false): string | null {
     if (line.problem === 'too-long') return line.problem;
     if (this.#file !== null && line.file !== this.#file) this.#reader.newFile?.();
     this.#file = line.file;
     const result = this.#reader.line(line.text);
     if (!result.ok) return result.reason;
     for (const [n, change] of result.changes.entries()) {
-      if (change.what !== 'finding') {
+      if (out !== null && change.what !== 'finding') {
         this.#o.book.take(out, change, { file: line.file, start: line.start, n }, history);
-      } else if (live) {
+      } else if (live && change.what === 'finding') {
         this.#o.found(change.finding);
       }
     }

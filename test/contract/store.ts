@@ -312,7 +312,9 @@ function sealed(open: Open): void {
       expect(await store.read.parts([1, 2])).toEqual([part(2, { wrap: null })]);
       expect(await store.read.tombstones([1, 2])).toEqual([{ pos: 1, group }]);
       expect(await store.read.withOrigin([row.session, NEW.session()])).toEqual([row.session]);
-      expect(await store.read.originCounts([row.session, NEW.session()])).toEqual(new Map([[row.session, 1]]));
+      expect(await store.read.originCounts([row.session, NEW.session()])).toEqual(
+        new Map([[row.session, 1]]),
+      );
     }),
   );
 
