@@ -45,7 +45,7 @@ export type TraceFact =
   | { is: 'denied'; number: string | null }
   | { is: 'outgoing' }
   | { is: 'files'; count: number }
-  | { is: 'end' }
+  | { is: 'end'; number: string | null }
   | { is: 'process-start' }
   /** One of ours, and without an id that can be read. */
   | { is: 'damaged' };
@@ -90,7 +90,7 @@ function socketFact(text: string): TraceFact | null {
   if (peerId !== undefined) return { is: 'client', peerId };
   const ip = /^Logged in from (\S{1,64}):\d{1,5} on relay\b/.exec(text)?.[1];
   if (ip !== undefined) return { is: 'address', ip };
-  return ENDS.test(text) ? { is: 'end' } : null;
+  return ENDS.test(text) ? { is: 'end', number: null } : null;
 }
 
 function sessionFact(text: string): TraceFact | null {
@@ -98,7 +98,7 @@ function sessionFact(text: string): TraceFact | null {
   const said = text.replace(NUMBERED, '');
   if (said.startsWith('Authenticated ')) return { is: 'let-in', auth: authOf(said), number };
   if (said.startsWith('Passphrase not accepted')) return { is: 'denied', number };
-  return ENDS.test(said) ? { is: 'end' } : null;
+  return ENDS.test(said) ? { is: 'end', number } : null;
 }
 
 /** A token is what the other machine was given when its password was right once: it stands for a key. */
