@@ -4,8 +4,9 @@
  * This is the one source that starts a program while the agent runs, and only on Windows, where it is configured: Node
  * cannot read event logs. Half a minute, because virus scanners and users notice programs that start.
  *
- * A line's place is made of its event's time (64 places to a millisecond), because it has to grow over all logs, and
- * numbers of records do so in one only. What has been read of each log is kept beside it, as the number of a record.
+ * A line's place is made of its event's time (64 places to a second; a burst runs on into the next ones), because it has
+ * to grow over all logs, and numbers of records do so in one only. What has been read of each log is kept beside it, as
+ * the number of a record. A log of which nothing was ever read begins with what it has.
  *
  * R72 An event is a line once, after everything that was written before it in any of the logs: what is younger than a
  *     second waits for the next look, two seconds later. What bears a time more than a minute ahead does not wait: the
@@ -37,7 +38,7 @@ import {
   isSame,
   Look,
   lineOf,
-  PLACES_PER_MS,
+  PLACES_PER_SECOND,
   Places,
   type RdpState,
   stateFrom,
@@ -67,7 +68,7 @@ const EVERY_MS = 30 * SECOND_MS;
 /** R72: when to look again for what was too young. */
 const AGAIN_MS = 2 * SECOND_MS;
 const REPLAYED_AT_ONCE = 1_000;
-/** Clocks that were set back by less than this do not disturb a replay. */
+/** Clocks that were set back, and bursts that run on, by less than this do not disturb a replay. */
 const REPLAY_SLACK_MS = DAY_MS;
 
 export class WevtutilFeed implements Feed {
@@ -214,7 +215,7 @@ export class WevtutilFeed implements Feed {
   }
 
   async *#again({ from, to }: Stretch, until: readonly ChannelState[]): AsyncGenerator<FollowedLine> {
-    const since = from / PLACES_PER_MS - REPLAY_SLACK_MS;
+    const since = (from / PLACES_PER_SECOND) * SECOND_MS - REPLAY_SLACK_MS;
     const place = new Places(0);
     const lasts = until.map(() => 0);
     for (let more = true; more; ) {

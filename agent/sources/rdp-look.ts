@@ -15,7 +15,7 @@ import { type Batch, type Channel, type Merged, merge, type RawEvent } from './r
 
 /** The only generation there is: places never begin anew. */
 export const FILE = 1;
-export const PLACES_PER_MS = 64;
+export const PLACES_PER_SECOND = 64;
 /** R72: how long a record may be on its way into its log. */
 const SETTLED_MS = SECOND_MS;
 /** R72: what bears a time so far ahead is not waited for. */
@@ -133,8 +133,8 @@ export class Look {
   #file(): FileState {
     const [present] = this.state.files;
     if (present !== undefined) return present;
-    const newest = Math.max(-1, ...[...this.tips.values()].map(({ at }) => at));
-    const file = newFile((newest + 1) * PLACES_PER_MS);
+    const newest = Math.max(0, ...[...this.tips.values()].map(({ at }) => at));
+    const file = newFile(placeAt(newest) + PLACES_PER_SECOND);
     Object.assign(this.state, { begun: true, files: [file], nextFile: FILE + 1 });
     this.#notices.unshift({ kind: 'opened', reason: 'first', offset: 0, length: file.size });
     return file;
@@ -160,10 +160,15 @@ export class Places {
   }
 
   next(at: number): number {
-    const place = Math.max(this.#next, at * PLACES_PER_MS);
+    const place = Math.max(this.#next, placeAt(at));
     this.#next = place + 1;
     return place;
   }
+}
+
+/** The first place of a second. */
+function placeAt(at: number): number {
+  return Math.floor(at / SECOND_MS) * PLACES_PER_SECOND;
 }
 
 export function lineOf({ xml, tooLong }: RawEvent, start: number): FollowedLine {

@@ -351,6 +351,18 @@ describe('reading again', () => {
     }
   });
 
+  it('finds its place again behind a burst in one second', async () => {
+    const machine = new Machine();
+    for (let n = 0; n < 300; n++) machine.windows.write(arrival('12:00:00', n));
+    machine.windows.write(logoff('12:00:01'));
+    await machine.look(100);
+    const all = machine.ids();
+    machine.restart();
+    for (const index of [0, 63, 64, 200, 300]) {
+      expect(await machine.again(machine.lines[index]?.start ?? 0)).toEqual(all.slice(index));
+    }
+  });
+
   it('is null where the line is gone, or the logs cannot be asked', async () => {
     const machine = new Machine();
     busy(machine);
