@@ -6,7 +6,7 @@ import type { FileState, FollowedLine, FollowState } from '../sources/follow.ts'
 import type { Stretch } from '../sources/replay.ts';
 import { noOutput, type Output, type SessionBook } from './book.ts';
 import type { LineSeen, Moment, Part, Plan } from './part.ts';
-import { oldestOf, type Places, packPlaces, unpackPlaces } from './places.ts';
+import { oldestOf, type Place, type Places, packPlaces, unpackPlaces } from './places.ts';
 
 /** Longest stretch of a log that is read again; what began before it ends as unknown. */
 const MOST_REPLAYED = 1024 * 1024 * 1024;
@@ -54,7 +54,9 @@ export class LogPart implements Part {
     this.#trail = places.trail;
     this.#found = noOutput();
     book.restore(places.open);
-    const stretches = cursor === null ? [] : stretchesOf(places, JSON.parse(cursor) as FollowState);
+    const fromHead = this.#reader.fromHead === true;
+    const state = cursor === null ? null : (JSON.parse(cursor) as FollowState);
+    const stretches = state === null ? [] : stretchesOf(places, state, fromHead);
     const lines = stretches.length === 0 ? null : await feed.replay(stretches);
     if (lines !== null) await this.#again(lines, seen, oldestOf(places));
     book.caughtUp(this.#found, clock.now());
@@ -123,19 +125,31 @@ export class LogPart implements Part {
   }
 }
 
-/** What has to be read again: from the oldest open line to the cursor. None where it is more than can be. */
-function stretchesOf(places: Places, state: FollowState): Stretch[] {
-  const oldest = oldestOf(places);
+function isFrom(place: Place, { file, start }: FollowedLine): boolean {
+  return file > place.file || (file === place.file && start >= place.start);
+}
+
+/**
+ * What has to be read again: from the oldest open line to the cursor; where a head tells how to read the rest, from the
+ * start of that generation. None where it is more than can be.
+ */
+function stretchesOf(places: Places, state: FollowState, fromHead: boolean): Stretch[] {
+  const live = state.files.find((file) => file.live);
+  const oldest = oldestOf(places) ?? (fromHead && live !== undefined ? { file: live.file, start: 0 } : null);
   if (oldest === null) return [];
   const known = new Map(state.files.map((file) => [file.file, file]));
-  const generations = places.trail.filter(({ file }) => file >= oldest.file);
-  if (!generations.some(({ file }) => file === oldest.file)) return [];
-  const encoding = state.files.at(-1)?.encoding ?? 'utf8';
-  const stretches = generations.map(({ file, ino }): Stretch => {
-    const present = known.get(file);
-    const from = file === oldest.file ? oldest.start : 0;
-    return { file, ino, encoding: present?.encoding ?? encoding, from, to: present?.offset ?? null };
-  });
+  const trail = new Map(places.trail.map(({ file, ino }) => [file, ino]));
+  for (const { file, ino } of state.files) trail.set(file, ino);
+  if (!trail.has(oldest.file)) return [];
+  const encoding = live?.encoding ?? 'utf8';
+  const stretches = [...trail]
+    .filter(([file]) => file >= oldest.file)
+    .sort(([a], [b]) => a - b)
+    .map(([file, ino]): Stretch => {
+      const present = known.get(file);
+      const from = file === oldest.file && !fromHead ? oldest.start : 0;
+      return { file, ino, encoding: present?.encoding ?? encoding, from, to: present?.offset ?? null };
+    });
   const bytes = stretches.reduce((sum, { from, to }) => sum + Math.max(0, (to ?? from) - from), 0);
   return bytes > MOST_REPLAYED ? [] : stretches;
 }

@@ -39,9 +39,10 @@ class Agent {
       }),
       reader: () => makeRdpReader({ zone: 'UTC', near: () => this.#clock.now(), ownIps: [] }),
       clock: this.#clock,
-      onFinding: () => undefined,
+      bootedAt: () => utcMs(0),
+      found: () => undefined,
     });
-    await this.#part.restore(this.cursor, this.#feed);
+    await this.#part.restore(this.cursor, this.#feed, () => ({ history: false }));
   }
 
   async look(): Promise<void> {
