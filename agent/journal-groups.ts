@@ -88,13 +88,16 @@ export class GroupBook {
     this.#strand = db.prepare<unknown[], { id: number; grp: Buffer }>(
       `UPDATE groups SET state = 'dead', erase_lane = 1, signed = NULL, changed_at = ?
        WHERE state = 'live' AND oneoff = 1
-         AND NOT EXISTS (SELECT 1 FROM parts WHERE grp = groups.id AND NOT (log = ? AND seq > ?))
+         AND (NOT EXISTS (SELECT 1 FROM parts WHERE grp = groups.id AND NOT (log = ? AND seq > ?)) OR ?)
        RETURNING id, grp`,
     );
     this.#again = db.prepare(
       `UPDATE groups SET erase_lane = 1 WHERE state = 'dead' AND oneoff = 1 AND changed_at > ?`,
     );
-    this.#dropSessions = db.prepare('DELETE FROM session_groups WHERE grp = ?');
+    this.#dropSessions = db.prepare(
+      `DELETE FROM session_groups WHERE grp = @group
+       AND EXISTS (SELECT 1 FROM groups WHERE id = @group AND oneoff = 0)`,
+    );
     this.#retireOneOff = db.prepare(
       `UPDATE groups SET state = 'dead', erase_lane = 1, signed = NULL, changed_at = ?
        WHERE state = 'live' AND oneoff = 1`,
@@ -189,12 +192,17 @@ export class GroupBook {
     this.#drop(this.#endOneOff.all(now, idBytes(session)));
   }
 
+  /** Inside a transaction: the process is over. */
+  endOneOffs(now: UtcMs): void {
+    this.#drop(this.#strand.all(now, -1, 0, 1));
+  }
+
   /**
    * Inside a transaction that ends a log after `through`: sessions that began behind it are told anew, by other ids,
    * and nobody would ever say that these ended. A group without a part before that place is one of those.
    */
   strand(log: number, through: number, now: UtcMs): void {
-    this.#drop(this.#strand.all(now, log, through));
+    this.#drop(this.#strand.all(now, log, through, 0));
   }
 
   #drop(rows: readonly { id: number; grp: Buffer }[]): void {
@@ -230,7 +238,7 @@ export class GroupBook {
   #dropRest(id: number): void {
     const drop = this.#db.transaction(() => {
       this.#dropWraps.run(id);
-      this.#dropSessions.run(id);
+      this.#dropSessions.run({ group: id });
     });
     drop.immediate();
   }

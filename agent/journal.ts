@@ -163,6 +163,14 @@ export class AgentJournal implements Journal {
     return this.#core.groups.held();
   }
 
+  /** The process is over: what it knows of one-off sessions ends now, and not with the next start (O1). */
+  endOneOffs(): void {
+    const { groups, o } = this.#core;
+    this.#core.write(() => groups.endOneOffs(o.clock.now()));
+    this.#core.tidy();
+    this.#core.emit();
+  }
+
   oneoffKeys(): { group: GroupId; key: string }[] {
     return this.#core.sealer.oneoffKeys();
   }

@@ -130,8 +130,9 @@ export class Sealer {
     ending: ReadonlySet<SessionId> = NOBODY,
   ): Sealed {
     const session = sessionOf(draft);
-    if (session !== null && this.#isOneOff(session, draft)) {
-      return ending.has(session) ? NOTHING : this.#sealOneOff({ log, seq }, draft, session);
+    if (this.#isOneOff(session, draft)) {
+      if (session === null || ending.has(session)) return NOTHING;
+      return this.#sealOneOff({ log, seq }, draft, session);
     }
     if (this.#o.identity.mode === 'one-off') return NOTHING;
     const { p, dropped } = this.#personal(draft);
@@ -145,8 +146,8 @@ export class Sealer {
   }
 
   /** The mode belongs to the session; later events of it do not say it, what it is bound to does. */
-  #isOneOff(session: SessionId, draft: Draft): boolean {
-    const binding = this.#bindingOf(session);
+  #isOneOff(session: SessionId | null, draft: Draft): boolean {
+    const binding = session === null ? null : this.#bindingOf(session);
     if (binding !== null) return binding.oneoff;
     return this.#o.identity.mode === 'one-off' || ('mode' in draft.data && draft.data.mode === 'one-off');
   }
