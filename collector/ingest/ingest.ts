@@ -9,13 +9,12 @@
 import type { CloseName } from '../../protocol/close-code.ts';
 import { codeOf } from '../../protocol/errors.ts';
 import type { AgentFrame, FrameOf } from '../../protocol/frame.ts';
-import type { AgentId, AgreementId, GroupId, LogId, SessionId } from '../../protocol/ids.ts';
+import type { AgentId, AgreementId, GroupId, LogId } from '../../protocol/ids.ts';
 import { SECOND_MS } from '../../protocol/time.ts';
 import { registerNamed } from '../oneoff/keys.ts';
-import { regroupOneoff } from '../oneoff/regroup.ts';
 import type { WrapRow } from '../store/types.ts';
-import { Turns } from '../turns.ts';
-import type { Context, GroupWish, Refusal } from '../types.ts';
+import { turnsOf } from '../turns.ts';
+import type { Context, Refusal } from '../types.ts';
 import { type IncomingLeaf, type Offence, readIncoming } from './decide.ts';
 import { FairQueue } from './fair.ts';
 import { Pace } from './pace.ts';
@@ -56,8 +55,6 @@ export class Ingest {
   readonly #resealer: Resealer;
   readonly #queue = new FairQueue<Batch>();
   readonly #pace = new Pace();
-  /** Between two of them nothing is opened and not stored. */
-  readonly #turns = new Turns();
   /** When each batch came that is not stored or refused yet, the oldest first. */
   readonly #since = new Map<Batch, number>();
   #running: Promise<void> | null = null;
@@ -85,14 +82,6 @@ export class Ingest {
     this.#resealer.forget(group);
   }
 
-  /**
-   * A one-off session was found to be managed: what is here of it moves into that span, and so does what comes.
-   * @returns how many parts were moved; null where nothing can be
-   */
-  regroup(session: SessionId, wish: GroupWish): Promise<number | null> {
-    return this.#turns.run(() => regroupOneoff(this.#ctx, this.#resealer, session, wish));
-  }
-
   /** Resolves when everything that was submitted is stored or refused; then nothing is held in memory. */
   async close(): Promise<void> {
     while (this.#running !== null) await this.#running;
@@ -104,7 +93,8 @@ export class Ingest {
       while (!this.#queue.empty) {
         // Sockets are read in between, so that one fsync serves what came meanwhile.
         await new Promise<void>((resolve) => setImmediate(resolve));
-        await this.#turns.run(() => this.#timed(this.#queue.take(this.#pace.events)));
+        // Who moves parts comes in between, when none is opened and not stored.
+        await turnsOf(this.#ctx, 'ingest').run(() => this.#timed(this.#queue.take(this.#pace.events)));
       }
     } finally {
       // In the same breath as the last look at the queue: a batch that comes later starts a run of its own.

@@ -44,8 +44,8 @@ export async function endGroups(
   const own = groups.filter((group) => isOwn(ctx.groups.byId(group), owner.agent));
   for (let at = 0; at < own.length; at += SLICE) {
     const slice = own.slice(at, at + SLICE);
-    ctx.faults.hit?.('collector.erase.before');
     try {
+      ctx.faults.hit?.('collector.erase.before');
       await ctx.store.write((tx) => endIn(ctx, tx, owner, slice, by, dueAt));
     } finally {
       // Also where nothing could be written: from the agent's word on nobody reads it here.

@@ -11,8 +11,9 @@ import { fitsPersonal } from '../../protocol/event.ts';
 import type { GroupId, SessionId } from '../../protocol/ids.ts';
 import { readLeaf } from '../../protocol/leaf.ts';
 import { openPart } from '../../protocol/seal.ts';
-import { commitmentFor, type Resealer } from '../ingest/regroup.ts';
+import { commitmentFor, Resealer } from '../ingest/regroup.ts';
 import type { GroupRow, LeafRow, PartRow, Tx, WrapRow } from '../store/types.ts';
+import { turnsOf } from '../turns.ts';
 import type { Context, GroupWish, OwnDraft } from '../types.ts';
 
 /** Where parts of a one-off group go since its session was found to be managed; null: it is not. */
@@ -29,11 +30,24 @@ interface Moved {
 }
 
 /**
- * Moves a live one-off session into the span that `wish` asks for. Between two turns of ingest (`Ingest.regroup`):
- * none of its parts may be on the way then. Safe to repeat.
+ * Moves a live one-off session into the span that `wish` asks for, between two turns of ingest: none of its parts may
+ * be on the way then. Safe to repeat.
  * @returns how many parts were moved; null where there is nothing to move, no key, or no live span
  */
 export async function regroupOneoff(
+  ctx: Context,
+  session: SessionId,
+  wish: GroupWish,
+): Promise<number | null> {
+  const resealer = new Resealer(ctx.clock, ctx.random);
+  try {
+    return await turnsOf(ctx, 'ingest').run(() => regroup(ctx, resealer, session, wish));
+  } finally {
+    resealer.close();
+  }
+}
+
+async function regroup(
   ctx: Context,
   resealer: Resealer,
   session: SessionId,

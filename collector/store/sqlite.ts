@@ -7,7 +7,14 @@ import { TilsynError } from '../../protocol/errors.ts';
 import { halfQuarantined, quarantineDatabase, restrict } from '../files.ts';
 import type { FaultSeam } from '../types.ts';
 import { readAlerts, writeAlerts } from './alerts.ts';
-import { BUSY_MS, type Migration, migrations, openBesideWriter, openReader, openWriter } from './connection.ts';
+import {
+  BUSY_MS,
+  type Migration,
+  migrations,
+  openBesideWriter,
+  openReader,
+  openWriter,
+} from './connection.ts';
 import { corrupt, storeError } from './errors.ts';
 import { guarded } from './guard.ts';
 import { IdMap, type Ids } from './ids.ts';
