@@ -1,5 +1,6 @@
-/** What a running collector does by itself about alerts. */
+/** What a running collector does by itself: alerts, and the end of what nobody comes back for. */
 import { Deliverer } from './deliver/deliverer.ts';
+import { OneoffCare } from './oneoff/care.ts';
 import { Silence } from './silence.ts';
 import type { Context } from './types.ts';
 
@@ -13,13 +14,18 @@ export interface Duties {
 export async function openDuties(ctx: Context): Promise<Duties> {
   const silence = await Silence.open(ctx);
   const deliverer = new Deliverer(ctx);
+  const oneoff = new OneoffCare(ctx);
+  // Before the port opens: what nobody came back for in time is gone then (O8).
+  await oneoff.look();
   return {
     async start() {
       silence.start();
+      oneoff.start();
       await deliverer.start();
     },
     async close() {
       await silence.close();
+      await oneoff.close();
       await deliverer.close();
     },
   };

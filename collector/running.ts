@@ -208,6 +208,8 @@ async function recoverState({ ctx, own }: Rooms, keyring: Keyring): Promise<void
   const { findings, drafts } = await recover({ store, keyring, groups, own, clock });
   if (drafts.length > 0) await store.write((tx) => own.append(tx, drafts));
   tell(log, findings);
+  // A crash may have left in the database's log what was deleted before it (S3).
+  await store.settle();
   const dropped = await dropEndedTelemetry(ctx);
   if (dropped > 0)
     log.info({ count: dropped }, 'recovery: telemetry of agreements that have ended was removed');

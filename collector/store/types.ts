@@ -248,5 +248,10 @@ export interface Store {
    * returns: hand `tx` on instead.
    */
   write<T>(fn: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * Moves everything into the database file and empties its log, after the transactions that were asked for before:
+   * what was deleted stands in neither. False where a reader keeps it from that; to be tried again.
+   */
+  settle(): Promise<boolean>;
   close(): Promise<void>;
 }
