@@ -149,10 +149,10 @@ export interface Context {
   /** Tells live listeners (tails, sockets) that positions up to here were committed. */
   notify(through: Pos): void;
   /**
-   * Notes durably, outside of the database, that these hosts or people are revoked (V24). Inside the transaction that
-   * revokes them, before it ends: a crash in between is finished by the next start.
+   * Notes durably, outside of the database, that these hosts or people are revoked (V24), or these agreements have
+   * ended (V40). Inside the transaction that says so, before it ends: a crash in between is finished by the next start.
    */
-  bury(ids: readonly (AgentId | PersonId)[]): Promise<void>;
+  bury(ids: readonly (AgentId | PersonId | AgreementId)[]): Promise<void>;
   /** Calls back after each commit; returns the way to stop that. */
   onCommit(fn: (through: Pos) => void): () => void;
 }

@@ -62,7 +62,12 @@ function storeOf(writer: Writer, reading: Database, last: () => void): Store {
     reading.close();
     last();
   };
-  return { read, write: (fn) => writer.write(fn), close: () => writer.close(close) };
+  return {
+    read,
+    write: (fn) => writer.write(fn),
+    settle: () => writer.settle(),
+    close: () => writer.close(close),
+  };
 }
 
 /** Renames a damaged database with its `-wal` and `-shm` to `….quarantined-<n>`; returns the new name. */
@@ -135,6 +140,23 @@ class Writer {
     const run = this.#tail.then(() => this.#transact(fn));
     this.#tail = run.catch(() => {});
     return run;
+  }
+
+  settle(): Promise<boolean> {
+    if (this.#closed) return Promise.reject(closed());
+    const run = this.#tail.then(() => this.#empty());
+    this.#tail = run.catch(() => {});
+    return run;
+  }
+
+  /** True where no reader was in the way: `busy` is 0, and the log has no byte left. */
+  #empty(): boolean {
+    try {
+      const [row] = this.#db.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[];
+      return row?.busy === 0;
+    } catch (error) {
+      throw storeError(error, 'emptying the log of the collector database');
+    }
   }
 
   async close(fn: () => void): Promise<void> {
