@@ -1,0 +1,73 @@
+/**
+ * Things that a policy is asked about, and the holds that cover them. Placing, telling and releasing holds comes
+ * later; what one covers is law already.
+ */
+import type { RetentionClass, RuleMode } from './policy.ts';
+import type { UtcMs } from './time.ts';
+
+/** A legal hold, as far as it matters here. Absent in `scope`: any. */
+export interface Hold {
+  hold: string;
+  kind: 'dispute' | 'crime' | 'authority-order' | 'misuse';
+  scope: {
+    /** Interval, both ends within it; null: open. */
+    from: UtcMs | null;
+    to: UtcMs | null;
+    cameras?: readonly string[] | undefined;
+    sessions?: readonly string[] | undefined;
+    hosts?: readonly string[] | undefined;
+    sites?: readonly string[] | undefined;
+    customers?: readonly string[] | undefined;
+  };
+}
+
+/** D3: between which instants a thing began, and when it ended at the latest. */
+export interface Bounds {
+  startEarliest: UtcMs;
+  startLatest: UtcMs;
+  /** Null: nobody can say. */
+  endLatest: UtcMs | null;
+}
+
+export interface Thing {
+  kind: 'group' | 'recording' | 'session';
+  class: RetentionClass;
+  mode: RuleMode;
+  /** Null: nothing is known of when it was. */
+  bounds: Bounds | null;
+  agreementEndsAt: UtcMs | null;
+  /** Processing was restricted: kept, not used. */
+  restricted: boolean;
+  /** When the subject asked for erasure, and it was granted. */
+  requestedErasureAt: UtcMs | null;
+  /** Of a recording: its path is in no layout that was declared. */
+  unknownLayout?: boolean | undefined;
+  /** Zone of its site; absent: the policy's. */
+  zone?: string | undefined;
+  /** What holds go by. Null or absent: not known, so that a hold that names any covers it (D1, D2). */
+  cameras?: readonly string[] | null | undefined;
+  sessions?: readonly string[] | null | undefined;
+  hosts?: readonly string[] | null | undefined;
+  sites?: readonly string[] | null | undefined;
+  customers?: readonly string[] | null | undefined;
+}
+
+/** A hold covers whatever overlaps its interval with any of its bound, or may: what is not known is covered. */
+export function covers({ scope }: Hold, thing: Thing): boolean {
+  const named = NAMED.every((key) => {
+    const [wanted, has] = [scope[key], thing[key] ?? null];
+    return wanted === undefined || has === null || has.some((one) => wanted.includes(one));
+  });
+  return named && overlaps(scope, thing.bounds);
+}
+
+const NAMED = ['cameras', 'sessions', 'hosts', 'sites', 'customers'] as const;
+
+/** Bounds that are no times, or the wrong way round, keep nothing out of a hold. */
+function overlaps({ from, to }: Hold['scope'], bounds: Bounds | null): boolean {
+  if (bounds === null || (bounds.endLatest !== null && !(bounds.startEarliest <= bounds.endLatest)))
+    return true;
+  const before = to !== null && bounds.startEarliest > to;
+  const after = from !== null && bounds.endLatest !== null && bounds.endLatest < from;
+  return !before && !after;
+}
