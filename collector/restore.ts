@@ -12,13 +12,17 @@ import { existsSync } from 'node:fs';
 import { TilsynError } from '../protocol/errors.ts';
 import { signGroup } from '../protocol/group.ts';
 import { type Id, newId } from '../protocol/ids.ts';
+import { packOf } from '../protocol/packs.ts';
+import type { Policy } from '../protocol/policy.ts';
 import { assemble, Commits, type Rooms, readKey, type Surroundings } from './assemble.ts';
 import { statePaths, writeConfig } from './config.ts';
+import { settleEnds } from './erasing/ends.ts';
+import { eraseDue } from './erasing/eraser.ts';
 import { copyOwn, ensureStateDir, publish, removeFile, setSidesAside, writeAtomic } from './files.ts';
 import { Keyring } from './keyring.ts';
 import { lockState } from './lock.ts';
 import { addPerson } from './people.ts';
-import { eraseDue, recover } from './recovery.ts';
+import { recover } from './recovery.ts';
 import { type KeysFrom, layKeyFiles, laySlotFiles, markRestoring, unmarkRestoring } from './restore-keys.ts';
 import { living, lookAtKeys, lookAtState, type RestorePlan } from './restore-plan.ts';
 import { readBackup, unsealCopy } from './store/backup.ts';
@@ -160,7 +164,7 @@ async function fill(plan: RestorePlan, path: string, around: Surroundings): Prom
       backup === null
         ? { ...shown(plan, null), ...(await keysRestored(rooms, plan, live)) }
         : await newState(rooms, plan, generation);
-    const settled = await settle(rooms, keyring);
+    const settled = await settle(rooms, keyring, packOf(config.policy).policy);
     const adminTokenFile = backup !== null && keysFrom !== 'survived' ? await newAdmin(rooms, dir) : null;
     return {
       ...counted,
@@ -241,6 +245,7 @@ async function keysRestored({ ctx, own }: Rooms, { keysFrom }: RestorePlan, coun
 async function settle(
   { ctx, own }: Rooms,
   keyring: Keyring,
+  policy: Policy,
 ): Promise<{ hostsRevoked: number; peopleRevoked: number; erased: number }> {
   const { store, groups, clock } = ctx;
   const count = async () => ({
@@ -249,11 +254,13 @@ async function settle(
     erased: (await store.read.groups.list({ state: 'erased' })).length,
   });
   const before = await count();
-  const options = { store, keyring, groups, own, clock };
+  const { telemetry, bury } = ctx;
+  const options = { store, keyring, groups, own, clock, telemetry, bury };
   const { drafts, findings } = await recover(options);
   if (drafts.length > 0) await store.write((tx) => own.append(tx, drafts));
   for (const { code, count: n, message } of findings) ctx.log.warn({ code, count: n }, `restore: ${message}`);
-  await eraseDue(options);
+  await settleEnds(options);
+  await eraseDue(options, policy);
   const after = await count();
   return {
     hostsRevoked: after.hosts - before.hosts,

@@ -8,8 +8,10 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { codeOf, TilsynError } from '../protocol/errors.ts';
-import type { Id } from '../protocol/ids.ts';
+import type { AgreementId, Id } from '../protocol/ids.ts';
 import { readLoopback } from '../protocol/metrics.ts';
+import { packOf } from '../protocol/packs.ts';
+import type { Policy } from '../protocol/policy.ts';
 import { MINUTE_MS } from '../protocol/time.ts';
 import { runDue } from './approvals.ts';
 import { assemble, Commits, openDatabase, type Rooms, readOwn, type Surroundings } from './assemble.ts';
@@ -17,6 +19,9 @@ import { checkOperatorPair, type KeyPairPem, makeServerCert, msLeft, namesHost, 
 import { type CollectorConfig, hostOf, readConfig, readListen, statePaths } from './config.ts';
 import { type Duties, openDuties } from './duties.ts';
 import { Enroller } from './enrol.ts';
+import { settleEnds } from './erasing/ends.ts';
+import { emptyLog } from './erasing/erase.ts';
+import { eraseDue } from './erasing/eraser.ts';
 import { Arbiter } from './ingest/arbitrate.ts';
 import { Credits } from './ingest/credits.ts';
 import { Generations } from './ingest/generation.ts';
@@ -109,7 +114,8 @@ async function start(settings: RunSettings, around: Surroundings, undo: Undo): P
   const generation = await generationOf(store);
   const rooms = await assemble({ ...around, dir, config, store, keyring, commits, generation });
   undo.add(() => rooms.ctx.telemetry.close());
-  await recoverState(rooms, keyring);
+  const policy = packOf(config.policy).policy;
+  await recoverState(rooms, keyring, policy);
   await say(rooms, 'collector.started', settings.version);
   const gate = gateOf(rooms, config);
   keyring.onErase((group) => gate.ingest.forget(group));
@@ -134,7 +140,9 @@ async function start(settings: RunSettings, around: Surroundings, undo: Undo): P
   agentRoutes(port.app, ctx, new Enroller(ctx));
   const { registerApi } = await import('./api/index.ts');
   registerApi(port.app, ctx);
-  const duties = await openDuties(ctx);
+  const died = (agreements: ReadonlySet<AgreementId | null>) => rooms.links.refreshOf(agreements);
+  const erasing = { ...erasingOf(rooms, keyring), died };
+  const duties = await openDuties(ctx, { around: erasing, policy: () => policy });
   undo.add(() => duties.close());
   const address = await port.listen(listen);
   await duties.start();
@@ -203,11 +211,24 @@ async function generationOf(store: Store): Promise<Id<'generation'>> {
   });
 }
 
-async function recoverState({ ctx, own }: Rooms, keyring: Keyring): Promise<void> {
-  const { store, groups, clock, log } = ctx;
-  const { findings, drafts } = await recover({ store, keyring, groups, own, clock });
+/** What an erasure needs of a collector. */
+export function erasingOf({ ctx, own }: Rooms, keyring: Keyring) {
+  const { store, groups, clock, faults, telemetry, bury } = ctx;
+  return { store, keyring, groups, own, clock, faults, telemetry, bury };
+}
+
+async function recoverState(rooms: Rooms, keyring: Keyring, policy: Policy): Promise<void> {
+  const { ctx, own } = rooms;
+  const { store, log } = ctx;
+  const around = erasingOf(rooms, keyring);
+  const { findings, drafts } = await recover(around);
   if (drafts.length > 0) await store.write((tx) => own.append(tx, drafts));
   tell(log, findings);
+  await settleEnds(around);
+  const { erased } = await eraseDue(around, policy);
+  if (erased > 0) log.info({ count: erased }, 'recovery: what fell due meanwhile was erased');
+  // What a crash left in the log of the database (V36).
+  await emptyLog(around);
   const dropped = await dropEndedTelemetry(ctx);
   if (dropped > 0)
     log.info({ count: dropped }, 'recovery: telemetry of agreements that have ended was removed');

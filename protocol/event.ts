@@ -229,11 +229,7 @@ export const EVENTS = {
     reasonGiven,
     'audit.event',
   ),
-  'agreement.cancelled': collector(
-    z.strictObject({ agreement: id, person: id }),
-    reasonGiven,
-    'audit.event',
-  ),
+  'agreement.cancelled': collector(z.strictObject({ agreement: id, person: id }), reasonGiven, 'audit.event'),
   'agreement.ended': collector(
     z.strictObject({
       agreement: id,

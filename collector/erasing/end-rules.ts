@@ -6,8 +6,9 @@
  * V41 An end is complete when nothing of the agreement lives at the collector and every host that is not revoked has
  *     taken the order, has reached its effective date, and holds nothing of it; who has not is named.
  */
-import type { AgentRow, AgreementRow, CommandRow, ConfirmationRow, GroupRow, Pos } from '../store/types.ts';
+
 import { HOUR_MS, type UtcMs, utcMs } from '../../protocol/time.ts';
+import type { AgentRow, AgreementRow, CommandRow, ConfirmationRow, GroupRow, Pos } from '../store/types.ts';
 
 /** From the order to the first erasure, whatever the effective date. */
 export const COOLING_MS = 72 * HOUR_MS;
@@ -22,7 +23,7 @@ export function eraseAtOf({ endsAt, coolingUntil }: Pick<Ordered, 'endsAt' | 'co
 }
 
 export function phaseOf(row: Ordered): EndPhase {
-  if (row.state === 'ended') return row.endedAt == null ? 'erasing' : 'ended';
+  if (row.state === 'ended') return row.endedAt === null ? 'erasing' : 'ended';
   return row.endsAt === null ? 'open' : 'ending';
 }
 
@@ -54,7 +55,7 @@ export function lastOrder(commands: readonly CommandRow[]): CommandRow | null {
 
 /** True where a host has to be told (again): what it was told last in this generation is not what holds. */
 export function mustTell(row: AgreementRow, commands: readonly CommandRow[]): boolean {
-  if (row.endedAt != null) return false;
+  if (row.endedAt !== null) return false;
   const told = lastOrder(commands)?.body.effectiveAt ?? null;
   return told !== row.endsAt;
 }

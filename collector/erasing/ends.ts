@@ -8,7 +8,7 @@
  */
 import { TilsynError } from '../../protocol/errors.ts';
 import type { AgreementId, Id, PersonId } from '../../protocol/ids.ts';
-import { DAY_MS, type UtcMs, toIso, utcMs } from '../../protocol/time.ts';
+import { DAY_MS, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
 import { issueCommand } from '../ingest/commands.ts';
 import type { Keyring } from '../keyring.ts';
 import type { AgentRow, AgreementRow, Reader, Store, Tx } from '../store/types.ts';
@@ -69,7 +69,8 @@ export function cancelled(row: AgreementRow | null, at: UtcMs): AgreementRow {
   if (row === null) throw unknown();
   if (row.state === 'ended') throw over('cancelling the end of an agreement: erasing has begun');
   if (row.endsAt === null) throw notEnding();
-  if ((row.coolingUntil ?? 0) <= at) throw over('cancelling the end of an agreement: its cooling-off is over');
+  if ((row.coolingUntil ?? 0) <= at)
+    throw over('cancelling the end of an agreement: its cooling-off is over');
   return { ...row, endsAt: null, coolingUntil: null, orderedAt: null, orderedBy: null };
 }
 
@@ -160,10 +161,10 @@ export async function tellHosts(ctx: Context): Promise<number> {
   );
   let told = 0;
   for (const row of await read.agreements.list()) {
-    if (row.endedAt != null || (row.endsAt === null && !touched.has(row.agreement))) continue;
+    if (row.endedAt !== null || (row.endsAt === null && !touched.has(row.agreement))) continue;
     for (const agent of await hostsOf(read, row)) {
       if (agent.state === 'revoked' || !mustTell(row, await ordersTo(ctx, read, agent))) continue;
-      await issueCommand(ctx, agent.agent, 'agreement.end', orderFor(row), row.orderedBy ?? null);
+      await issueCommand(ctx, agent.agent, 'agreement.end', orderFor(row), row.orderedBy);
       told += 1;
     }
   }
@@ -205,7 +206,7 @@ export async function completeEnds(ctx: Context): Promise<AgreementId[]> {
 
 async function complete1(ctx: Context, tx: Tx, agreement: AgreementId): Promise<boolean> {
   const row = await tx.agreements.get(agreement);
-  if (row === null || row.endedAt != null) return false;
+  if (row === null || row.endedAt !== null) return false;
   const groups = await tx.groups.list({ agreement });
   const hosts = await hostEnds(ctx, tx, row);
   if (!isComplete(row, groups, hosts)) return false;

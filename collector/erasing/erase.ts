@@ -12,6 +12,7 @@
  * V38 What began to be erased was due at that very moment: its row is read again in the transaction that begins.
  */
 import type { EventData } from '../../protocol/event.ts';
+import type { AgreementId } from '../../protocol/ids.ts';
 import { type Clock, SECOND_MS, toIso, type UtcMs } from '../../protocol/time.ts';
 import type { Keyring } from '../keyring.ts';
 import type { ErasureRow, GroupRow, PartPlaceRow, Store, Tx } from '../store/types.ts';
@@ -32,6 +33,8 @@ export interface EraseOptions {
   own: OwnLog;
   clock: Clock;
   faults?: FaultSeam;
+  /** Told of agreements (null: none, our own records) whose groups are dying, and again once they are dead. */
+  died?: (agreements: ReadonlySet<AgreementId | null>) => void;
 }
 
 /** What is to be erased, and by which rule. */
@@ -59,6 +62,7 @@ export async function eraseAll(
   let complete = true;
   for (let from = 0; from < dues.length; from += GROUPS) {
     const rows = await begin(options, dues.slice(from, from + GROUPS), still);
+    tellOf(options, rows);
     count += rows.length;
     complete = (await finishErasures(options, rows)) && complete;
     await breathe();
@@ -124,6 +128,7 @@ export async function buryRows(
     const counted: { row: GroupRow; erasure: ErasureRow }[] = [];
     for (const row of slice) counted.push({ row, erasure: await empty(options, row, by) });
     await done(options, counted);
+    tellOf(options, slice);
     options.faults?.hit?.('erasing.rows-gone');
     await breathe();
   }
@@ -198,6 +203,10 @@ export async function emptyLog({ store, faults }: Pick<EraseOptions, 'store' | '
     await breathe();
   }
   return false;
+}
+
+function tellOf({ died }: EraseOptions, rows: readonly GroupRow[]): void {
+  if (rows.length > 0) died?.(new Set(rows.map(({ agreement }) => agreement)));
 }
 
 function blank({ group }: GroupRow, begunAt: UtcMs): ErasureRow {

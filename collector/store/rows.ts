@@ -43,11 +43,11 @@ export interface AgreementRow {
   endsAt: UtcMs | null;
   createdAt: UtcMs;
   /** Until when the order can be cancelled. */
-  coolingUntil?: UtcMs | null;
-  orderedAt?: UtcMs | null;
-  orderedBy?: PersonId | null;
+  coolingUntil: UtcMs | null;
+  orderedAt: UtcMs | null;
+  orderedBy: PersonId | null;
   /** Every host and the collector are done with erasing. */
-  endedAt?: UtcMs | null;
+  endedAt: UtcMs | null;
 }
 export interface AgentRow {
   agent: AgentId;
