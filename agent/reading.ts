@@ -42,6 +42,7 @@ export class Reading {
   #cancel: () => void = () => {};
   #turn: Promise<void> = Promise.resolve();
   #stopped = false;
+  #endsAt: UtcMs | null = null;
 
   constructor(options: ReadingOptions) {
     this.#o = options;
@@ -63,6 +64,12 @@ export class Reading {
         (error) => log.trouble('sources', error),
       );
     return this.#turn;
+  }
+
+  /** From then on nothing is read (null: for ever on): the agreement ends. */
+  endAt(at: UtcMs | null): Promise<void> {
+    this.#endsAt = at;
+    return this.rescan();
   }
 
   async stop(): Promise<void> {
@@ -98,6 +105,11 @@ export class Reading {
   }
 
   async #look(): Promise<void> {
+    if (this.#endsAt !== null && this.#endsAt <= this.#o.clock.now()) {
+      await this.#pumps?.stop();
+      this.#pumps = null;
+      return;
+    }
     const chosen = await this.#choose();
     const same = this.#pumps !== null && key(chosen) === key(this.#chosen);
     if (this.#stopped || same) return;

@@ -4,8 +4,9 @@
  */
 import { z } from 'zod';
 import { id } from '../protocol/group.ts';
-import type { CustomerId, Id, PersonId } from '../protocol/ids.ts';
+import type { AgreementId, CustomerId, Id, PersonId } from '../protocol/ids.ts';
 import type { UtcMs } from '../protocol/time.ts';
+import { type Order, orderEnd, ordered } from './erasing/ends.ts';
 import { refuseLastAdmin, revokeIn, unknownPerson } from './people.ts';
 import { PERMISSIONS, type Role, ruleOf, type Verb } from './permissions.ts';
 import type { PersonRow, Reader, Tx } from './store/types.ts';
@@ -40,7 +41,30 @@ const revocation: Act = {
   },
 };
 
-const ACTS = { 'person.revoke': revocation } as const satisfies Partial<Record<Verb, Act>>;
+/** The end of an agreement without a cooling-off. */
+const endNow: Act = {
+  // `now`: what is to happen at once is not done alone (R4).
+  body: z.strictObject({ agreement: id, effectiveAt: z.int().nullable(), now: z.literal(true) }),
+  async touches(reader, body, now) {
+    const row = await reader.agreements.get(String(body.agreement));
+    const { customer } = ordered(row, { ...orderOf(body), person: NOBODY, now: { approval: NOBODY } }, now);
+    return { about: null, customers: [customer] };
+  },
+  async run(ctx, tx, body, { asker, approval }) {
+    await orderEnd(ctx, tx, { ...orderOf(body), person: asker, now: { approval } });
+  },
+};
+const NOBODY = '0'.repeat(32) as PersonId & Id<'approval'>;
+
+function orderOf(body: Body): Pick<Order, 'agreement' | 'effectiveAt' | 'reason'> {
+  const { agreement, effectiveAt } = body as { agreement: AgreementId; effectiveAt: UtcMs | null };
+  // Why it is to end stands, sealed, in `approval.asked`.
+  return { agreement, effectiveAt, reason: null };
+}
+
+const ACTS = { 'person.revoke': revocation, 'agreement.end-now': endNow } as const satisfies Partial<
+  Record<Verb, Act>
+>;
 export type ActVerb = keyof typeof ACTS;
 
 /** Null for a verb that this version does not know: it stays as it is and does not run. */

@@ -9,6 +9,7 @@ import type { AgentId, AgreementId, GroupId, Id, PersonId, Random } from '../pro
 import type { Personal } from '../protocol/seal.ts';
 import type { Clock, UtcMs } from '../protocol/time.ts';
 import type { Counters } from './counters.ts';
+import type { BackupsKept } from './erasing/certificate.ts';
 import type { Telemetry } from './store/telemetry.ts';
 import type { GroupRow, Pos, Reader, Store, Tx, WebhookId, WrapRow } from './store/types.ts';
 
@@ -141,6 +142,8 @@ export interface Context {
   caPem: string | null;
   /** True: personal data is shown to those only whose NDA is recorded. Absent: to whoever's role shows it. */
   requireNda?: boolean;
+  /** How long backups and images of this machine are kept. Absent: nobody has said. */
+  backupsKeptFor?: BackupsKept;
   generation(): Id<'generation'>;
   /** Tells this process of a generation that a transaction committed. */
   adoptGeneration(generation: Id<'generation'>): void;

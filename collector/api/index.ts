@@ -6,10 +6,12 @@ import type { FastifyInstance } from 'fastify';
 import { TilsynError } from '../../protocol/errors.ts';
 import { makeAuth } from '../auth.ts';
 import type { Context } from '../types.ts';
+import { agreementEndRoutes } from './agreement-ends.ts';
 import { agreementRoutes } from './agreements.ts';
 import { alertRoutes } from './alerts.ts';
 import { approvalRoutes } from './approvals.ts';
 import { coverageRoutes } from './coverage.ts';
+import { erasureRoutes } from './erasures.ts';
 import { eventRoutes } from './events.ts';
 import { hostRoutes } from './hosts.ts';
 import { peopleRoutes } from './people.ts';
@@ -32,6 +34,8 @@ const NOUNS = [
   webhookRoutes,
   telemetryRoutes,
   approvalRoutes,
+  agreementEndRoutes,
+  erasureRoutes,
 ];
 
 /** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */
