@@ -64,6 +64,7 @@ export const PERMISSIONS = {
   'retention.rules': { roles: ALL },
   'retention.lint': { roles: ALL },
   'retention.plan': { roles: OVERSEE },
+  'retention.set': { roles: ADMIN, approve: DECIDE },
 } as const satisfies Record<string, Rule>;
 export type Verb = keyof typeof PERMISSIONS;
 

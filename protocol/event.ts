@@ -222,7 +222,17 @@ export const EVENTS = {
     'customer.name',
   ),
   /** The retention policy in force from now on; person null: `collector init`. */
-  'policy.set': collector(z.strictObject({ policy: packName, version: count, person: id.nullable() })),
+  'policy.set': collector(
+    z.strictObject({
+      policy: packName,
+      version: count,
+      person: id.nullable(),
+      /** The approval that it rests on; absent: none was needed. */
+      approval: id.optional(),
+    }),
+    reasonGiven,
+    'audit.event',
+  ),
   reading: collector(
     z.strictObject({ person: id, verb: verbOfReading, count }),
     z.strictObject({

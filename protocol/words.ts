@@ -181,4 +181,5 @@ export const READING_VERBS = [
   'retention.rules',
   'retention.lint',
   'retention.plan',
+  'retention.set',
 ] as const;

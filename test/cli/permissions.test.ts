@@ -77,6 +77,7 @@ const COMMANDS: Readonly<Record<string, Asks>> = {
   'retention rules': { verb: 'retention.rules' },
   'retention lint': { verb: 'retention.lint' },
   'retention plan': { verb: 'retention.plan' },
+  'retention set': { verb: 'retention.set', args: () => 'dk-msp --dry-run' },
 };
 
 let two: TwoCustomers;
