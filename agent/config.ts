@@ -8,8 +8,8 @@
 import { isAlias, isCollection, isMap, isNode, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { TilsynError } from '../protocol/errors.ts';
+import { nearest } from '../protocol/nearest.ts';
 import { type AgentConfig, configSchema, keysAt, SOURCE_TYPES } from './config-schema.ts';
-import { nearest } from './config-values.ts';
 
 export { exampleConfig } from './config-example.ts';
 export type { AgentConfig, NotBuilt, TeamviewerSource } from './config-schema.ts';

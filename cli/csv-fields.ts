@@ -38,3 +38,8 @@ export const APPROVAL_CSV = words(
 export const WEBHOOK_CSV = words(`
   id url customer customerId state failingSince failures lastStatus lastReason triedAt delivered deliveredAt waiting
   createdBy createdAt`);
+export const RULE_CSV = words(`
+  class mode trigger keepAtMost keepAtLeast round span action note policy version zone pack setBy setAt`);
+export const FINDING_CSV = words('id severity line finding class mode rule text');
+export const PLAN_CSV = words(`
+  group class kind customer customerId agreement subject from to state dueAt reason action policy version parts more`);

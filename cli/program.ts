@@ -36,6 +36,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   host: 'Enrolled machines',
   telemetry: 'What machines measured of themselves',
   agreement: 'Contracts that managed data hangs on',
+  retention: 'What is kept, for how long, and what falls due',
   session: 'Remote sessions that the machines had',
   event: 'The log itself',
   alert: 'What is wrong with the machines',
@@ -147,7 +148,7 @@ function usageError(thrown: CommanderError, argv: readonly string[]): TilsynErro
 
 /** Commands of the contract (`docs/design/cli.md`) that a later version brings. */
 const RESERVED: Readonly<Record<string, readonly string[]>> = {
-  '': 'erasure retention camera recording hold sweep access audit ledger'.split(' '),
+  '': 'erasure camera recording hold sweep access audit ledger'.split(' '),
   agent: ['unenrol', 'unenroll'],
   source: ['add', 'retire', 'accept-root'],
   person: ['id'],

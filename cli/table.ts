@@ -6,6 +6,7 @@ import { ALERT_TABLE } from './table-alerts.ts';
 import { CONFIG, CONSENT, DRY, type Entry, METRICS, PAGE, RANGE, STATE } from './table-entry.ts';
 import { ERASING_TABLE } from './table-erasing.ts';
 import { PEOPLE_TABLE } from './table-people.ts';
+import { RETENTION_TABLE } from './table-retention.ts';
 
 export type { Entry } from './table-entry.ts';
 
@@ -308,6 +309,7 @@ export const TABLE: readonly Entry[] = [
     load: async () => (await import('./event-tail.ts')).eventTail,
   },
   ...ALERT_TABLE,
+  ...RETENTION_TABLE,
   {
     path: 'coverage',
     args: ['[host]'],

@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto';
 import type { Logger } from 'pino';
 import { TilsynError } from '../protocol/errors.ts';
 import type { Id, Random } from '../protocol/ids.ts';
-import { packNamed } from '../protocol/packs.ts';
+import { spansOf } from '../protocol/packs.ts';
 import { fromPem } from '../protocol/sign.ts';
 import type { Clock } from '../protocol/time.ts';
 import { backupsKeptOf, type CollectorConfig, statePaths } from './config.ts';
@@ -15,6 +15,7 @@ import { LinkRegistry } from './ingest/links.ts';
 import { type CollectorLog, createOwnLog } from './journal.ts';
 import type { Keyring } from './keyring.ts';
 import { createOpener } from './opener.ts';
+import { policyInForce } from './policy.ts';
 import { openStore } from './store/sqlite.ts';
 import { openTelemetry } from './store/telemetry.ts';
 import type { Pos, Store } from './store/types.ts';
@@ -90,7 +91,7 @@ export async function assemble(parts: Parts): Promise<Rooms> {
     store,
     keyring,
     identity,
-    spans: packNamed(config.policy),
+    spans: spansOf((await policyInForce(store.read)).policy),
     clock,
     random,
   });

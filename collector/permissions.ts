@@ -66,6 +66,10 @@ export const PERMISSIONS = {
   'approval.list': { roles: OVERSEE },
   'approval.approve': { roles: DECIDE },
   'approval.refuse': { roles: DECIDE },
+  'retention.rules': { roles: ALL },
+  'retention.lint': { roles: ALL },
+  'retention.plan': { roles: OVERSEE },
+  'retention.set': { roles: ADMIN, approve: DECIDE },
 } as const satisfies Record<string, Rule>;
 export type Verb = keyof typeof PERMISSIONS;
 

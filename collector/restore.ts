@@ -12,8 +12,6 @@ import { existsSync } from 'node:fs';
 import { TilsynError } from '../protocol/errors.ts';
 import { signGroup } from '../protocol/group.ts';
 import { type Id, newId } from '../protocol/ids.ts';
-import { packOf } from '../protocol/packs.ts';
-import type { Policy } from '../protocol/policy.ts';
 import { assemble, Commits, type Rooms, readKey, type Surroundings } from './assemble.ts';
 import { statePaths, writeConfig } from './config.ts';
 import { settleEnds } from './erasing/ends.ts';
@@ -164,7 +162,7 @@ async function fill(plan: RestorePlan, path: string, around: Surroundings): Prom
       backup === null
         ? { ...shown(plan, null), ...(await keysRestored(rooms, plan, live)) }
         : await newState(rooms, plan, generation);
-    const settled = await settle(rooms, keyring, packOf(config.policy).policy);
+    const settled = await settle(rooms, keyring);
     const adminTokenFile = backup !== null && keysFrom !== 'survived' ? await newAdmin(rooms, dir) : null;
     return {
       ...counted,
@@ -245,7 +243,6 @@ async function keysRestored({ ctx, own }: Rooms, { keysFrom }: RestorePlan, coun
 async function settle(
   { ctx, own }: Rooms,
   keyring: Keyring,
-  policy: Policy,
 ): Promise<{ hostsRevoked: number; peopleRevoked: number; erased: number }> {
   const { store, groups, clock } = ctx;
   const count = async () => ({
@@ -260,7 +257,7 @@ async function settle(
   if (drafts.length > 0) await store.write((tx) => own.append(tx, drafts));
   for (const { code, count: n, message } of findings) ctx.log.warn({ code, count: n }, `restore: ${message}`);
   await settleEnds(options);
-  await eraseDue(options, policy);
+  await eraseDue(options);
   const after = await count();
   return {
     hostsRevoked: after.hosts - before.hosts,

@@ -10,8 +10,6 @@ import { resolve } from 'node:path';
 import { codeOf, TilsynError } from '../protocol/errors.ts';
 import type { AgreementId, Id } from '../protocol/ids.ts';
 import { readLoopback } from '../protocol/metrics.ts';
-import { packOf } from '../protocol/packs.ts';
-import type { Policy } from '../protocol/policy.ts';
 import { MINUTE_MS } from '../protocol/time.ts';
 import { runDue } from './approvals.ts';
 import { assemble, Commits, openDatabase, type Rooms, readOwn, type Surroundings } from './assemble.ts';
@@ -114,8 +112,7 @@ async function start(settings: RunSettings, around: Surroundings, undo: Undo): P
   const generation = await generationOf(store);
   const rooms = await assemble({ ...around, dir, config, store, keyring, commits, generation });
   undo.add(() => rooms.ctx.telemetry.close());
-  const policy = packOf(config.policy).policy;
-  await recoverState(rooms, keyring, policy);
+  await recoverState(rooms, keyring);
   await say(rooms, 'collector.started', settings.version);
   const gate = gateOf(rooms, config);
   keyring.onErase((group) => gate.ingest.forget(group));
@@ -142,7 +139,7 @@ async function start(settings: RunSettings, around: Surroundings, undo: Undo): P
   registerApi(port.app, ctx);
   const died = (agreements: ReadonlySet<AgreementId | null>) => rooms.links.refreshOf(agreements);
   const erasing = { ...erasingOf(rooms, keyring), died };
-  const duties = await openDuties(ctx, { around: erasing, policy: () => policy });
+  const duties = await openDuties(ctx, { around: erasing });
   undo.add(() => duties.close());
   const address = await port.listen(listen);
   await duties.start();
@@ -217,7 +214,7 @@ export function erasingOf({ ctx, own }: Rooms, keyring: Keyring) {
   return { store, keyring, groups, own, clock, faults, telemetry, bury };
 }
 
-async function recoverState(rooms: Rooms, keyring: Keyring, policy: Policy): Promise<void> {
+async function recoverState(rooms: Rooms, keyring: Keyring): Promise<void> {
   const { ctx, own } = rooms;
   const { store, log } = ctx;
   const around = erasingOf(rooms, keyring);
@@ -225,7 +222,7 @@ async function recoverState(rooms: Rooms, keyring: Keyring, policy: Policy): Pro
   if (drafts.length > 0) await store.write((tx) => own.append(tx, drafts));
   tell(log, findings);
   await settleEnds(around);
-  const { erased } = await eraseDue(around, policy);
+  const { erased } = await eraseDue(around);
   if (erased > 0) log.info({ count: erased }, 'recovery: what fell due meanwhile was erased');
   // What a crash left in the log of the database (V36).
   await emptyLog(around);

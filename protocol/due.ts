@@ -1,9 +1,9 @@
 /**
  * When something falls due by a policy, and what follows for the spans of key groups. Pure.
  *
- * Y5  The end of an agreement is the latest time for what belongs to it, whatever the period of its class and also
+ * Y15 The end of an agreement is the latest time for what belongs to it, whatever the period of its class and also
  *     where its class has none: a person ended it. Only a keep-at-least, and what `decide` keeps, comes before it.
- * Y6  A key group is due with its earliest item where a keep-at-most binds, with its latest where a keep-at-least does.
+ * Y16 A key group is due with its earliest item where a keep-at-most binds, with its latest where a keep-at-least does.
  */
 import type { DataClass, GroupKind, SpanUnit } from './group.ts';
 import { addPeriod, endOfYear, longest, midnight } from './period.ts';
@@ -44,11 +44,12 @@ export interface GroupFacts {
 }
 
 /**
- * When a key group falls due (Y6); null: never by this policy, as far as is known. Of a `oneoff` or `single` group
- * it is known only with `ends`. A rule that only reports gives its time too: `decide` keeps what it is about.
+ * When a key group falls due (Y16); null: never by this policy, as far as is known, or its rule only reports. Of a
+ * `oneoff` or `single` group it is known only with `ends`. `dueOfGroup` has the rule, and so the action.
  */
 export function dueOf(group: GroupOf, policy: Policy, facts: GroupFacts): UtcMs | null {
-  return dueOfGroup(group, policy, facts).dueAt;
+  const { dueAt, rule } = dueOfGroup(group, policy, facts);
+  return rule?.action === 'report' ? null : dueAt;
 }
 
 export type DueReason =
@@ -107,7 +108,7 @@ export function dueBy(rule: Rule | null, facts: DueFacts): Due {
   if (least === 'unbounded') {
     return { dueAt: null, reason: open ? 'agreement-open' : 'unbounded', rule, notBefore: null };
   }
-  // A period that counts from the end stands for it; any other comes beside it (Y5).
+  // A period that counts from the end stands for it; any other comes beside it (Y15).
   const withEnd = rule.trigger === 'agreement-end' && most !== null ? null : endsAt;
   const limits = [most === 'unbounded' ? null : most, withEnd];
   const known = limits.filter((limit) => limit !== null);
@@ -147,19 +148,26 @@ function boundOf(
 
 /** Days at the end of a month that a shorter one takes for its last day. */
 const CLAMPED_DAYS = 3;
-/** A change of the clock moves it by two hours at most, on a half hour. */
-const CHANGE_STEPS = [0, 30, 60, 90, 120].map((minutes) => minutes * MINUTE_MS);
+/** Clocks are changed, in either direction by two hours at most, at a quarter of an hour of UTC. */
+const QUARTER_MS = 15 * MINUTE_MS;
+const QUARTERS = 8;
 
-/** Instants among which the earliest to fall due is, of all from `first` on. */
+/** Instants among which the earliest to fall due is, of all from `first` on: where the order can break. */
 function after(first: UtcMs, last: UtcMs | null, zone: string): UtcMs[] {
   const days = Array.from({ length: CLAMPED_DAYS }, (_, i) => midnight(first, i + 1, zone));
-  const all = [first, ...days].flatMap((day) => CHANGE_STEPS.map((step) => utcMs(day + step)));
+  const all = [first, ...days].flatMap((day) => [day, ...quarters(day, 1)]);
   return all.filter((at) => last === null || at <= last);
 }
 
-/** Instants among which the latest to fall due is, of all up to `last`. */
+/** Instants among which the latest to fall due is, of all up to `last`: just before the order can break. */
 function before(last: UtcMs, first: UtcMs | null, zone: string): UtcMs[] {
   const days = Array.from({ length: CLAMPED_DAYS }, (_, i) => utcMs(midnight(last, -i, zone) - 1));
-  const all = [last, ...days].flatMap((day) => CHANGE_STEPS.map((step) => utcMs(day - step)));
+  const all = [last, ...days].flatMap((day) => [day, ...quarters(day, -1).map((at) => utcMs(at - 1))]);
   return all.filter((at) => first === null || at >= first);
+}
+
+/** The whole quarters of an hour that follow `at`, or go before it. */
+function quarters(at: UtcMs, step: 1 | -1): UtcMs[] {
+  const first = Math.floor(at / QUARTER_MS) + (step === 1 ? 1 : 0);
+  return Array.from({ length: QUARTERS }, (_, i) => utcMs((first + step * i) * QUARTER_MS));
 }

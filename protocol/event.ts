@@ -23,6 +23,7 @@ import {
   logAt,
   MODES,
   none,
+  packName,
   personData,
   ROLES,
   reasonGiven,
@@ -245,6 +246,18 @@ export const EVENTS = {
     z.strictObject({ customer: id, site: id.nullable() }),
     z.strictObject({ name: text(256) }),
     'customer.name',
+  ),
+  /** The retention policy in force from now on; person null: `collector init`. */
+  'policy.set': collector(
+    z.strictObject({
+      policy: packName,
+      version: count,
+      person: id.nullable(),
+      /** The approval that it rests on; absent: none was needed. */
+      approval: id.optional(),
+    }),
+    reasonGiven,
+    'audit.event',
   ),
   reading: collector(
     z.strictObject({ person: id, verb: verbOfReading, count }),

@@ -63,10 +63,15 @@ export function covers({ scope }: Hold, thing: Thing): boolean {
 
 const NAMED = ['cameras', 'sessions', 'hosts', 'sites', 'customers'] as const;
 
-/** Bounds that are no times, or the wrong way round, keep nothing out of a hold. */
+/** Bounds that are no times, or the wrong way round. */
+export function contradicts({ startEarliest, startLatest, endLatest }: Bounds): boolean {
+  const times = [startEarliest, startLatest, endLatest ?? startLatest];
+  const ordered = startEarliest <= startLatest && (endLatest === null || startEarliest <= endLatest);
+  return !ordered || !times.every(Number.isSafeInteger);
+}
+
 function overlaps({ from, to }: Hold['scope'], bounds: Bounds | null): boolean {
-  if (bounds === null || (bounds.endLatest !== null && !(bounds.startEarliest <= bounds.endLatest)))
-    return true;
+  if (bounds === null || contradicts(bounds)) return true;
   const before = to !== null && bounds.startEarliest > to;
   const after = from !== null && bounds.endLatest !== null && bounds.endLatest < from;
   return !before && !after;

@@ -1,9 +1,10 @@
 /**
  * Periods of retention, ISO 8601: `P30D`, `P6M`, `P1Y`, `P0D`.
  *
- * Y1  A day is exactly 24 hours, a week seven of them. Months and years are those of the calendar in the site's zone,
+ * Y11 A day is exactly 24 hours, a week seven of them. Months and years are those of the calendar in the site's zone,
  *     at the same reading of the clock; a day that the month has not becomes its last one.
- * Y2  A reading that the zone shows twice, or never, falls due at the earlier instant it can mean (X13).
+ * Y12 What falls due at a reading that the zone shows twice does so at the earlier instant; at one that it never shows,
+ *     by the offset of before the jump (X13).
  */
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, type UtcMs, utcMs } from './time.ts';
 import { fromWall, zoneOffsetMs } from './zone.ts';
@@ -36,7 +37,7 @@ export function readPeriod(text: string): Period | null {
   return period.months <= MAX_MONTHS && period.ms <= MAX_MS ? period : null;
 }
 
-/** When a period that began at `at` is over: months first, then the exact part (Y1). */
+/** When a period that began at `at` is over: months first, then the exact part (Y11). */
 export function addPeriod(at: UtcMs, { months, ms }: Period, zone: string): UtcMs {
   return utcMs((months === 0 ? at : addMonths(at, months, zone)) + ms);
 }

@@ -1,11 +1,12 @@
 /**
  * Retention policies: named, versioned rules, one for each class of data (and mode of session).
  *
- * Y3  Nothing is invented. A class has the periods that a rule states, and none where no rule does.
- * Y4  A policy that keeps something for at least longer than at most, or says one thing twice, is no policy.
+ * Y13 Nothing is invented. A class has the periods that a rule states, and none where no rule does.
+ * Y14 A policy that keeps something for at least longer than at most, or says one thing twice, is no policy.
  */
 import { z } from 'zod';
 import { DATA_CLASSES } from './group.ts';
+import { nearest } from './nearest.ts';
 import { outlasts, type Period, readPeriod } from './period.ts';
 import { isZone } from './zone.ts';
 
@@ -43,11 +44,10 @@ const period = z
 const trigger = z.string().superRefine((text, ctx) => {
   if ((TRIGGERS as readonly string[]).includes(text)) return;
   const later = (LATER_TRIGGERS as readonly string[]).includes(text);
-  const why = later ? 'comes with a later version: nothing records yet when that was' : 'is no trigger';
-  ctx.addIssue({
-    code: 'custom',
-    message: `${later ? text : 'this'} ${why}; use one of ${TRIGGERS.join(', ')}`,
-  });
+  const near = later ? null : nearest(text, TRIGGERS);
+  const what = later ? `${text} comes with a later version, nothing records yet when that was` : 'no trigger';
+  const meant = near === null ? `use one of ${TRIGGERS.join(', ')}` : `did you mean "${near}"?`;
+  ctx.addIssue({ code: 'custom', message: `${what}; ${meant}` });
 }) as unknown as z.ZodType<Trigger>;
 
 export const ruleShape = {
@@ -56,7 +56,7 @@ export const ruleShape = {
   /** The longest that it may be kept; null: no such bound, and so never erased by this rule. */
   keepAtMost: period.nullable(),
   /** The shortest that it must be kept; null: no such bound. */
-  keepAtLeast: period.nullable(),
+  keepAtLeast: period.nullable().default(null),
   action: z.enum(ACTIONS),
   /** Of sessions: only these; absent: both. */
   mode: z.enum(RULE_MODES).optional(),
@@ -66,7 +66,7 @@ export const ruleShape = {
   note: z.string().max(512).optional(),
 };
 const rule = z.strictObject(ruleShape).superRefine(checkRule);
-export type Rule = z.infer<typeof rule>;
+export type Rule = z.infer<z.ZodObject<typeof ruleShape>>;
 
 export const policyShape = {
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'lower-case letters, digits and hyphens, at most 64'),
@@ -85,36 +85,62 @@ export function periodOf(text: string): Period {
   return readPeriod(text) ?? { months: 0, ms: 0 };
 }
 
-/** Y4, within one rule. */
-function checkRule(rule: z.infer<z.ZodObject<typeof ruleShape>>, ctx: z.RefinementCtx): void {
-  const { class: cls, keepAtMost, keepAtLeast } = rule;
-  const bad = (path: string, message: string) => ctx.addIssue({ code: 'custom', path: [path], message });
-  const only = ONLY[rule.trigger];
-  if (only !== undefined && only !== cls) bad('trigger', `${rule.trigger} is only of the class ${only}`);
-  if (rule.trigger === 'agreement-end' && OWN.includes(cls)) {
+export interface Problem {
+  field: keyof Rule;
+  text: string;
+}
+
+/** Y14, within one rule: what does not go together, of the fields that are there. */
+export function ruleProblems(rule: Partial<Rule>): Problem[] {
+  const { class: cls, trigger, mode, keepAtMost, keepAtLeast } = rule;
+  const problems: Problem[] = [];
+  const bad = (field: keyof Rule, text: string) => problems.push({ field, text });
+  const only = trigger === undefined ? undefined : ONLY[trigger];
+  if (only !== undefined && cls !== undefined && only !== cls) {
+    bad('trigger', `${trigger} is only of the class ${only}`);
+  }
+  if (trigger === 'agreement-end' && cls !== undefined && OWN.includes(cls)) {
     bad('trigger', `no agreement's end touches ${cls}: use event`);
   }
-  if (rule.mode !== undefined && cls !== 'session') bad('mode', 'only rules for the class session have one');
-  if (rule.mode === 'one-off' && rule.trigger !== 'session-end') {
+  if (mode !== undefined && cls !== undefined && cls !== 'session') {
+    bad('mode', 'only rules for the class session have one');
+  }
+  if (mode === 'one-off' && trigger !== undefined && trigger !== 'session-end') {
     bad('trigger', 'a one-off session is counted from its end: use session-end');
   }
-  if (keepAtMost === null || keepAtLeast === null) return;
-  if (outlasts(periodOf(keepAtLeast), periodOf(keepAtMost))) {
+  const [most, least] = [readPeriod(keepAtMost ?? ''), readPeriod(keepAtLeast ?? '')];
+  if (most !== null && least !== null && outlasts(least, most)) {
     bad('keepAtLeast', `longer than keepAtMost: ${keepAtLeast} can end after ${keepAtMost}`);
+  }
+  return problems;
+}
+
+/** Y14, between rules: each class and mode has one rule at most. Index of each that says again what another says. */
+export function doubledRules(rules: readonly Partial<Rule>[]): { at: number; first: number }[] {
+  const seen = new Map<string, number>();
+  return rules.flatMap(({ class: cls, mode }, at) => {
+    const key = `${cls} ${mode ?? 'any'}`;
+    const first = seen.get(key);
+    if (cls !== undefined && first === undefined) seen.set(key, at);
+    return first === undefined ? [] : [{ at, first }];
+  });
+}
+
+function checkRule(rule: Rule, ctx: z.RefinementCtx): void {
+  for (const { field, text } of ruleProblems(rule)) {
+    ctx.addIssue({ code: 'custom', path: [field], message: text });
   }
 }
 
-/** Y4, between rules: each class and mode has one rule at most. */
 function checkTwice({ rules }: { rules: Rule[] }, ctx: z.RefinementCtx): void {
-  const seen = new Map<string, number>();
-  for (const [i, { class: cls, mode }] of rules.entries()) {
-    const key = `${cls} ${mode ?? 'any'}`;
-    const first = seen.get(key);
-    if (first === undefined) seen.set(key, i);
-    else {
-      ctx.addIssue({ code: 'custom', path: ['rules', i], message: `says again what rules.${first} says` });
-    }
+  for (const { at, first } of doubledRules(rules)) {
+    ctx.addIssue({ code: 'custom', path: ['rules', at], message: againText(first) });
   }
+}
+
+/** What is said of a rule that stands there twice. */
+export function againText(first: number): string {
+  return `says again what rules[${first}] says`;
 }
 
 /** The rule for a class; for sessions the one of their mode before one for both. */

@@ -6,11 +6,11 @@
  *     time, unknown layout.
  * D3  Retention of a recording counts from the latest end that it can have; a hold covers the whole of its bound.
  * D5  Every erasure names policy, version and due time; every skip past due names its reason; lateness is recorded.
- * Y7  Hold (an authority's order is one) before restriction before keep-at-least before the subject's request for
+ * Y17 Hold (an authority's order is one) before restriction before keep-at-least before the subject's request for
  *     erasure before keep-at-most.
  */
 import { type Due, dueBy } from './due.ts';
-import { covers, type Hold, type Thing } from './hold.ts';
+import { contradicts, covers, type Hold, type Thing } from './hold.ts';
 import { type Action, type Policy, ruleFor } from './policy.ts';
 import { type UtcMs, utcMs } from './time.ts';
 
@@ -104,7 +104,7 @@ function endOf({ bounds }: Thing): UtcMs | null {
   return bounds?.endLatest ?? null;
 }
 
-/** D3: a recording, and a session, count from their own end; a group by its first and last item (Y6). */
+/** D3: a recording, and a session, count from their own end; a group by its first and last item (Y16). */
 function dueOfThing(thing: Thing, policy: Policy): Due {
   const end = endOf(thing);
   return dueBy(ruleFor(policy, thing.class, thing.mode), {
@@ -115,11 +115,8 @@ function dueOfThing(thing: Thing, policy: Policy): Due {
   });
 }
 
-/** Bounds that contradict each other, or are no times, bound nothing; footage needs them whatever else is known. */
+/** Bounds that contradict each other bound nothing; footage needs them whatever else is known. */
 function isUnsure({ kind, bounds }: Thing): boolean {
-  if (bounds === null) return kind === 'recording';
-  const { startEarliest, startLatest, endLatest } = bounds;
-  const times = [startEarliest, startLatest, endLatest ?? startLatest];
-  if (!times.every(Number.isSafeInteger) || startEarliest > startLatest) return true;
-  return endLatest === null ? kind === 'recording' : endLatest < startEarliest;
+  if (bounds !== null && contradicts(bounds)) return true;
+  return kind === 'recording' && (bounds === null || bounds.endLatest === null);
 }

@@ -183,4 +183,8 @@ export const READING_VERBS = [
   'webhook.add',
   'webhook.remove',
   'webhook.test',
+  'retention.rules',
+  'retention.lint',
+  'retention.plan',
+  'retention.set',
 ] as const;

@@ -15,6 +15,7 @@ import { erasureRoutes } from './erasures.ts';
 import { eventRoutes } from './events.ts';
 import { hostRoutes } from './hosts.ts';
 import { peopleRoutes } from './people.ts';
+import { retentionRoutes } from './retention.ts';
 import { asTilsynError, errorBody, type Room, statusOf } from './room.ts';
 import { sessionRoutes } from './sessions.ts';
 import { makeTails } from './tail.ts';
@@ -36,6 +37,7 @@ const NOUNS = [
   approvalRoutes,
   agreementEndRoutes,
   erasureRoutes,
+  retentionRoutes,
 ];
 
 /** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */

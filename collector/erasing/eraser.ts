@@ -8,6 +8,7 @@
 import { codeOf } from '../../protocol/errors.ts';
 import type { Policy } from '../../protocol/policy.ts';
 import { MINUTE_MS, SECOND_MS, type UtcMs } from '../../protocol/time.ts';
+import { policyInForce } from '../policy.ts';
 import type { AgreementRow, GroupRow, Store } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { dueFor, planDue } from './due.ts';
@@ -36,8 +37,9 @@ export interface Look {
 type Around = EraseOptions & Pick<Context, 'telemetry' | 'bury'>;
 
 /** Everything of this collector that is due now. Safe to repeat; a crash anywhere is met by the next look (V34). */
-export async function eraseDue(around: Around, policy: Policy): Promise<Look> {
+export async function eraseDue(around: Around): Promise<Look> {
   const { store, clock } = around;
+  const { policy } = await policyInForce(store.read);
   await beginEnds(around);
   for (const { agreement } of await store.read.agreements.list({ state: 'ended', endedAt: null })) {
     await around.telemetry.dropAgreement(agreement);
@@ -88,7 +90,6 @@ function earliest(times: readonly (UtcMs | null)[]): UtcMs | null {
 export interface EraserOptions {
   ctx: Context;
   around: Around;
-  policy: () => Policy;
 }
 
 export class Eraser {
@@ -134,7 +135,7 @@ export class Eraser {
 
   /** @returns when to look again */
   async #look(): Promise<number> {
-    const { ctx, around, policy } = this.#o;
+    const { ctx, around } = this.#o;
     try {
       const { complete, next } = await this.#erase();
       await tellHosts(ctx);
@@ -146,14 +147,14 @@ export class Eraser {
       return Math.min(inMs, LOOK_MS);
     } catch (error) {
       // Nothing is lost by it: what is due stays due, and what began is `erasing`.
-      ctx.log.error({ code: codeOf(error), policy: policy().name }, 'erasing: a look at what is due failed');
+      ctx.log.error({ code: codeOf(error) }, 'erasing: a look at what is due failed');
       return RETRY_MS;
     }
   }
 
   async #erase(): Promise<Look> {
-    const { around, policy, ctx } = this.#o;
-    const look = await eraseDue(around, policy());
+    const { around, ctx } = this.#o;
+    const look = await eraseDue(around);
     if (look.erased > 0) ctx.log.info({ count: look.erased }, 'erasing: what was due is erased');
     return look;
   }

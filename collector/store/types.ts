@@ -149,6 +149,8 @@ export interface Reader {
   partsUnder(group: GroupId, after: PartPlaceRow | null, limit: number): Promise<PartPlaceRow[]>;
   /** The last leaf `erasure.done` of a group of this agreement; null: there is none. */
   lastErased(agreement: AgreementId): Promise<Pos | null>;
+  /** How many parts lie under each of these groups; counted up to `MAX_COUNTED`, then `more`. */
+  countUnder(groups: readonly GroupId[]): Promise<{ parts: number; more: boolean }[]>;
   /** Parts of these leaves that were erased alone. */
   tombstones(positions: readonly Pos[]): Promise<{ pos: Pos; group: GroupId }[]>;
   forks(log?: LogId): Promise<ForkRow[]>;

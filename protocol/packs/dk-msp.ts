@@ -54,9 +54,9 @@ export const DK_MSP: Pack = {
     ],
   },
   notYet: [
-    { promise: 'pn.traffic', why: 'traffic data, at least and at most P1Y: no such class yet' },
-    { promise: 'pn.connection', why: 'data of a line, P12M: waits for the trigger service-end' },
-    { promise: 'pn.itservice', why: 'IT services, P30D and P60D: waits for the trigger service-end' },
-    { promise: 'pn.bookkeeping', why: 'invoices, at least and at most P5Y: waits for the trigger year-end' },
+    { promise: 'PN-40', why: 'traffic data, at least and at most P1Y: no such class yet' },
+    { promise: 'PN-44', why: 'data of a line, P12M: waits for the trigger service-end' },
+    { promise: 'PN-50', why: 'IT services, P30D and P60D: waits for the trigger service-end' },
+    { promise: 'PN-55', why: 'invoices, at least and at most P5Y: waits for the trigger year-end' },
   ],
 };

@@ -19,5 +19,5 @@ export const NO_CCTV: Pack = {
       ...OWN_RECORDS,
     ],
   },
-  notYet: [{ promise: 'hs.legitimate', why: 'data of customers, P3Y: waits for the trigger last-activity' }],
+  notYet: [{ promise: 'HS-03', why: 'data of customers, P3Y: waits for the trigger last-activity' }],
 };

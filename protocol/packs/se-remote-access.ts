@@ -21,19 +21,19 @@ export const SE_REMOTE_ACCESS: Pack = {
   },
   notYet: [
     {
-      promise: 'hms.account',
+      promise: 'HMS-06',
       why: 'accounts, devices and sessions, P7Y: waits for the trigger last-activity',
     },
     {
-      promise: 'hms.support',
+      promise: 'HMS-09',
       why: 'support cases, anonymised after P7Y: waits for the trigger last-activity',
     },
-    { promise: 'hms.order', why: 'orders, P7Y and to the year’s end: waits for the trigger last-activity' },
+    { promise: 'HMS-10', why: 'orders, P7Y and to the year’s end: waits for the trigger last-activity' },
     {
-      promise: 'hms.finance',
+      promise: 'HMS-11',
       why: 'transactions, P10Y and the current year: waits for the trigger year-end',
     },
-    { promise: 'hms.chat', why: 'chats, P45D: no such class yet' },
-    { promise: 'hms.analytics', why: 'use of web pages, P3Y: no such class yet' },
+    { promise: 'HMS-12', why: 'chats, P45D: no such class yet' },
+    { promise: 'HMS analytics', why: 'use of web pages, P3Y: no such class yet' },
   ],
 };

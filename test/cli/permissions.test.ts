@@ -78,6 +78,10 @@ const COMMANDS: Readonly<Record<string, Asks>> = {
   'event list': { verb: 'event.list', args: (s) => `--customer ${s.customer}` },
   'event tail': { verb: 'event.tail', args: (s) => `--customer ${s.customerName} --after x` },
   coverage: { verb: 'coverage', args: (s) => s.hostName },
+  'retention rules': { verb: 'retention.rules' },
+  'retention lint': { verb: 'retention.lint' },
+  'retention plan': { verb: 'retention.plan' },
+  'retention set': { verb: 'retention.set', args: () => 'dk-msp --dry-run' },
 };
 
 let two: TwoCustomers;

@@ -9,12 +9,10 @@ import { openTelemetry } from '../../collector/store/telemetry.ts';
 import type { AgreementRow, GroupRow } from '../../collector/store/types.ts';
 import type { FaultSeam, GroupWish } from '../../collector/types.ts';
 import type { AgreementId, CustomerId, SessionId } from '../../protocol/ids.ts';
-import { packOf } from '../../protocol/packs.ts';
 import { makeWrap, sealPart } from '../../protocol/seal.ts';
 import { DAY_MS, utcMs } from '../../protocol/time.ts';
 import { type House, NOW, newHex, random } from './rooms.ts';
 
-export const POLICY = packOf('none').policy;
 /** Stands in sealed parts only. */
 export const CANARY = 'Canary Sørensen 7731';
 /** More than one transaction deletes. */
@@ -103,7 +101,7 @@ export async function startOf(house: House, faults: FaultSeam = {}): Promise<num
     const around = { ...house, faults, telemetry, bury: (ids: never) => house.keyring.bury(ids) };
     await recover(around);
     await settleEnds(around);
-    const { erased } = await eraseDue(around, POLICY);
+    const { erased } = await eraseDue(around);
     await emptyLog(around);
     return erased;
   } finally {

@@ -2,6 +2,8 @@ import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { init, run } from '../../collector/main.ts';
+import { policyInForce } from '../../collector/policy.ts';
+import { openStore } from '../../collector/store/sqlite.ts';
 import { http } from '../support/agent-double.ts';
 import { makePlace, ownTypes, scratch, silent, startWorld } from './running.ts';
 
@@ -15,6 +17,15 @@ describe('collector init', () => {
     }
     expect(statSync(dir).mode & 0o777).toBe(0o700);
     expect(readFileSync(made.adminTokenFile, 'utf8')).toMatch(/^tilsyn_[A-Za-z0-9_-]{43}\n$/);
+  });
+
+  it('V50 keeps the policy that was chosen, whole, with its version', async () => {
+    const { dir } = await makePlace('dk-msp');
+    const store = await openStore(join(dir, 'collector.db'), {});
+    const record = await policyInForce(store.read);
+    expect(record).toMatchObject({ pack: 'dk-msp', person: null, policy: { name: 'dk-msp', version: 1 } });
+    expect(record.setAt).not.toBeNull();
+    await store.close();
   });
 
   it('N5: a second init on the same directory says so and changes nothing', async () => {
@@ -84,6 +95,7 @@ describe('collector run', () => {
     expect((await http(address, world.ca, 'GET', '/v1/ca')).body.text).toBe(world.ca);
     await world.restart();
     expect(await ownTypes(world)).toEqual([
+      'policy.set',
       'person.added',
       'collector.started',
       'collector.stopped',

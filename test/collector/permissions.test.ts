@@ -106,6 +106,10 @@ const CASES: Readonly<Record<string, Case>> = {
   'POST /v1/approvals/:approval/refuse': {
     asks: (s) => [[`/v1/approvals/${s.approval}/refuse`, { reason: 'no', ...DRY }]],
   },
+  'POST /v1/retention/policy': {},
+  'GET /v1/retention/rules': {},
+  'GET /v1/retention/findings': {},
+  'GET /v1/retention/plan': { list: '/v1/retention/plan', shows: (side) => side.agreement },
   'POST /v1/people/:person/revoke': { asks: (s) => [[`/v1/people/${s.person}/revoke`, DRY]] },
 };
 

@@ -1,7 +1,7 @@
 /** Error codes and their texts, as the source makes them. */
 import { eventDefinition } from '../../protocol/event.ts';
 import { VERBS } from '../../protocol/frame.ts';
-import { DATA_CLASSES } from '../../protocol/group.ts';
+import { RETENTION_CLASSES } from '../../protocol/policy.ts';
 import { READING_VERBS } from '../../protocol/words.ts';
 import { codeOnly, type SourceFile } from './tree.ts';
 
@@ -32,7 +32,7 @@ const HANDED = [
 /** Findings of a check, and tables that are keyed by code: `'token.used': 'Make a new …'`. */
 const FOUND = [new RegExp(`\\breport\\(\\s*${CODE}`, 'g'), new RegExp(`^\\s*${CODE}:\\s*(?=['"\`])`, 'gm')];
 const ANY_CODE = new RegExp(CODE, 'g');
-const NO_ERRORS: ReadonlySet<string> = new Set<string>([...VERBS, ...READING_VERBS, ...DATA_CLASSES]);
+const NO_ERRORS: ReadonlySet<string> = new Set<string>([...VERBS, ...READING_VERBS, ...RETENTION_CLASSES]);
 
 export function errorsIn(file: SourceFile): MadeError[] {
   const code = codeOnly(file.text);
