@@ -23,6 +23,8 @@ import { ListRoot } from './list-root.ts';
 export const GROUPS = 128;
 /** Parts that one transaction deletes: about 50 ms. */
 export const PARTS = 1_000;
+/** Slices after which the log of the database is emptied. */
+const SLICES = 8;
 /** Tries to empty the log of the database while a reader is in the way. */
 const TRIES = 20;
 
@@ -64,7 +66,10 @@ export async function eraseAll(
     const rows = await begin(options, dues.slice(from, from + GROUPS), still);
     tellOf(options, rows);
     count += rows.length;
-    complete = (await finishErasures(options, rows)) && complete;
+    complete = (await finish(options, rows)) && complete;
+    // Not behind every slice: moving pages takes longer than all the rest of it.
+    const last = from + GROUPS >= dues.length;
+    if (last || (from / GROUPS) % SLICES === SLICES - 1) complete = (await emptyLog(options)) && complete;
     await breathe();
   }
   return { count, complete };
@@ -106,6 +111,12 @@ async function begin(
  * @returns false where they stay `erasing`, because a copy of the keys is not there
  */
 export async function finishErasures(options: EraseOptions, rows: readonly GroupRow[]): Promise<boolean> {
+  const complete = await finish(options, rows);
+  if (rows.length > 0) await emptyLog(options);
+  return complete;
+}
+
+async function finish(options: EraseOptions, rows: readonly GroupRow[]): Promise<boolean> {
   if (rows.length === 0) return true;
   // One-off keys have no slot; the process that had them in memory is gone, or has dropped them.
   const slotted = rows.filter((row) => row.kind !== 'oneoff');
@@ -113,7 +124,7 @@ export async function finishErasures(options: EraseOptions, rows: readonly Group
   options.faults?.hit?.('erasing.keys-gone');
   // A crash here leaves tombstones and rows that are `erasing`: the next start comes this way again.
   const done = complete ? rows : rows.filter((row) => row.kind === 'oneoff');
-  await buryRows(options, done, null);
+  await bury(options, done, null);
   return complete;
 }
 
@@ -123,6 +134,11 @@ export async function buryRows(
   rows: readonly GroupRow[],
   by: 'tombstone' | null,
 ): Promise<void> {
+  await bury(options, rows, by);
+  if (rows.length > 0) await emptyLog(options);
+}
+
+async function bury(options: EraseOptions, rows: readonly GroupRow[], by: 'tombstone' | null): Promise<void> {
   for (let from = 0; from < rows.length; from += GROUPS) {
     const slice = rows.slice(from, from + GROUPS);
     const counted: { row: GroupRow; erasure: ErasureRow }[] = [];
@@ -132,7 +148,6 @@ export async function buryRows(
     options.faults?.hit?.('erasing.rows-gone');
     await breathe();
   }
-  if (rows.length > 0) await emptyLog(options);
 }
 
 /** Counts and roots what lies under one group, once, and deletes all but the last of it. */
