@@ -4,6 +4,7 @@
  */
 import { ALERT_TABLE } from './table-alerts.ts';
 import { CONFIG, CONSENT, DRY, type Entry, METRICS, PAGE, RANGE, STATE } from './table-entry.ts';
+import { ERASING_TABLE } from './table-erasing.ts';
 import { PEOPLE_TABLE } from './table-people.ts';
 import { RETENTION_TABLE } from './table-retention.ts';
 
@@ -248,6 +249,7 @@ export const TABLE: readonly Entry[] = [
     options: PAGE,
     load: async () => (await import('./agreement-list.ts')).agreementList,
   },
+  ...ERASING_TABLE,
   {
     path: 'session list',
     about: 'which remote sessions there were; every list says what was watched',

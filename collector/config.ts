@@ -6,6 +6,8 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { TilsynError } from '../protocol/errors.ts';
+import { readPeriod } from '../protocol/period.ts';
+import type { BackupsKept } from './erasing/certificate.ts';
 import { readText, writeAtomic } from './files.ts';
 
 const CONFIG_NAME = 'collector.json';
@@ -24,6 +26,17 @@ const shape = {
   tls: z.strictObject({ cert: z.string(), key: z.string() }).nullable(),
   /** True: who has no date of a non-disclosure agreement is shown no personal data (`person add --nda`). */
   requireNda: z.boolean().optional(),
+  /**
+   * How long backups and images of this machine are kept (VM snapshots, disk images): `P30D` and the like, or `none`
+   * where none are made; absent: nobody has said, and every certificate of an erasure says that.
+   */
+  backupsKeptFor: z
+    .string()
+    .max(64)
+    .refine((text) => text === 'none' || readPeriod(text) !== null, {
+      error: 'not an ISO 8601 period (P30D), and not none',
+    })
+    .optional(),
   /** Events that the agents of one customer may send in a day at full speed; absent: `EVENTS_PER_DAY` of `quotas.ts`. */
   customerEventsPerDay: z.int().min(1_000).optional(),
 };
@@ -31,6 +44,11 @@ const schema = z.strictObject(shape);
 /** As a backup carries it; a later version may add to it. */
 export const configShape = schema;
 export type CollectorConfig = z.infer<typeof schema>;
+
+export function backupsKeptOf({ backupsKeptFor }: Pick<CollectorConfig, 'backupsKeptFor'>): BackupsKept {
+  if (backupsKeptFor === undefined || backupsKeptFor === 'none') return backupsKeptFor ?? null;
+  return readPeriod(backupsKeptFor);
+}
 
 /** Files of a state directory, by what they are for. */
 export function statePaths(dir: string) {

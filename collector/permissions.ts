@@ -48,6 +48,11 @@ export const PERMISSIONS = {
   'token.revoke': { roles: INSTALL },
   'agreement.list': { roles: ALL },
   'agreement.create': { roles: ADMIN },
+  'agreement.end': { roles: ['admin', 'dpo'] },
+  'agreement.end-now': { roles: ['admin', 'dpo'], approve: DECIDE },
+  'agreement.cancel': { roles: ['admin', 'dpo'] },
+  'erasure.list': { roles: ALL },
+  'erasure.show': { roles: ALL },
   'person.list': { roles: OVERSEE },
   'person.add': { roles: ADMIN },
   'person.change': { roles: ADMIN },
@@ -64,6 +69,7 @@ export const PERMISSIONS = {
   'retention.rules': { roles: ALL },
   'retention.lint': { roles: ALL },
   'retention.plan': { roles: OVERSEE },
+  'retention.set': { roles: ADMIN, approve: DECIDE },
 } as const satisfies Record<string, Rule>;
 export type Verb = keyof typeof PERMISSIONS;
 
@@ -77,9 +83,9 @@ export function may({ role, reading }: Pick<PersonRow, 'role' | 'reading'>, verb
   return rule.roles.includes(role) && (reading || rule.personal !== true);
 }
 
-/** A verb as it is typed: `person revoke`. */
+/** A verb as it is typed: `person revoke`, `agreement end --now`. */
 export function typed(verb: string): string {
-  return verb.replace('.', ' ');
+  return verb.replace('.', ' ').replace('-now', ' --now');
 }
 
 /** Q12: where an NDA is demanded and this person has none. */

@@ -9,6 +9,7 @@ import type { AgentId, AgreementId, GroupId, Id, PersonId, Random } from '../pro
 import type { Personal } from '../protocol/seal.ts';
 import type { Clock, UtcMs } from '../protocol/time.ts';
 import type { Counters } from './counters.ts';
+import type { BackupsKept } from './erasing/certificate.ts';
 import type { Telemetry } from './store/telemetry.ts';
 import type { GroupRow, Pos, Reader, Store, Tx, WebhookId, WrapRow } from './store/types.ts';
 
@@ -160,6 +161,8 @@ export interface Context {
   caPem: string | null;
   /** True: personal data is shown to those only whose NDA is recorded. Absent: to whoever's role shows it. */
   requireNda?: boolean;
+  /** How long backups and images of this machine are kept. Absent: nobody has said. */
+  backupsKeptFor?: BackupsKept;
   generation(): Id<'generation'>;
   /** Tells this process of a generation that a transaction committed. */
   adoptGeneration(generation: Id<'generation'>): void;
@@ -168,10 +171,10 @@ export interface Context {
   /** Tells live listeners (tails, sockets) that positions up to here were committed. */
   notify(through: Pos): void;
   /**
-   * Notes durably, outside of the database, that these hosts or people are revoked (V24). Inside the transaction that
-   * revokes them, before it ends: a crash in between is finished by the next start.
+   * Notes durably, outside of the database, that these hosts or people are revoked (V24), or these agreements have
+   * ended (V40). Inside the transaction that says so, before it ends: a crash in between is finished by the next start.
    */
-  bury(ids: readonly (AgentId | PersonId)[]): Promise<void>;
+  bury(ids: readonly (AgentId | PersonId | AgreementId)[]): Promise<void>;
   /** Calls back after each commit; returns the way to stop that. */
   onCommit(fn: (through: Pos) => void): () => void;
 }

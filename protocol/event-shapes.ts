@@ -200,6 +200,8 @@ export const erasure = z.strictObject({
   listRoot: hash.nullable(),
   lateSeconds: z.int().nullable(),
   method: word,
+  /** What made it due: a policy, the end of an agreement … */
+  by: word.optional(),
 });
 
 export const alert = z.strictObject({

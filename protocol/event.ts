@@ -258,13 +258,49 @@ export const EVENTS = {
   'agreement.created': collector(
     z.strictObject({ agreement: id, customer: id, mode: z.enum(MODES), person: id.nullable() }),
   ),
+  'agreement.ending': collector(
+    z.strictObject({
+      agreement: id,
+      effectiveAt: iso,
+      /** Until then it can be cancelled, and nothing is erased. */
+      coolingOffUntil: iso,
+      /** Null: a tombstone says so, in a state that was put back. */
+      person: id.nullable(),
+      /** The approval that it rests on; absent: none was needed. */
+      approval: id.optional(),
+    }),
+    reasonGiven,
+    'audit.event',
+  ),
+  'agreement.cancelled': collector(z.strictObject({ agreement: id, person: id }), reasonGiven, 'audit.event'),
+  'agreement.ended': collector(
+    z.strictObject({
+      agreement: id,
+      effectiveAt: iso,
+      coolingOffUntil: iso,
+      /** Key groups that were erased, hosts that said they hold nothing, hosts that were not waited for. */
+      groups: count,
+      hosts: count,
+      revoked: count,
+    }),
+  ),
   'customer.named': collector(
     z.strictObject({ customer: id, site: id.nullable() }),
     z.strictObject({ name: text(256) }),
     'customer.name',
   ),
   /** The retention policy in force from now on; person null: `collector init`. */
-  'policy.set': collector(z.strictObject({ policy: packName, version: count, person: id.nullable() })),
+  'policy.set': collector(
+    z.strictObject({
+      policy: packName,
+      version: count,
+      person: id.nullable(),
+      /** The approval that it rests on; absent: none was needed. */
+      approval: id.optional(),
+    }),
+    reasonGiven,
+    'audit.event',
+  ),
   reading: collector(
     z.strictObject({ person: id, verb: verbOfReading, count }),
     z.strictObject({

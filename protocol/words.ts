@@ -167,6 +167,11 @@ export const READING_VERBS = [
   'token.revoke',
   'agreement.list',
   'agreement.create',
+  'agreement.end',
+  'agreement.end-now',
+  'agreement.cancel',
+  'erasure.list',
+  'erasure.show',
   'customer.list',
   'site.list',
   'person.list',
@@ -186,4 +191,5 @@ export const READING_VERBS = [
   'retention.rules',
   'retention.lint',
   'retention.plan',
+  'retention.set',
 ] as const;

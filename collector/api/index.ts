@@ -6,10 +6,12 @@ import type { FastifyInstance } from 'fastify';
 import { TilsynError } from '../../protocol/errors.ts';
 import { makeAuth } from '../auth.ts';
 import type { Context } from '../types.ts';
+import { agreementEndRoutes } from './agreement-ends.ts';
 import { agreementRoutes } from './agreements.ts';
 import { alertRoutes } from './alerts.ts';
 import { approvalRoutes } from './approvals.ts';
 import { coverageRoutes } from './coverage.ts';
+import { erasureRoutes } from './erasures.ts';
 import { eventRoutes } from './events.ts';
 import { hostRoutes } from './hosts.ts';
 import { peopleRoutes } from './people.ts';
@@ -33,6 +35,8 @@ const NOUNS = [
   webhookRoutes,
   telemetryRoutes,
   approvalRoutes,
+  agreementEndRoutes,
+  erasureRoutes,
   retentionRoutes,
 ];
 

@@ -23,6 +23,7 @@ import type { GroupId, Id, LogId } from '../../protocol/ids.ts';
 import { fromIso, SECOND_MS, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
 import { softwareOf } from '../agents.ts';
 import { Bucket } from '../bucket.ts';
+import { noteConfirmed, toConfirm } from '../erasing/confirm.ts';
 import { endGroups } from '../oneoff/end.ts';
 import { takeKeys } from '../oneoff/keys.ts';
 import type { AgentRow } from '../store/types.ts';
@@ -43,6 +44,8 @@ const BESIDES = { perSecond: 256 * 1024, burst: MAX_FRAME_BYTES };
 /** However small a frame is, reading it costs this much of the trickle: 512 in a second, 2,048 at once. */
 const LEAST_FRAME_BYTES = 512;
 const MAX_GROUPS = 1024;
+/** A `hello` with so many may have left some out: what it holds is not known. */
+const MAX_HELD = 2048;
 const MAX_PENDING_BEATS = 8;
 /** Groups that nobody knew here and that are over: those of a month without a link, then a trickle. */
 const UNKNOWN = { perSecond: 20, burst: 4096 };
@@ -74,7 +77,9 @@ export class Live {
   readonly #deps: LiveDeps;
   readonly #cursors = new Map<string, number>();
   readonly #openLog: LogId | null;
-  readonly #sentGroups = new Set<string>();
+  /** Groups that the agent holds: named in its `hello`, or sent on this connection. */
+  readonly #held = new Set<string>();
+  #namesAll = true;
   readonly #window: SendWindow;
   readonly #commands: { sent: number; sending: boolean; again: boolean };
   readonly #besides: Bucket;
@@ -102,7 +107,10 @@ export class Live {
   begin(hello: Hello, admission: Admission): void {
     const { ctx, presence, row } = this.#deps;
     this.#send({ ...admission.welcome, credits: this.#window.first });
+    for (const group of hello.groups) this.#held.add(group);
+    this.#namesAll = hello.groups.length < MAX_HELD;
     this.#sendGroups(admission.add, ctx.groups.dead(hello.groups as GroupId[]));
+    this.#tellDead().catch((error: unknown) => this.#failed(error));
     this.nudge();
     const now = ctx.clock.now();
     const skewMs = (fromIso(hello.time) ?? now) - now;
@@ -278,16 +286,28 @@ export class Live {
     const { ctx, row } = this.#deps;
     const now = ctx.clock.now();
     await supply(ctx, row, now);
-    const add = ctx.groups
-      .forAgreement(row.agreement, now)
-      .filter(({ group }) => !this.#sentGroups.has(group));
-    const dead = ctx.groups.dead([...this.#sentGroups] as GroupId[]);
+    const add = ctx.groups.forAgreement(row.agreement, now).filter(({ group }) => !this.#held.has(group));
+    const dead = ctx.groups.dead([...this.#held] as GroupId[]);
     if (add.length + dead.length > 0) this.#sendGroups(add, dead);
+    await this.#tellDead();
+  }
+
+  /** Names dead groups that were not named yet, and hears when the agent has taken that in (V44). */
+  async #tellDead(): Promise<void> {
+    const { ctx, row, wire } = this.#deps;
+    const through = await toConfirm(ctx, row);
+    if (through === null || this.#over) return;
+    const dead = ctx.groups.dead([...this.#held] as GroupId[]);
+    if (dead.length > 0) this.#sendGroups([], dead);
+    if (!this.#namesAll) return;
+    wire.echo(() => {
+      noteConfirmed(ctx, row, through).catch((error: unknown) => this.#failed(error));
+    });
   }
 
   #sendGroups(add: readonly SignedGroup[], dead: readonly GroupId[]): void {
-    for (const { group } of add) this.#sentGroups.add(group);
-    for (const group of dead) this.#sentGroups.delete(group);
+    for (const { group } of add) this.#held.add(group);
+    for (const group of dead) this.#held.delete(group);
     this.#send({ t: 'groups', add: [...add], dead: dead.slice(0, MAX_GROUPS) });
     for (let from = MAX_GROUPS; from < dead.length; from += MAX_GROUPS) {
       this.#send({ t: 'groups', add: [], dead: dead.slice(from, from + MAX_GROUPS) });

@@ -5,7 +5,9 @@ import type {
   AgreementRow,
   ApprovalRow,
   CommandRow,
+  ConfirmationRow,
   CustomerRow,
+  ErasureRow,
   GroupRow,
   KeyCopyRow,
   OrphanRow,
@@ -37,6 +39,10 @@ const agreements: Columns<AgreementRow> = {
   startsAt: ['starts_at'],
   endsAt: ['ends_at'],
   createdAt: ['created_at'],
+  coolingUntil: ['cooling_until'],
+  orderedAt: ['ordered_at'],
+  orderedBy: ['ordered_by'],
+  endedAt: ['ended_at'],
 };
 const agents: Columns<AgentRow> = {
   agent: ['agent'],
@@ -127,6 +133,20 @@ const groups: Columns<GroupRow> = {
   erasedBy: ['erased_by'],
   createdAt: ['created_at'],
 };
+const erasures: Columns<ErasureRow> = {
+  group: ['grp'],
+  by: ['by_what'],
+  policy: ['policy'],
+  version: ['version'],
+  dueAt: ['due_at'],
+  begunAt: ['begun_at'],
+  doneAt: ['done_at'],
+  parts: ['parts'],
+  listRoot: ['list_root'],
+  method: ['method'],
+  donePos: ['done_pos'],
+};
+const confirmations: Columns<ConfirmationRow> = { agent: ['agent'], pos: ['pos'], at: ['at'] };
 const orphans: Columns<OrphanRow> = { group: ['grp'], firstSeen: ['first_seen'] };
 const keyCopies: Columns<KeyCopyRow> = {
   copy: ['copy'],
@@ -185,5 +205,7 @@ export function registry(sql: Sql) {
     keyCopies: sqliteTable(sql, 'key_copies', keyCopies),
     silences: sqliteTable(sql, 'silences', silences),
     webhooks: sqliteTable(sql, 'webhooks', webhooks),
+    erasures: sqliteTable(sql, 'erasures', erasures),
+    confirmations: sqliteTable(sql, 'confirmations', confirmations),
   };
 }

@@ -39,8 +39,15 @@ export interface AgreementRow {
   state: 'open' | 'ended';
   isDefault: boolean;
   startsAt: UtcMs;
+  /** Effective date of an order to end it; null: there is none. */
   endsAt: UtcMs | null;
   createdAt: UtcMs;
+  /** Until when the order can be cancelled. */
+  coolingUntil: UtcMs | null;
+  orderedAt: UtcMs | null;
+  orderedBy: PersonId | null;
+  /** Every host and the collector are done with erasing. */
+  endedAt: UtcMs | null;
 }
 export interface AgentRow {
   agent: AgentId;
@@ -141,6 +148,37 @@ export interface GroupRow {
   erasedAt: UtcMs | null;
   erasedBy: string | null;
   createdAt: UtcMs;
+}
+/** One erasure of a key group, from its first transaction on. */
+export interface ErasureRow {
+  group: GroupId;
+  /** `policy`, `agreement`, `tombstone`, `lane` … */
+  by: string;
+  policy: string | null;
+  version: number | null;
+  dueAt: UtcMs | null;
+  begunAt: UtcMs;
+  doneAt: UtcMs | null;
+  /** Sealed parts that went; null: not counted yet. */
+  parts: number | null;
+  listRoot: string | null;
+  method: string | null;
+  /** The leaf `erasure.done`. */
+  donePos: Pos | null;
+}
+/** A host holds nothing of what was erased up to this leaf. */
+export interface ConfirmationRow {
+  agent: AgentId;
+  pos: Pos;
+  at: UtcMs;
+}
+/** The place of a sealed part among those that lie under one group. */
+export interface PartPlaceRow {
+  pos: Pos;
+  log: LogId;
+  seq: number;
+  /** The group that the leaf names. */
+  group: GroupId;
 }
 /** A live slot that no group's row names. */
 export interface OrphanRow {

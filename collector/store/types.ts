@@ -10,7 +10,7 @@
  * K5  A damaged database is recognised, never repaired in place; the caller sets it aside.
  * K6  A database of a newer version opens and keeps what this version does not know.
  */
-import type { AgentId, CustomerId, GroupId, Id, LogId, SessionId } from '../../protocol/ids.ts';
+import type { AgentId, AgreementId, CustomerId, GroupId, Id, LogId, SessionId } from '../../protocol/ids.ts';
 import type { UtcMs } from '../../protocol/time.ts';
 import type {
   AgentRow,
@@ -19,7 +19,9 @@ import type {
   AlertRow,
   ApprovalRow,
   CommandRow,
+  ConfirmationRow,
   CustomerRow,
+  ErasureRow,
   ForkRow,
   GapRow,
   GroupRow,
@@ -30,6 +32,7 @@ import type {
   NewLeaf,
   OriginRow,
   OrphanRow,
+  PartPlaceRow,
   PartRow,
   PersonRow,
   Pos,
@@ -122,6 +125,8 @@ export interface Reader {
   readonly keyCopies: Table<KeyCopyRow>;
   readonly silences: Table<SilenceRow>;
   readonly webhooks: Table<WebhookRow>;
+  readonly erasures: Table<ErasureRow>;
+  readonly confirmations: Table<ConfirmationRow>;
   readonly sources: Table<SourceRow>;
   logs(ids: readonly LogId[]): Promise<LogRow[]>;
   /** Null: the collector's own logs. Oldest first. */
@@ -140,6 +145,10 @@ export interface Reader {
   lastPos(): Promise<Pos>;
   parts(positions: readonly Pos[]): Promise<PartRow[]>;
   wraps(ids: readonly Id<'wrap'>[]): Promise<WrapRow[]>;
+  /** Where the parts lie that are under this group now, in the order of `pos`; `after` is the last one of before. */
+  partsUnder(group: GroupId, after: PartPlaceRow | null, limit: number): Promise<PartPlaceRow[]>;
+  /** The last leaf `erasure.done` of a group of this agreement; null: there is none. */
+  lastErased(agreement: AgreementId): Promise<Pos | null>;
   /** How many parts lie under each of these groups; counted up to `MAX_COUNTED`, then `more`. */
   countUnder(groups: readonly GroupId[]): Promise<{ parts: number; more: boolean }[]>;
   /** Parts of these leaves that were erased alone. */
@@ -203,6 +212,8 @@ export interface Tx extends Reader {
   readonly silences: WritableTable<SilenceRow>;
   dropSilences(agents: readonly AgentId[]): Promise<void>;
   readonly webhooks: WritableTable<WebhookRow>;
+  readonly erasures: WritableTable<ErasureRow>;
+  readonly confirmations: WritableTable<ConfirmationRow>;
   dropOrphans(groups: readonly GroupId[]): Promise<void>;
   readonly sources: WritableTable<SourceRow>;
   putLogs(rows: readonly LogRow[]): Promise<void>;
@@ -229,6 +240,8 @@ export interface Tx extends Reader {
   dropWaiting(ids: readonly SessionId[]): Promise<void>;
   /** Empties `sessions`, `sources`, `gaps`, `alerts` and what waits for a start, before a rebuild. */
   clearProjections(): Promise<void>;
+  /** Deletes at most so many parts that lie under this group; returns how many there were. */
+  dropSomeUnder(group: GroupId, limit: number): Promise<number>;
   /** Deletes parts, wraps and origins that lie under these groups; returns how many parts there were. */
   dropGroups(groups: readonly GroupId[]): Promise<number>;
   /**

@@ -120,6 +120,7 @@ describe('H4', () => {
     'token create': '--customer Acme --site Albertslund --dry-run',
     'person add': '--role auditor --dry-run',
     'agreement create': '--customer Acme --dry-run',
+    'retention set': 'dk-msp --dry-run',
     'webhook add': '--url https://alerts.example/ --make-secret --dry-run',
     'host show': 'srv-01',
     'telemetry show': 'srv-01',

@@ -67,6 +67,10 @@ const COMMANDS: Readonly<Record<string, Asks>> = {
   'host revoke': { verb: 'host.revoke', args: (s) => `${s.host} --dry-run` },
   'agreement create': { verb: 'agreement.create', args: (s) => `--customer ${s.customer} --dry-run` },
   'agreement list': { verb: 'agreement.list' },
+  'agreement end': { verb: 'agreement.end', args: (s) => `${s.agreement} --dry-run` },
+  'agreement cancel': { verb: 'agreement.cancel', args: (s) => `${s.ending} --dry-run` },
+  'erasure list': { verb: 'erasure.list', args: (s) => `--customer ${s.customerName}` },
+  'erasure show': { verb: 'erasure.show', args: (s) => s.erasure },
   'session list': { verb: 'session.list', args: (s) => `--host ${s.hostName}` },
   'session show': { verb: 'session.show', args: (s) => s.session },
   // `--after x` ends at once what would begin here.
@@ -77,6 +81,7 @@ const COMMANDS: Readonly<Record<string, Asks>> = {
   'retention rules': { verb: 'retention.rules' },
   'retention lint': { verb: 'retention.lint' },
   'retention plan': { verb: 'retention.plan' },
+  'retention set': { verb: 'retention.set', args: () => 'dk-msp --dry-run' },
 };
 
 let two: TwoCustomers;

@@ -16,7 +16,7 @@ beforeAll(async () => {
   cli = new CliWorld();
   cli.use(world, await world.person('admin'));
   host = await world.host();
-  await world.ctx.store.write((tx) => setPack(world.ctx, tx, 'dk-msp', null));
+  await world.ctx.store.write((tx) => setPack(world.ctx, tx, { pack: 'dk-msp', person: null }));
 });
 afterAll(async () => {
   cli.close();
@@ -172,9 +172,9 @@ describe('retention rules, lint and plan', () => {
       /session +one-off +session-end +P0D +- +session +erase +dk-msp 1 +pn\.session\.oneoff/,
     );
     expect(out).toMatch(/audit\.reading +- +event +no period/);
-    await world.ctx.store.write((tx) => setPack(world.ctx, tx, 'none', null));
+    await world.ctx.store.write((tx) => setPack(world.ctx, tx, { pack: 'none', person: null }));
     expect((await run('retention rules')).out).toMatch(/session +- +- +no rule/);
-    await world.ctx.store.write((tx) => setPack(world.ctx, tx, 'dk-msp', null));
+    await world.ctx.store.write((tx) => setPack(world.ctx, tx, { pack: 'dk-msp', person: null }));
   });
 
   it('Y18 lint without a file: the policy in force; findings exit 6', async () => {

@@ -85,6 +85,15 @@ const CASES: Readonly<Record<string, Case>> = {
       ['/v1/agreements', { customer: s.customerName, ...DRY }],
     ],
   },
+  'POST /v1/agreements/:agreement/end': { asks: (s) => [[`/v1/agreements/${s.agreement}/end`, DRY]] },
+  'POST /v1/agreements/:agreement/end-now': { asks: (s) => [[`/v1/agreements/${s.agreement}/end-now`, DRY]] },
+  'POST /v1/agreements/:agreement/cancel': { asks: (s) => [[`/v1/agreements/${s.ending}/cancel`, DRY]] },
+  'GET /v1/erasures': {
+    list: '/v1/erasures',
+    shows: (side) => side.erasure,
+    asks: (s) => [`/v1/erasures?customer=${s.customer}`, `/v1/erasures?customer=${s.customerName}`],
+  },
+  'GET /v1/erasures/:erasure': { asks: (s) => [`/v1/erasures/${s.erasure}`] },
   'GET /v1/people': { list: '/v1/people', shows: (side) => side.person },
   'POST /v1/people': {
     asks: (s) => [['/v1/people', { role: 'auditor', customers: [s.customerName], ...DRY }]],
@@ -97,6 +106,7 @@ const CASES: Readonly<Record<string, Case>> = {
   'POST /v1/approvals/:approval/refuse': {
     asks: (s) => [[`/v1/approvals/${s.approval}/refuse`, { reason: 'no', ...DRY }]],
   },
+  'POST /v1/retention/policy': {},
   'GET /v1/retention/rules': {},
   'GET /v1/retention/findings': {},
   'GET /v1/retention/plan': { list: '/v1/retention/plan', shows: (side) => side.agreement },
@@ -203,7 +213,7 @@ describe('the table', () => {
 
   it('an auditor changes nothing, and nobody who may not read is shown a session', () => {
     const verbs = Object.keys(PERMISSIONS) as Verb[];
-    const changes = /\.(ack|add|remove|test|change|create|approve|refuse|resolve|revoke)$/;
+    const changes = /\.(ack|add|remove|test|change|create|approve|refuse|resolve|revoke|end|end-now|cancel)$/;
     expect(
       verbs.filter((verb) => may({ role: 'auditor', reading: true }, verb) && changes.test(verb)),
     ).toEqual([]);

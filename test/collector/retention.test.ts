@@ -47,13 +47,13 @@ describe('the policy in force', () => {
   it('V50 setting one is a record and an event, in one transaction', async () => {
     const person = 'c'.repeat(32) as PersonId;
     const failing = world.ctx.store.write(async (tx) => {
-      await setPack(world.ctx, tx, 'dk-msp', person);
+      await setPack(world.ctx, tx, { pack: 'dk-msp', person });
       throw new Error('the power went');
     });
     await expect(failing).rejects.toThrow('the power went');
     expect((await policyInForce(world.ctx.store.read)).pack).toBe('none');
     expect(await told('policy.set')).toEqual([]);
-    await world.ctx.store.write((tx) => setPack(world.ctx, tx, 'dk-msp', person));
+    await world.ctx.store.write((tx) => setPack(world.ctx, tx, { pack: 'dk-msp', person }));
     expect(await policyInForce(world.ctx.store.read)).toEqual({
       policy: packOf('dk-msp').policy,
       pack: 'dk-msp',
@@ -124,7 +124,7 @@ describe('the policy in force', () => {
 
 describe('the plan', () => {
   it('says of every key group when it falls due, or why it does not', async () => {
-    await world.ctx.store.write((tx) => setPack(world.ctx, tx, 'dk-msp', null));
+    await world.ctx.store.write((tx) => setPack(world.ctx, tx, { pack: 'dk-msp', person: null }));
     const { items } = await get('/v1/retention/plan');
     const mine = items.filter((item: Loose) => item.agreement === host.row.agreement);
     expect(mine.length).toBeGreaterThan(1);
