@@ -27,6 +27,11 @@ export interface FaultSeam {
 export interface OwnDraft<T extends EventType = EventType> {
   type: T;
   data: EventData<T>;
+  /**
+   * Sealed under this group instead, where it is live in the transaction that appends: what belongs to a session
+   * dies with it. Needed where the class of the type is `session`.
+   */
+  under?: GroupId;
   /** Sealed under the house group of the type's data class, and the present span or the subject in `data`. */
   personal?: EventPersonal<T> | null;
 }

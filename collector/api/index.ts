@@ -12,8 +12,10 @@ import { approvalRoutes } from './approvals.ts';
 import { coverageRoutes } from './coverage.ts';
 import { eventRoutes } from './events.ts';
 import { hostRoutes } from './hosts.ts';
+import { identityRoutes } from './identities.ts';
 import { peopleRoutes } from './people.ts';
 import { asTilsynError, errorBody, type Room, statusOf } from './room.ts';
+import { sessionActRoutes } from './session-acts.ts';
 import { sessionRoutes } from './sessions.ts';
 import { makeTails } from './tail.ts';
 import { telemetryRoutes } from './telemetry.ts';
@@ -32,6 +34,8 @@ const NOUNS = [
   webhookRoutes,
   telemetryRoutes,
   approvalRoutes,
+  sessionActRoutes,
+  identityRoutes,
 ];
 
 /** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */

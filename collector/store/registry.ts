@@ -7,12 +7,15 @@ import type {
   CommandRow,
   CustomerRow,
   GroupRow,
+  IdentityRow,
   KeyCopyRow,
   OrphanRow,
   PersonRow,
+  Reader,
   SigninRow,
   SilenceRow,
   SiteRow,
+  TicketRow,
   TokenRow,
   WebhookRow,
 } from './types.ts';
@@ -135,6 +138,26 @@ const keyCopies: Columns<KeyCopyRow> = {
   madeAt: ['made_at'],
   untilAt: ['until_at'],
 };
+const identities: Columns<IdentityRow> = {
+  identity: ['identity'],
+  person: ['person'],
+  kind: ['kind'],
+  from: ['from_at'],
+  to: ['to_at'],
+  state: ['state'],
+  valuePos: ['value_pos'],
+  createdBy: ['created_by'],
+  createdAt: ['created_at'],
+};
+const tickets: Columns<TicketRow> = {
+  ticket: ['ticket'],
+  agent: ['agent'],
+  from: ['from_at'],
+  to: ['to_at'],
+  pos: ['pos'],
+  importedBy: ['imported_by'],
+  importedAt: ['imported_at'],
+};
 const commands: Columns<CommandRow> = {
   command: ['command'],
   agent: ['agent'],
@@ -169,6 +192,20 @@ const webhooks: Columns<WebhookRow> = {
   removedAt: ['removed_at'],
 };
 
+/** Tickets of these hosts whose time touches [from, to], both ends included; the first ones. */
+export function readTickets(sql: Sql): Pick<Reader, 'ticketsOf'> {
+  const table = sqliteTable(sql, 'tickets', tickets);
+  return {
+    async ticketsOf(agents, from, to, limit) {
+      return table.select(
+        `WHERE agent IN (SELECT value FROM json_each(?)) AND from_at <= ? AND to_at >= ?
+          ORDER BY from_at, ticket LIMIT ?`,
+        [JSON.stringify(agents), to, from, limit],
+      );
+    },
+  };
+}
+
 export function registry(sql: Sql) {
   return {
     customers: sqliteTable(sql, 'customers', customers),
@@ -185,5 +222,7 @@ export function registry(sql: Sql) {
     keyCopies: sqliteTable(sql, 'key_copies', keyCopies),
     silences: sqliteTable(sql, 'silences', silences),
     webhooks: sqliteTable(sql, 'webhooks', webhooks),
+    identities: sqliteTable(sql, 'identities', identities),
+    tickets: sqliteTable(sql, 'tickets', tickets),
   };
 }

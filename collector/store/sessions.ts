@@ -32,6 +32,7 @@ const columns: Columns<SessionRow> = {
   startedPos: ['started_pos'],
   partPos: ['part_pos', 'json'],
   mergedInto: ['merged_into'],
+  explainedPos: ['explained_pos'],
 };
 
 type Reads = Pick<
@@ -167,6 +168,8 @@ function sessionFilter(query: SessionQuery) {
     const value = query[field];
     if (value !== undefined) add(`${field} = ?`, value);
   }
+  if (query.unexplained === true) add('explained_pos IS NULL');
+  if (query.attempts === false) add("state NOT IN ('attempted', 'rejected')");
   if (query.merged !== true) add('merged_into IS NULL');
   if (query.after !== undefined) {
     add('(started_at, session) > (?, ?)', query.after.startedAt, query.after.session);

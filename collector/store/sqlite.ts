@@ -13,7 +13,7 @@ import { guarded } from './guard.ts';
 import { IdMap, type Ids } from './ids.ts';
 import { readLeaves, writeLeaves } from './leaves.ts';
 import { readParts, writeParts } from './parts.ts';
-import { registry } from './registry.ts';
+import { readTickets, registry } from './registry.ts';
 import { readSessions, writeSessions } from './sessions.ts';
 import { type Sql, statements } from './table.ts';
 import type { Pos, Reader, Store, Tx } from './types.ts';
@@ -77,6 +77,7 @@ function idsOf(sql: Sql): Ids {
 function readerOf(sql: Sql, ids: Ids): Reader {
   return {
     ...registry(sql),
+    ...readTickets(sql),
     ...readLeaves(sql, ids),
     ...readParts(sql, ids),
     ...readSessions(sql),

@@ -23,6 +23,7 @@ import type {
   ForkRow,
   GapRow,
   GroupRow,
+  IdentityRow,
   KeyCopyRow,
   LeafRow,
   LogRow,
@@ -40,6 +41,7 @@ import type {
   SilentHost,
   SiteRow,
   SourceRow,
+  TicketRow,
   TokenRow,
   WaitingRow,
   WebhookRow,
@@ -86,6 +88,10 @@ export interface SessionQuery {
   mode?: string;
   /** Exclusive: the `(startedAt, session)` of the last row of the page before. */
   after?: { startedAt: UtcMs; session: SessionId };
+  /** True: only those that nobody has explained. */
+  unexplained?: boolean;
+  /** False: not those that never began. */
+  attempts?: boolean;
   /** True: sessions that were merged into another are listed too. */
   merged?: boolean;
   limit: number;
@@ -122,6 +128,10 @@ export interface Reader {
   readonly keyCopies: Table<KeyCopyRow>;
   readonly silences: Table<SilenceRow>;
   readonly webhooks: Table<WebhookRow>;
+  readonly identities: Table<IdentityRow>;
+  readonly tickets: Table<TicketRow>;
+  /** Tickets of these hosts whose time touches [from, to], both ends included; by their start, the first ones. */
+  ticketsOf(agents: readonly AgentId[], from: UtcMs, to: UtcMs, limit: number): Promise<TicketRow[]>;
   readonly sources: Table<SourceRow>;
   logs(ids: readonly LogId[]): Promise<LogRow[]>;
   /** Null: the collector's own logs. Oldest first. */
@@ -199,6 +209,8 @@ export interface Tx extends Reader {
   readonly silences: WritableTable<SilenceRow>;
   dropSilences(agents: readonly AgentId[]): Promise<void>;
   readonly webhooks: WritableTable<WebhookRow>;
+  readonly identities: WritableTable<IdentityRow>;
+  readonly tickets: WritableTable<TicketRow>;
   dropOrphans(groups: readonly GroupId[]): Promise<void>;
   readonly sources: WritableTable<SourceRow>;
   putLogs(rows: readonly LogRow[]): Promise<void>;
