@@ -22,6 +22,7 @@ export const TOKEN_CSV = words(
 export const PERSON_CSV = words(
   'id role name state customers nda reading createdBy createdAt signins.id signins.state signins.createdAt signins.expiresAt signins.lastUsedAt',
 );
+export const IDENTITY_CSV = words('id person kind value from to state createdBy createdAt');
 export const AGREEMENT_CSV = words('id customer customerId mode state isDefault startsAt endsAt createdAt');
 export const ALERT_CSV = words(`
   id host hostId customer site agreement check index level state raisedAt changedAt clearedAt value threshold forSeconds

@@ -1,6 +1,7 @@
-/** What a running collector does by itself about alerts. */
+/** What a running collector does by itself: alerts, webhooks, tickets. */
 import { Deliverer } from './deliver/deliverer.ts';
 import { Silence } from './silence.ts';
+import { TicketMatcher } from './tickets.ts';
 import type { Context } from './types.ts';
 
 export interface Duties {
@@ -13,13 +14,16 @@ export interface Duties {
 export async function openDuties(ctx: Context): Promise<Duties> {
   const silence = await Silence.open(ctx);
   const deliverer = new Deliverer(ctx);
+  const tickets = new TicketMatcher(ctx);
   return {
     async start() {
       silence.start();
+      tickets.start();
       await deliverer.start();
     },
     async close() {
       await silence.close();
+      await tickets.close();
       await deliverer.close();
     },
   };

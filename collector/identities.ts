@@ -3,7 +3,7 @@
  * it; matching is in `roster.ts`.
  */
 import { TilsynError } from '../protocol/errors.ts';
-import { type Id, newId, type PersonId } from '../protocol/ids.ts';
+import { newId, type PersonId } from '../protocol/ids.ts';
 import { toIso, type UtcMs } from '../protocol/time.ts';
 import { readCidr } from './cidr.ts';
 import { unknownPerson } from './people.ts';
@@ -163,5 +163,3 @@ function full(): TilsynError {
     exit: 'conflict',
   });
 }
-
-export type IdentityId = Id<'identity'>;

@@ -19,6 +19,7 @@ import { sessionActRoutes } from './session-acts.ts';
 import { sessionRoutes } from './sessions.ts';
 import { makeTails } from './tail.ts';
 import { telemetryRoutes } from './telemetry.ts';
+import { ticketRoutes } from './tickets.ts';
 import { tokenRoutes } from './tokens.ts';
 import { webhookRoutes } from './webhooks.ts';
 
@@ -36,6 +37,7 @@ const NOUNS = [
   approvalRoutes,
   sessionActRoutes,
   identityRoutes,
+  ticketRoutes,
 ];
 
 /** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */

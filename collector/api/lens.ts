@@ -11,10 +11,10 @@ import { activeIdentities, knownOf } from '../identities.ts';
 import { isVeiled } from '../permissions.ts';
 import { pseudonym, pseudonymOfSession } from '../pseudonyms.ts';
 import { makeRoster, type Roster } from '../roster.ts';
+import { type SessionPeople, sessionPeople } from '../session-people.ts';
 import type { PersonRow, Pos } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import type { OpenedWhole, Whole } from './merged.ts';
-import { type SessionPeople, sessionPeople } from './session-people.ts';
 
 export interface Seen extends SessionPeople {
   /** Person of the roster; null: nobody that it knows. */

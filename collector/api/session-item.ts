@@ -1,10 +1,10 @@
 /** A session as `docs/design/cli.md` shows it: the projection's row, and what its sealed parts say. */
 import { toIso, type UtcMs } from '../../protocol/time.ts';
+import type { SessionPeople } from '../session-people.ts';
 import type { SessionRow } from '../store/types.ts';
 import type { Seen } from './lens.ts';
 import type { OpenedWhole, Whole } from './merged.ts';
 import type { PersonalState } from './parts.ts';
-import type { SessionPeople } from './session-people.ts';
 import type { View } from './view.ts';
 
 export interface SessionItem extends SessionPeople {

@@ -22,6 +22,8 @@ export interface Side {
   approval: string;
   alert: string;
   webhook: string;
+  /** Of the roster, of `person`. */
+  identity: string;
 }
 export const ABSENT: Side = {
   customer: '0'.repeat(32),
@@ -37,6 +39,7 @@ export const ABSENT: Side = {
   approval: '8'.repeat(32),
   alert: '7'.repeat(32),
   webhook: '8'.repeat(32),
+  identity: '9'.repeat(32),
 };
 
 /** A role, and the same without reading where that makes a difference (Q12). */
@@ -97,6 +100,8 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
   const dpo = (await world.post('/v1/people', admin, { role: 'dpo', customers: [row.customer] })).body.id;
   const hook = { url: 'https://alerts.example/', customer: row.customer };
   const webhook = (await world.post('/v1/webhooks', admin, hook)).body.id;
+  const known = { kind: 'teamviewer', value: '555 000 111' };
+  const identity = (await world.post(`/v1/people/${person}/ids`, admin, known)).body.id;
   return {
     ...names,
     customer: row.customer,
@@ -109,5 +114,6 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
     approval: (await world.post(`/v1/people/${dpo}/revoke`, admin, { reason: 'left' })).body.error.approval,
     alert,
     webhook,
+    identity,
   };
 }

@@ -1,6 +1,6 @@
 /** Who was at both ends of a session, put together from its sealed parts. */
-import type { EventPersonal } from '../../protocol/event.ts';
-import type { Personal } from '../../protocol/seal.ts';
+import type { EventPersonal } from '../protocol/event.ts';
+import type { Personal } from '../protocol/seal.ts';
 
 type SessionPersonal = EventPersonal<'session.started'>;
 
