@@ -114,6 +114,7 @@ export async function assemble(parts: Parts): Promise<Rooms> {
     url: config.url,
     caPem: config.tls === null ? readOwn(paths.caCert) : null,
     requireNda: config.requireNda ?? false,
+    ...(config.sessionAlerts === undefined ? {} : { sessionAlerts: config.sessionAlerts }),
     generation: () => generation,
     adoptGeneration: (next) => {
       generation = next;

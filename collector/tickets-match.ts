@@ -114,8 +114,11 @@ export async function matchSessions(
   const agents = new Set(tickets.map(({ agent }) => agent));
   const candidates = sessions.filter((row) => isOpen(row) && agents.has(row.agent));
   if (candidates.length === 0) return { explained: [], ambiguous: [] };
-  const people = await peopleIn(ctx, candidates, opening);
-  const found = candidates.map((row) => ({ row, fit: ticketFor(row, people.get(row) ?? null, tickets) }));
+  const people = await peopleOf(ctx, candidates, opening);
+  const found = candidates.map((row) => ({
+    row,
+    fit: ticketFor(row, people.get(row)?.person ?? null, tickets),
+  }));
   const ambiguous = found.flatMap(({ row, fit }) => (fit === 'ambiguous' ? [row.session] : []));
   const fitting = found.flatMap(({ row, fit }) =>
     fit === null || fit === 'ambiguous' ? [] : [{ row, fit }],
@@ -146,28 +149,34 @@ async function explainAll(
   return done;
 }
 
-/** Who was there, by the roster. */
-async function peopleIn(
+/** Who was there, by the roster. `seen`: something of the session was opened, so that it could be asked. */
+export interface Found {
+  person: PersonId | null;
+  seen: boolean;
+}
+
+export async function peopleOf(
   ctx: Context,
   rows: readonly SessionRow[],
-  opening: Matching['opening'],
-): Promise<Map<SessionRow, PersonId | null>> {
+  opening?: Matching['opening'],
+): Promise<Map<SessionRow, Found>> {
   const { read } = ctx.store;
   const known = await activeIdentities(read);
   const positions = [...rows.flatMap(({ partPos }) => partPos), ...known.map(({ valuePos }) => valuePos)];
   await opening?.(positions.length);
   const opened = await ctx.opener.open(read, positions);
   const roster = makeRoster(knownOf(known, opened));
-  return new Map(rows.map((row) => [row, personOf(roster, row, opened)]));
+  return new Map(rows.map((row) => [row, foundOf(roster, row, opened)]));
 }
 
-function personOf(
+function foundOf(
   roster: Roster,
   { tool, startedAt, partPos }: SessionRow,
   opened: ReadonlyMap<Pos, Personal>,
-): PersonId | null {
+): Found {
   const parts = partPos.map((pos) => opened.get(pos)).filter((part) => part !== undefined);
   const { peer, technician, localUser } = sessionPeople(parts);
   const ips = peer?.ips.map(({ ip }) => ip) ?? [];
-  return roster.find({ tool, startedAt, technician, localUser, peerId: peer?.id ?? null, ips });
+  const traces = { tool, startedAt, technician, localUser, peerId: peer?.id ?? null, ips };
+  return { person: roster.find(traces), seen: peer !== null || technician !== null };
 }

@@ -8,6 +8,7 @@ import type { DataClass, GroupKind, SignedGroup } from '../protocol/group.ts';
 import type { AgentId, AgreementId, GroupId, Id, PersonId, Random } from '../protocol/ids.ts';
 import type { Personal } from '../protocol/seal.ts';
 import type { Clock, UtcMs } from '../protocol/time.ts';
+import type { SessionAlerts } from './config.ts';
 import type { Counters } from './counters.ts';
 import type { Telemetry } from './store/telemetry.ts';
 import type { GroupRow, Pos, Reader, Store, Tx, WebhookId, WrapRow } from './store/types.ts';
@@ -146,6 +147,8 @@ export interface Context {
   caPem: string | null;
   /** True: personal data is shown to those only whose NDA is recorded. Absent: to whoever's role shows it. */
   requireNda?: boolean;
+  /** Which sessions people are told of; absent: as `session-alerts-rules.ts` says. */
+  sessionAlerts?: SessionAlerts;
   generation(): Id<'generation'>;
   /** Tells this process of a generation that a transaction committed. */
   adoptGeneration(generation: Id<'generation'>): void;

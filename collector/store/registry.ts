@@ -12,6 +12,7 @@ import type {
   OrphanRow,
   PersonRow,
   Reader,
+  SessionWatchRow,
   SigninRow,
   SilenceRow,
   SiteRow,
@@ -174,6 +175,11 @@ const commands: Columns<CommandRow> = {
 };
 
 const silences: Columns<SilenceRow> = { agent: ['agent'], alert: ['alert'], state: ['state', 'json'] };
+const sessionWatch: Columns<SessionWatchRow> = {
+  watch: ['watch'],
+  alert: ['alert'],
+  state: ['state', 'json'],
+};
 const webhooks: Columns<WebhookRow> = {
   webhook: ['webhook'],
   customer: ['customer'],
@@ -222,6 +228,7 @@ export function registry(sql: Sql) {
     keyCopies: sqliteTable(sql, 'key_copies', keyCopies),
     silences: sqliteTable(sql, 'silences', silences),
     webhooks: sqliteTable(sql, 'webhooks', webhooks),
+    sessionWatch: sqliteTable(sql, 'session_watch', sessionWatch),
     identities: sqliteTable(sql, 'identities', identities),
     tickets: sqliteTable(sql, 'tickets', tickets),
   };

@@ -341,6 +341,13 @@ export interface AlertRow {
 }
 
 /** A host that is silent, or was not long ago. */
+/** The machine of one alert from sessions; a host and check that is at rest has no row. */
+export interface SessionWatchRow {
+  /** Host and check, with a space between. */
+  watch: string;
+  alert: AlertId | null;
+  state: AlertState;
+}
 export interface SilenceRow {
   agent: AgentId;
   /** The open episode; null: none. */

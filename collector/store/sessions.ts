@@ -40,6 +40,7 @@ type Reads = Pick<
   | 'sessionsById'
   | 'sessionHeads'
   | 'sessions'
+  | 'runningSessions'
   | 'twins'
   | 'twinned'
   | 'mergedInto'
@@ -69,6 +70,13 @@ export function readSessions(sql: Sql): Reads {
     async sessions(query) {
       const { where, values } = sessionFilter(query);
       return table.select(`WHERE ${where} ORDER BY started_at, session LIMIT ?`, [...values, query.limit]);
+    },
+    async runningSessions(limit) {
+      // As the partial index says it, word for word.
+      return table.select(
+        "WHERE state = 'active' AND merged_into IS NULL ORDER BY started_at, session LIMIT ?",
+        [limit],
+      );
     },
     async twins(row) {
       const { agent, startedAt, tool, kind, endedAt, occurrence, session } = row;

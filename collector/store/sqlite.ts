@@ -105,6 +105,10 @@ function writerOf(sql: Sql, ids: Ids): Statements {
       const drop = sql('DELETE FROM orphans WHERE grp = ?');
       for (const group of groups) drop.run(group);
     },
+    async dropSessionWatch(watches) {
+      const drop = sql('DELETE FROM session_watch WHERE watch = ?');
+      for (const watch of watches) drop.run(watch);
+    },
     async setMeta(key, value) {
       sql(`INSERT INTO meta (key, value) VALUES (?, ?)
         ON CONFLICT (key) DO UPDATE SET value = excluded.value`).run(key, value);

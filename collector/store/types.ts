@@ -36,6 +36,7 @@ import type {
   Pos,
   SessionHead,
   SessionRow,
+  SessionWatchRow,
   SigninRow,
   SilenceRow,
   SilentHost,
@@ -128,6 +129,7 @@ export interface Reader {
   readonly keyCopies: Table<KeyCopyRow>;
   readonly silences: Table<SilenceRow>;
   readonly webhooks: Table<WebhookRow>;
+  readonly sessionWatch: Table<SessionWatchRow>;
   readonly identities: Table<IdentityRow>;
   readonly tickets: Table<TicketRow>;
   /** Tickets of these hosts whose time touches [from, to], both ends included; by their start, the first ones. */
@@ -162,6 +164,8 @@ export interface Reader {
   sessionHeads(ids: readonly SessionId[]): Promise<SessionHead[]>;
   /** In the order `(startedAt, session)`. */
   sessions(query: SessionQuery): Promise<SessionRow[]>;
+  /** Sessions that run, the oldest first. */
+  runningSessions(limit: number): Promise<SessionRow[]>;
   /** Unmerged sessions of this agent with equal tool, kind, start, end and occurrence, other than `session`. */
   twins(row: SessionRow): Promise<SessionRow[]>;
   /** Of these, the unmerged ones for which `twins` would find any; one look for many. */
@@ -209,6 +213,8 @@ export interface Tx extends Reader {
   readonly silences: WritableTable<SilenceRow>;
   dropSilences(agents: readonly AgentId[]): Promise<void>;
   readonly webhooks: WritableTable<WebhookRow>;
+  readonly sessionWatch: WritableTable<SessionWatchRow>;
+  dropSessionWatch(watches: readonly string[]): Promise<void>;
   readonly identities: WritableTable<IdentityRow>;
   readonly tickets: WritableTable<TicketRow>;
   dropOrphans(groups: readonly GroupId[]): Promise<void>;

@@ -2,6 +2,8 @@
 
 ALTER TABLE sessions ADD COLUMN explained_pos INTEGER; -- projection: newest session.explained leaf; null: nobody has
 
+CREATE INDEX sessions_running ON sessions (started_at, session) WHERE state = 'active';
+
 CREATE TABLE identities (               -- the roster: what tools know a person by
   identity   TEXT PRIMARY KEY,
   person     TEXT NOT NULL,
@@ -24,3 +26,9 @@ CREATE TABLE tickets (                  -- imported; looked at again as sessions
   imported_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX tickets_agent ON tickets (agent, from_at);
+
+CREATE TABLE session_watch (            -- alerts from sessions that are open or were not long ago
+  watch  TEXT PRIMARY KEY,              -- host and check
+  alert  TEXT,                          -- the open episode; null: none
+  state  TEXT NOT NULL                  -- JSON: AlertState of protocol/alert-machine.ts
+) STRICT;
