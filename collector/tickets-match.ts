@@ -117,11 +117,11 @@ export async function matchSessions(
   const people = await peopleOf(ctx, candidates, opening);
   const found = candidates.map((row) => ({
     row,
-    fit: ticketFor(row, people.get(row)?.person ?? null, tickets),
+    ticket: ticketFor(row, people.get(row)?.person ?? null, tickets),
   }));
-  const ambiguous = found.flatMap(({ row, fit }) => (fit === 'ambiguous' ? [row.session] : []));
-  const fitting = found.flatMap(({ row, fit }) =>
-    fit === null || fit === 'ambiguous' ? [] : [{ row, fit }],
+  const ambiguous = found.flatMap(({ row, ticket }) => (ticket === 'ambiguous' ? [row.session] : []));
+  const fitting = found.flatMap(({ row, ticket }) =>
+    ticket === null || ticket === 'ambiguous' ? [] : [{ row, ticket }],
   );
   const explained = dryRun ? fitting.map(({ row }) => row.session) : await explainAll(ctx, fitting);
   return { explained, ambiguous };
@@ -129,17 +129,17 @@ export async function matchSessions(
 
 async function explainAll(
   ctx: Context,
-  fitting: readonly { row: SessionRow; fit: Ticket }[],
+  fitting: readonly { row: SessionRow; ticket: Ticket }[],
 ): Promise<SessionId[]> {
   if (fitting.length === 0) return [];
   const done = await ctx.store.write(async (tx) => {
     const explained: SessionId[] = [];
-    for (const { row, fit } of fitting) {
+    for (const { row, ticket: found } of fitting) {
       // Read again: somebody may have explained it meanwhile, or its month may be gone.
       const [session] = await tx.sessionsById([row.session]);
       if (session === undefined || !isOpen(session)) continue;
       if ((await explainableUnder(ctx, tx, session)) === null) continue;
-      const { ticket, purpose, importedBy: person } = fit;
+      const { ticket, purpose, importedBy: person } = found;
       await explainIn(ctx, tx, { session, person, ticket, purpose, reason: 'matched' });
       explained.push(session.session);
     }

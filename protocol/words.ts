@@ -117,6 +117,8 @@ export const REASONS = [
   'connections',
   'connections-incoming',
   'logfile',
+  // How an explanation came about.
+  'matched',
   ...SYSTEM_CODES,
 ] as const;
 export type Reason = (typeof REASONS)[number];

@@ -4,6 +4,7 @@ import type { SessionAlerts } from '../../collector/config.ts';
 import { SessionAlertWatch } from '../../collector/session-alerts.ts';
 import { isOutside, measure, rulesOf } from '../../collector/session-alerts-rules.ts';
 import type { OwnDraft } from '../../collector/types.ts';
+import { canonical, leafHash } from '../../protocol/canonical.ts';
 import type { CustomerId, GroupId } from '../../protocol/ids.ts';
 import { makeLeaf } from '../../protocol/leaf.ts';
 import { HOUR_MS, MINUTE_MS, utcMs } from '../../protocol/time.ts';
@@ -51,10 +52,9 @@ async function rejected(count?: number): Promise<void> {
   await world.ctx.store.write(async (tx) => {
     const seq = own.through + 1;
     const bare = { log: own.log, seq, prev: own.head, at, boot: '0'.repeat(16), up: 0, pii: [] };
-    const { text, hash } = makeLeaf({ ...bare, type: 'session.ended', data: ENDED });
-    const bytes = text
-      .replace('"session.ended"', '"session.rejected"')
-      .replace(JSON.stringify(ENDED), JSON.stringify(data));
+    const made = makeLeaf({ ...bare, type: 'session.ended', data: ENDED });
+    const bytes = canonical({ ...JSON.parse(made.text), type: 'session.rejected', data });
+    const hash = leafHash(bytes);
     const leaf = { log: own.log, seq, bytes, hash, type: 'session.rejected', at, receivedAt: at };
     await tx.appendLeaves([leaf]);
     await tx.setHeads([{ log: own.log, through: seq, head: hash }]);
