@@ -29,6 +29,7 @@ export const ERASURE_CSV = words(`
   id class kind agreement customer customerId from to state by policy version dueAt begunAt doneAt lateSeconds method
   verified parts listRoot backupHorizon.until backupHorizon.known backupHorizon.copies backupHorizon.images events.pos
   events.log events.seq events.type hosts.host hosts.hostId hosts.state hosts.confirmedAt hosts.lastSeenAt`);
+export const IDENTITY_CSV = words('id person kind value from to state createdBy createdAt');
 export const ALERT_CSV = words(`
   id host hostId customer site agreement check index level state raisedAt changedAt clearedAt value threshold forSeconds
   notify ackedAt ackedBy`);

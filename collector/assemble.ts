@@ -116,6 +116,7 @@ export async function assemble(parts: Parts): Promise<Rooms> {
     caPem: config.tls === null ? readOwn(paths.caCert) : null,
     requireNda: config.requireNda ?? false,
     backupsKeptFor: backupsKeptOf(config),
+    ...(config.sessionAlerts === undefined ? {} : { sessionAlerts: config.sessionAlerts }),
     generation: () => generation,
     adoptGeneration: (next) => {
       generation = next;

@@ -27,12 +27,29 @@ const OVERSEE: readonly Role[] = ['admin', 'auditor', 'security', 'dpo'];
 /** An auditor is strictly read-only, a technician does what others decide. */
 const DECIDE: readonly Role[] = ['admin', 'security', 'dpo'];
 
+const EXPLAIN: readonly Role[] = ['admin', 'technician', 'security'];
+/**
+ * Who is shown pseudonyms instead of the people at both ends of sessions: technicians, of each other and of the
+ * customers' staff, and auditors, who check that rules are kept and not who somebody is. An admin without a second
+ * person would have nobody to ask, so that theirs is clear; `--no-reading` takes all of it away.
+ */
+const VEILED: ReadonlySet<Role> = new Set<Role>(['technician', 'auditor']);
+
+/** Q14. */
+export function isVeiled(role: Role): boolean {
+  return VEILED.has(role);
+}
+
 /** One line a verb. */
 export const PERMISSIONS = {
   whoami: { roles: ALL },
   'session.list': { roles: ALL, personal: true },
   'session.show': { roles: ALL, personal: true },
   'session.tail': { roles: ALL, personal: true },
+  // Who was not there himself reads the explanation, and does not write it.
+  'session.explain': { roles: EXPLAIN, personal: true },
+  // Of those who are shown pseudonyms the auditor; the others read names anyhow, and may want it on record.
+  'session.reveal': { roles: OVERSEE, personal: true },
   'event.list': { roles: ALL },
   'event.personal': { roles: ALL, personal: true },
   'event.tail': { roles: ALL },
@@ -57,6 +74,10 @@ export const PERMISSIONS = {
   'person.add': { roles: ADMIN },
   'person.change': { roles: ADMIN },
   'person.revoke': { roles: ADMIN, approve: DECIDE },
+  'person.id.list': { roles: OVERSEE },
+  'person.id.add': { roles: ['admin', 'security'] },
+  'person.id.remove': { roles: ['admin', 'security'] },
+  'ticket.import': { roles: EXPLAIN, personal: true },
   'alert.list': { roles: ALL },
   'webhook.list': { roles: ADMIN },
   'webhook.add': { roles: ADMIN },
@@ -85,7 +106,7 @@ export function may({ role, reading }: Pick<PersonRow, 'role' | 'reading'>, verb
 
 /** A verb as it is typed: `person revoke`, `agreement end --now`. */
 export function typed(verb: string): string {
-  return verb.replace('.', ' ').replace('-now', ' --now');
+  return verb.replaceAll('.', ' ').replace('-now', ' --now');
 }
 
 /** Q12: where an NDA is demanded and this person has none. */

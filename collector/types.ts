@@ -8,6 +8,7 @@ import type { DataClass, GroupKind, SignedGroup } from '../protocol/group.ts';
 import type { AgentId, AgreementId, GroupId, Id, PersonId, Random } from '../protocol/ids.ts';
 import type { Personal } from '../protocol/seal.ts';
 import type { Clock, UtcMs } from '../protocol/time.ts';
+import type { SessionAlerts } from './config.ts';
 import type { Counters } from './counters.ts';
 import type { BackupsKept } from './erasing/certificate.ts';
 import type { Telemetry } from './store/telemetry.ts';
@@ -28,6 +29,11 @@ export interface FaultSeam {
 export interface OwnDraft<T extends EventType = EventType> {
   type: T;
   data: EventData<T>;
+  /**
+   * Sealed under this group instead, where it is live in the transaction that appends: what belongs to a session
+   * dies with it. Needed where the class of the type is `session`.
+   */
+  under?: GroupId;
   /** Sealed under the house group of the type's data class, and the present span or the subject in `data`. */
   personal?: EventPersonal<T> | null;
 }
@@ -163,6 +169,8 @@ export interface Context {
   requireNda?: boolean;
   /** How long backups and images of this machine are kept. Absent: nobody has said. */
   backupsKeptFor?: BackupsKept;
+  /** Which sessions people are told of; absent: as `session-alerts-rules.ts` says. */
+  sessionAlerts?: SessionAlerts;
   generation(): Id<'generation'>;
   /** Tells this process of a generation that a transaction committed. */
   adoptGeneration(generation: Id<'generation'>): void;

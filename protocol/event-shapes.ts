@@ -75,6 +75,8 @@ export const GAP_REASONS = [
   'no-longer-kept',
   'disk-full',
 ] as const;
+/** What a tool may know a person by: an id, a key's fingerprint, an account, or where they come from. */
+export const IDENTITY_KINDS = ['teamviewer', 'anydesk', 'rustdesk', 'ssh-key', 'account', 'network'] as const;
 export const ROLES = ['admin', 'auditor', 'technician', 'security', 'dpo'] as const;
 
 export const count = z.int().min(0);
@@ -120,6 +122,8 @@ export const sessionPersonal = z.strictObject({
   toolSessionId: text(128).optional(),
   technician: text(256).optional(),
 });
+/** Why somebody was there: a reference of the ticket system, and in a few words what for. */
+export const explanation = z.strictObject({ ticket: text(128), purpose: text(512).optional() });
 export const sourceData = z.strictObject({
   source: id,
   tool: z.enum(TOOLS),

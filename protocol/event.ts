@@ -19,10 +19,12 @@ import {
   count,
   DIRECTIONS,
   erasure,
+  explanation,
   FINDINGS,
   FOUND_TOOLS,
   GAP_REASONS,
   hostPersonal,
+  IDENTITY_KINDS,
   logAt,
   MODES,
   none,
@@ -55,6 +57,7 @@ export {
   FINDINGS,
   FOUND_TOOLS,
   GAP_REASONS,
+  IDENTITY_KINDS,
   MODES,
   REJECTIONS,
   ROLES,
@@ -146,6 +149,14 @@ export const EVENTS = {
       count,
     }),
   ),
+  /** Why it was: said by a person (`asked`), or found among imported tickets (`matched`). The newest counts. */
+  'session.explained': collector(
+    z.strictObject({ session: id, person: id, reason: z.enum(['asked', 'matched']) }),
+    explanation,
+    'session',
+  ),
+  /** Somebody who is shown pseudonyms was shown the people of one session. */
+  'session.revealed': collector(z.strictObject({ session: id, person: id }), reasonGiven, 'audit.reading'),
   'source.added': agent(sourceData),
   'source.opened': agent(sourceData),
   'source.rotated': agent(sourceData),
@@ -250,6 +261,32 @@ export const EVENTS = {
     }),
     reasonGiven,
     'person.account',
+  ),
+  /** What tools know this person by, for a time; goes with the person's account. */
+  'person.identified': collector(
+    z.strictObject({
+      person: id,
+      identity: id,
+      kind: z.enum(IDENTITY_KINDS),
+      /** Half open; null: open on that side. */
+      from: iso.nullable(),
+      to: iso.nullable(),
+      by: id,
+    }),
+    z.strictObject({ value: text(256) }),
+    'person.account',
+  ),
+  'person.unidentified': collector(z.strictObject({ person: id, identity: id, by: id })),
+  /** Goes with the session data of its host and month; `person` imported it. */
+  'ticket.imported': collector(
+    z.strictObject({ ticket: id, agent: id, person: id, from: iso, to: iso }),
+    z.strictObject({
+      ticket: text(128),
+      purpose: text(512).optional(),
+      /** Person of the roster. */
+      technician: id,
+    }),
+    'session',
   ),
   'approval.asked': collector(approval, reasonGiven, 'audit.event'),
   'approval.alone': collector(approval, reasonGiven, 'audit.event'),

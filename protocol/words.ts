@@ -122,6 +122,8 @@ export const REASONS = [
   'connection-trace',
   'event-log',
   'report',
+  // How an explanation came about.
+  'matched',
   ...SYSTEM_CODES,
 ] as const;
 export type Reason = (typeof REASONS)[number];
@@ -151,6 +153,7 @@ export const READING_VERBS = [
   'session.show',
   'session.tail',
   'session.reveal',
+  'session.explain',
   'event.list',
   'event.show',
   'event.personal',
@@ -179,6 +182,10 @@ export const READING_VERBS = [
   'person.add',
   'person.change',
   'person.revoke',
+  'person.id.add',
+  'person.id.list',
+  'person.id.remove',
+  'ticket.import',
   'approval.list',
   'approval.approve',
   'approval.refuse',

@@ -14,12 +14,15 @@ import { coverageRoutes } from './coverage.ts';
 import { erasureRoutes } from './erasures.ts';
 import { eventRoutes } from './events.ts';
 import { hostRoutes } from './hosts.ts';
+import { identityRoutes } from './identities.ts';
 import { peopleRoutes } from './people.ts';
 import { retentionRoutes } from './retention.ts';
 import { asTilsynError, errorBody, type Room, statusOf } from './room.ts';
+import { sessionActRoutes } from './session-acts.ts';
 import { sessionRoutes } from './sessions.ts';
 import { makeTails } from './tail.ts';
 import { telemetryRoutes } from './telemetry.ts';
+import { ticketRoutes } from './tickets.ts';
 import { tokenRoutes } from './tokens.ts';
 import { webhookRoutes } from './webhooks.ts';
 
@@ -38,6 +41,9 @@ const NOUNS = [
   agreementEndRoutes,
   erasureRoutes,
   retentionRoutes,
+  sessionActRoutes,
+  identityRoutes,
+  ticketRoutes,
 ];
 
 /** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */

@@ -9,12 +9,16 @@ import type {
   CustomerRow,
   ErasureRow,
   GroupRow,
+  IdentityRow,
   KeyCopyRow,
   OrphanRow,
   PersonRow,
+  Reader,
+  SessionWatchRow,
   SigninRow,
   SilenceRow,
   SiteRow,
+  TicketRow,
   TokenRow,
   WebhookRow,
 } from './types.ts';
@@ -155,6 +159,26 @@ const keyCopies: Columns<KeyCopyRow> = {
   madeAt: ['made_at'],
   untilAt: ['until_at'],
 };
+const identities: Columns<IdentityRow> = {
+  identity: ['identity'],
+  person: ['person'],
+  kind: ['kind'],
+  from: ['from_at'],
+  to: ['to_at'],
+  state: ['state'],
+  valuePos: ['value_pos'],
+  createdBy: ['created_by'],
+  createdAt: ['created_at'],
+};
+const tickets: Columns<TicketRow> = {
+  ticket: ['ticket'],
+  agent: ['agent'],
+  from: ['from_at'],
+  to: ['to_at'],
+  pos: ['pos'],
+  importedBy: ['imported_by'],
+  importedAt: ['imported_at'],
+};
 const commands: Columns<CommandRow> = {
   command: ['command'],
   agent: ['agent'],
@@ -171,6 +195,11 @@ const commands: Columns<CommandRow> = {
 };
 
 const silences: Columns<SilenceRow> = { agent: ['agent'], alert: ['alert'], state: ['state', 'json'] };
+const sessionWatch: Columns<SessionWatchRow> = {
+  watch: ['watch'],
+  alert: ['alert'],
+  state: ['state', 'json'],
+};
 const webhooks: Columns<WebhookRow> = {
   webhook: ['webhook'],
   customer: ['customer'],
@@ -188,6 +217,20 @@ const webhooks: Columns<WebhookRow> = {
   createdAt: ['created_at'],
   removedAt: ['removed_at'],
 };
+
+/** Tickets of these hosts whose time touches [from, to], both ends included; the first ones. */
+export function readTickets(sql: Sql): Pick<Reader, 'ticketsOf'> {
+  const table = sqliteTable(sql, 'tickets', tickets);
+  return {
+    async ticketsOf(agents, from, to, limit) {
+      return table.select(
+        `WHERE agent IN (SELECT value FROM json_each(?)) AND from_at <= ? AND to_at >= ?
+          ORDER BY from_at, ticket LIMIT ?`,
+        [JSON.stringify(agents), to, from, limit],
+      );
+    },
+  };
+}
 
 export function registry(sql: Sql) {
   return {
@@ -207,5 +250,8 @@ export function registry(sql: Sql) {
     webhooks: sqliteTable(sql, 'webhooks', webhooks),
     erasures: sqliteTable(sql, 'erasures', erasures),
     confirmations: sqliteTable(sql, 'confirmations', confirmations),
+    sessionWatch: sqliteTable(sql, 'session_watch', sessionWatch),
+    identities: sqliteTable(sql, 'identities', identities),
+    tickets: sqliteTable(sql, 'tickets', tickets),
   };
 }

@@ -2,6 +2,7 @@
 import type { AlertCheck, AlertLevel, Notify } from '../../protocol/alert.ts';
 import type { AlertState } from '../../protocol/alert-machine.ts';
 import type { Birth } from '../../protocol/birth.ts';
+import type { IDENTITY_KINDS } from '../../protocol/event.ts';
 import type { DataClass, GroupKind, SignedGroup } from '../../protocol/group.ts';
 import type {
   AgentId,
@@ -303,6 +304,30 @@ export interface SessionRow {
   /** Leaves of this session that have sealed parts. */
   partPos: Pos[];
   mergedInto: SessionId | null;
+  /** Newest leaf that explains it; null: nobody has. */
+  explainedPos: Pos | null;
+}
+/** One thing that tools know a person by. The value lies sealed. */
+export interface IdentityRow {
+  identity: Id<'identity'>;
+  person: PersonId;
+  kind: (typeof IDENTITY_KINDS)[number];
+  from: UtcMs | null;
+  to: UtcMs | null;
+  state: 'active' | 'removed';
+  valuePos: Pos;
+  createdBy: PersonId;
+  createdAt: UtcMs;
+}
+/** An imported ticket: when somebody was to be at a host. */
+export interface TicketRow {
+  ticket: Id<'ticket'>;
+  agent: AgentId;
+  from: UtcMs;
+  to: UtcMs;
+  pos: Pos;
+  importedBy: PersonId;
+  importedAt: UtcMs;
 }
 export interface SourceRow {
   source: SourceId;
@@ -354,6 +379,13 @@ export interface AlertRow {
 }
 
 /** A host that is silent, or was not long ago. */
+/** The machine of one alert from sessions; a host and check that is at rest has no row. */
+export interface SessionWatchRow {
+  /** Host and check, with a space between. */
+  watch: string;
+  alert: AlertId | null;
+  state: AlertState;
+}
 export interface SilenceRow {
   agent: AgentId;
   /** The open episode; null: none. */

@@ -20,7 +20,7 @@ import { guarded } from './guard.ts';
 import { IdMap, type Ids } from './ids.ts';
 import { readLeaves, writeLeaves } from './leaves.ts';
 import { readParts, writeParts } from './parts.ts';
-import { registry } from './registry.ts';
+import { readTickets, registry } from './registry.ts';
 import { readSessions, writeSessions } from './sessions.ts';
 import { type Sql, statements } from './table.ts';
 import type { Pos, Reader, Store, Tx } from './types.ts';
@@ -89,6 +89,7 @@ function idsOf(sql: Sql): Ids {
 function readerOf(sql: Sql, ids: Ids): Reader {
   return {
     ...registry(sql),
+    ...readTickets(sql),
     ...readLeaves(sql, ids),
     ...readParts(sql, ids),
     ...readSessions(sql),
@@ -115,6 +116,10 @@ function writerOf(sql: Sql, ids: Ids): Statements {
     async dropOrphans(groups) {
       const drop = sql('DELETE FROM orphans WHERE grp = ?');
       for (const group of groups) drop.run(group);
+    },
+    async dropSessionWatch(watches) {
+      const drop = sql('DELETE FROM session_watch WHERE watch = ?');
+      for (const watch of watches) drop.run(watch);
     },
     async setMeta(key, value) {
       sql(`INSERT INTO meta (key, value) VALUES (?, ?)

@@ -25,6 +25,7 @@ import type {
   ForkRow,
   GapRow,
   GroupRow,
+  IdentityRow,
   KeyCopyRow,
   LeafRow,
   LogRow,
@@ -38,11 +39,13 @@ import type {
   Pos,
   SessionHead,
   SessionRow,
+  SessionWatchRow,
   SigninRow,
   SilenceRow,
   SilentHost,
   SiteRow,
   SourceRow,
+  TicketRow,
   TokenRow,
   WaitingRow,
   WebhookRow,
@@ -89,6 +92,10 @@ export interface SessionQuery {
   mode?: string;
   /** Exclusive: the `(startedAt, session)` of the last row of the page before. */
   after?: { startedAt: UtcMs; session: SessionId };
+  /** True: only those that nobody has explained. */
+  unexplained?: boolean;
+  /** False: not those that never began. */
+  attempts?: boolean;
   /** True: sessions that were merged into another are listed too. */
   merged?: boolean;
   limit: number;
@@ -127,6 +134,11 @@ export interface Reader {
   readonly webhooks: Table<WebhookRow>;
   readonly erasures: Table<ErasureRow>;
   readonly confirmations: Table<ConfirmationRow>;
+  readonly sessionWatch: Table<SessionWatchRow>;
+  readonly identities: Table<IdentityRow>;
+  readonly tickets: Table<TicketRow>;
+  /** Tickets of these hosts whose time touches [from, to], both ends included; by their start, the first ones. */
+  ticketsOf(agents: readonly AgentId[], from: UtcMs, to: UtcMs, limit: number): Promise<TicketRow[]>;
   readonly sources: Table<SourceRow>;
   logs(ids: readonly LogId[]): Promise<LogRow[]>;
   /** Null: the collector's own logs. Oldest first. */
@@ -165,6 +177,8 @@ export interface Reader {
   sessionHeads(ids: readonly SessionId[]): Promise<SessionHead[]>;
   /** In the order `(startedAt, session)`. */
   sessions(query: SessionQuery): Promise<SessionRow[]>;
+  /** Sessions that run, the oldest first. */
+  runningSessions(limit: number): Promise<SessionRow[]>;
   /** Unmerged sessions of this agent with equal tool, kind, start, end and occurrence, other than `session`. */
   twins(row: SessionRow): Promise<SessionRow[]>;
   /** Of these, the unmerged ones for which `twins` would find any; one look for many. */
@@ -214,6 +228,10 @@ export interface Tx extends Reader {
   readonly webhooks: WritableTable<WebhookRow>;
   readonly erasures: WritableTable<ErasureRow>;
   readonly confirmations: WritableTable<ConfirmationRow>;
+  readonly sessionWatch: WritableTable<SessionWatchRow>;
+  dropSessionWatch(watches: readonly string[]): Promise<void>;
+  readonly identities: WritableTable<IdentityRow>;
+  readonly tickets: WritableTable<TicketRow>;
   dropOrphans(groups: readonly GroupId[]): Promise<void>;
   readonly sources: WritableTable<SourceRow>;
   putLogs(rows: readonly LogRow[]): Promise<void>;

@@ -125,6 +125,7 @@ export class ApiWorld {
     this.opener = createOpener(this.#keyring, groups);
     const own = await createOwnLog({ ...base, groups });
     this.journal = own;
+    this.#keyring.onErase((group) => own.forget(group));
     this.ctx = {
       ...base,
       telemetry: openTelemetry({ dir: join(this.dir, 'telemetry') }),

@@ -39,6 +39,25 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   'GET /v1/sessions/:session': { asks: (s) => [`/v1/sessions/${s.session}`] },
   'GET /v1/sessions/tail': { asks: (s) => tails('/v1/sessions/tail', s) },
+  'POST /v1/sessions/:session/explain': {
+    asks: (s) => [[`/v1/sessions/${s.session}/explain`, { ticket: 'INC-1', ...DRY }]],
+  },
+  'POST /v1/sessions/:session/reveal': {
+    asks: (s) => [[`/v1/sessions/${s.session}/reveal`, { reason: 'complaint' }]],
+  },
+  'POST /v1/tickets': {
+    asks: (s) => [
+      ['/v1/tickets', { csv: ticketOf(s), ...DRY }],
+      ['/v1/tickets', { csv: ticketOf({ ...s, hostName: s.host }), ...DRY }],
+    ],
+  },
+  'GET /v1/people/:person/ids': { asks: (s) => [`/v1/people/${s.person}/ids`] },
+  'POST /v1/people/:person/ids': {
+    asks: (s) => [[`/v1/people/${s.person}/ids`, { kind: 'account', value: 'specimen', ...DRY }]],
+  },
+  'POST /v1/people/:person/ids/:identity/remove': {
+    asks: (s) => [[`/v1/people/${s.person}/ids/${s.identity}/remove`, DRY]],
+  },
   'GET /v1/events': {
     list: '/v1/events?personal=1',
     shows: (side) => side.host,
@@ -112,6 +131,12 @@ const CASES: Readonly<Record<string, Case>> = {
   'GET /v1/retention/plan': { list: '/v1/retention/plan', shows: (side) => side.agreement },
   'POST /v1/people/:person/revoke': { asks: (s) => [[`/v1/people/${s.person}/revoke`, DRY]] },
 };
+
+/** Of the world's own day. */
+function ticketOf({ hostName, person }: Pick<Side, 'hostName' | 'person'>): string {
+  const [from, to] = ['2026-11-22T12:00:00Z', '2026-11-22T13:00:00Z'];
+  return `ticket,host,technician,from,to\nINC-1,${hostName},${person},${from},${to}\n`;
+}
 
 function places(path: string, side: Side): Ask[] {
   return [

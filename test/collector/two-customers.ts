@@ -26,6 +26,8 @@ export interface Side {
   approval: string;
   alert: string;
   webhook: string;
+  /** Of the roster, of `person`. */
+  identity: string;
 }
 export const ABSENT: Side = {
   customer: '0'.repeat(32),
@@ -43,6 +45,7 @@ export const ABSENT: Side = {
   approval: '8'.repeat(32),
   alert: '7'.repeat(32),
   webhook: '8'.repeat(32),
+  identity: '9'.repeat(32),
 };
 
 /** A role, and the same without reading where that makes a difference (Q12). */
@@ -118,6 +121,8 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
   const erasure = await deadGroup(world, ending);
   const hook = { url: 'https://alerts.example/', customer: row.customer };
   const webhook = (await world.post('/v1/webhooks', admin, hook)).body.id;
+  const known = { kind: 'teamviewer', value: '555 000 111' };
+  const identity = (await world.post(`/v1/people/${person}/ids`, admin, known)).body.id;
   return {
     ...names,
     customer: row.customer,
@@ -132,5 +137,6 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
     approval: (await world.post(`/v1/people/${dpo}/revoke`, admin, { reason: 'left' })).body.error.approval,
     alert,
     webhook,
+    identity,
   };
 }
