@@ -141,9 +141,25 @@ function boundOf(
   };
   if (period.months === 0 || earliest === latest || rule.trigger === 'agreement-end') return end(from);
   // Several items: where a month is shorter, or the clock was changed, a later one can fall due before an earlier one.
-  const steps = bound === 'keepAtMost' ? after(from, latest, zone) : before(from, earliest, zone);
-  const all = steps.map(end);
-  return utcMs(bound === 'keepAtMost' ? Math.min(...all) : Math.max(...all));
+  const key = [bound, text, rule.round, zone, earliest, latest].join('\0');
+  return known(key, () => {
+    const steps = bound === 'keepAtMost' ? after(from, latest, zone) : before(from, earliest, zone);
+    const all = steps.map(end);
+    return utcMs(bound === 'keepAtMost' ? Math.min(...all) : Math.max(...all));
+  });
+}
+
+/** Spans are few and groups are many: what was found for one span is so for all groups of it. */
+const MAX_REMEMBERED = 4_096;
+const remembered = new Map<string, UtcMs>();
+
+function known(key: string, find: () => UtcMs): UtcMs {
+  const old = remembered.get(key);
+  if (old !== undefined) return old;
+  const found = find();
+  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+  remembered.set(key, found);
+  return found;
 }
 
 /** Days at the end of a month that a shorter one takes for its last day. */
