@@ -10,7 +10,8 @@ import type { DeclaredSpec } from './declared-spec.ts';
 import type { Encoding } from './decode.ts';
 import type { FollowedLine } from './follow-state.ts';
 import { readWhole, type WholeFile } from './read-whole.ts';
-import { partOf, readableTypes, readerOf } from './registry.ts';
+import { readerOf } from './registry.ts';
+import { choiceOf, knownTypes, NEED_SPEC } from './source-types.ts';
 import { type Tallied, Tally } from './tally.ts';
 import { type ConnectionRow, parseConnectionRow, type RowProblem } from './teamviewer.ts';
 
@@ -57,7 +58,6 @@ export interface SourceTestOptions {
 export type TestSurroundings = Pick<ReaderOptions, 'zone' | 'ownIps'>;
 
 const ROWS_TYPE = 'teamviewer';
-const SPEC_TYPES = ['declared', 'csv'];
 const SHOWN_UNREADABLE = 20;
 const SHOWN_ROWS = 10;
 
@@ -70,7 +70,7 @@ export async function testSource(
   type: string,
   options: SourceTestOptions = {},
 ): Promise<SourceTest> {
-  if (type !== ROWS_TYPE) throw unknownType(file);
+  if (type !== ROWS_TYPE) throw await unknownType(file);
   const reading = new Reading(options.rows ?? SHOWN_ROWS);
   const whole = await readWhole(file, () => (line, number) => reading.take(line, number));
   const { result } = reading;
@@ -113,9 +113,10 @@ function takeLine(
 }
 
 async function makerOf(file: string, type: string, specName: string | undefined): Promise<MakeReader> {
-  const spec = SPEC_TYPES.includes(type) ? specOf(file, type, specName) : null;
-  const make = await readerOf(type, partOf(type, file), spec);
-  if (make === null) throw unknownType(file);
+  const choice = choiceOf(type, file);
+  const spec = NEED_SPEC.includes(type) ? specOf(file, type, specName) : null;
+  const make = choice === null ? null : await readerOf(choice.type, choice.part, spec);
+  if (make === null) throw await unknownType(file);
   return make;
 }
 
@@ -135,10 +136,10 @@ function specOf(file: string, type: string, name: string | undefined): DeclaredS
   });
 }
 
-function unknownType(file: string): TilsynError {
+async function unknownType(file: string): Promise<TilsynError> {
   return new TilsynError('source.unknown-type', `testing ${file}: no such source type`, {
     exit: 'usage',
-    hint: `Types of this version: ${[ROWS_TYPE, ...readableTypes()].join(', ')}.`,
+    hint: `Types of this version: ${[ROWS_TYPE, ...(await knownTypes())].join(', ')}.`,
   });
 }
 
