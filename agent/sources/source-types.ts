@@ -1,4 +1,4 @@
-/** The types of `source test`: which reader a file of each is for. */
+/** The types of `source test` that have a reader: which one a file of each is for. */
 import { readerOf } from './registry.ts';
 
 /** As `readerOf` takes it. */
@@ -17,7 +17,6 @@ const only = (type: string, part: string | null = null): Choose => {
 /** By the name of the type; a tool with several kinds of files is told apart by the file's name. */
 const TYPES: Readonly<Record<string, Choose>> = {
   'teamviewer-log': only('teamviewer', 'logfile'),
-  'teamviewer-outgoing': only('teamviewer', 'connections'),
   sshd: only('sshd'),
   anydesk: (name) => ({
     type: 'anydesk',
