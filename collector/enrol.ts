@@ -3,7 +3,7 @@
  *
  * N1  A token is useless after its use, its end or its revocation; late use is recognised for 90 days.
  * N2  Enrolment is idempotent per agent key: the same request gets the same answer and takes no second use.
- * N4  A token is useless from the day on which its agreement ends.
+ * V49 A token is useless from the day on which its agreement ends.
  * N3  Nothing is said of a token to someone who does not know its secret, and wrong secrets are few.
  */
 import { timingSafeEqual } from 'node:crypto';

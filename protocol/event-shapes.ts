@@ -86,7 +86,8 @@ export const hash = b64.length(43);
 export const word: z.ZodType<string> = z.enum(REASONS);
 export const verbOfReading: z.ZodType<string> = z.enum(READING_VERBS);
 export const verbOfCommand: z.ZodType<string> = z.enum([...VERBS, 'other']);
-export const packName: z.ZodType<string> = z.enum(Object.keys(PACKS));
+/** A pack of ours; the name of any other policy is its author's text, and is written as `other` (E1). */
+export const packName: z.ZodType<string> = z.enum([...Object.keys(PACKS), 'other']);
 export const version = z.string().regex(/^\d{1,4}\.\d{1,4}\.\d{1,4}(-(alpha|beta|rc)\.\d{1,3})?$/);
 export const text = (max: number) => z.string().max(max);
 export const none = z.strictObject({});

@@ -353,7 +353,7 @@ describe('the end', () => {
     expect(await ownEvents(it.world, 'agreement.ended')).toMatchObject([{ hosts: 0, revoked: 1 }]);
   });
 
-  it('N4 V43 tokens are useless from its date on, and no key group is made after it', async () => {
+  it('V43 V49 tokens are useless from its date on, and no key group is made after it', async () => {
     const it = await scene();
     const text = await it.world.token({ customer: 'Acme', agreement: it.agreement, ttlMs: 80 * DAY_MS });
     const late = await it.world.token({ customer: 'Acme', agreement: it.agreement, ttlMs: 80 * DAY_MS });

@@ -70,7 +70,7 @@ async function groupsOf(house: House, agreement: AgreementId, many: number): Pro
   return prepared.groups;
 }
 
-async function partsUnder(house: House, row: GroupRow, count: number): Promise<void> {
+export async function partsUnder(house: House, row: GroupRow, count: number): Promise<void> {
   const log = house.own.current();
   const key = random(32);
   const { id, body } = makeWrap(row.key ?? '', log, row.group, key, random);

@@ -9,9 +9,10 @@ import { ListRoot } from '../../collector/erasing/list-root.ts';
 import { recover } from '../../collector/recovery.ts';
 import type { GroupRow } from '../../collector/store/types.ts';
 import type { FaultSeam } from '../../collector/types.ts';
-import type { GroupId } from '../../protocol/ids.ts';
+import type { AgreementId, GroupId } from '../../protocol/ids.ts';
+import { utcMs } from '../../protocol/time.ts';
 import { keysIn, leftovers } from '../support/leftovers.ts';
-import { dumpOf, type Filled, fill, MANY, startOf } from './erasing-scene.ts';
+import { agreementRow, dumpOf, type Filled, fill, MANY, partsUnder, startOf } from './erasing-scene.ts';
 import { type House, NOW, newHouse, openHouse, scratch } from './house.ts';
 
 /** Named points in the order in which they are reached; from `stopAt` on, nothing happens any more. */
@@ -170,6 +171,66 @@ describe('an erasure', () => {
     await expectGone(both, it);
   });
 });
+
+describe('a policy of twelve months inside a living agreement', () => {
+  it('D5 V38 erases the month that is due, and nothing else', async () => {
+    const house = await newHouse();
+    const { agreement } = await inForce(house);
+    const months = await monthsOf(house, agreement, 15);
+    const dump = await dumpOf(house, months.slice(3));
+    // The first one began twelve months and some days ago; two months later two more are due.
+    house.clock.wall = Date.UTC(2026, 10, 1);
+    expect(await startOf(house)).toBe(3);
+    const states = await Promise.all(months.map(({ group }) => house.store.read.groups.get(group)));
+    expect(states.map((row) => row?.state)).toEqual([...Array(3).fill('erased'), ...Array(12).fill('live')]);
+    expect(states.slice(3).map((row) => row?.dueAt)).toEqual(
+      Array.from({ length: 12 }, (_, i) => Date.UTC(2026, 11 + i, 1)),
+    );
+    const undated = (text: string) => text.replace(/"dueAt":\d+/g, '"dueAt":null');
+    expect(undated(await dumpOf(house, months.slice(3)))).toBe(dump);
+    // In the log the name of a policy that is no pack is its author's text; the certificate has it.
+    const erasure = await house.store.read.erasures.get(months[0]!.group);
+    expect(erasure).toMatchObject({ policy: 'twelve-months', version: 3 });
+    const done = await eventsOf(house, 'erasure.done');
+    expect(done).toMatchObject(
+      [Date.UTC(2026, 8, 1), Date.UTC(2026, 9, 1), Date.UTC(2026, 10, 1)].map((dueAt) => ({
+        by: 'policy',
+        policy: 'other',
+        version: 3,
+        dueAt: new Date(dueAt).toISOString(),
+        lateSeconds: (Date.UTC(2026, 10, 1) - dueAt) / 1000,
+      })),
+    );
+  });
+});
+
+/** A policy of twelve months for sessions, and an agreement without an end. */
+async function inForce(house: House) {
+  const row = agreementRow();
+  const rules = [
+    { class: 'session', trigger: 'event', keepAtMost: 'P12M', keepAtLeast: null, action: 'erase' },
+  ];
+  const policy = { name: 'twelve-months', version: 3, author: 'test', zone: 'UTC', rules };
+  const record = { v: 1, pack: null, person: null, setAt: new Date(NOW).toISOString(), policy };
+  await house.store.write(async (tx) => {
+    await tx.agreements.put([row]);
+    await tx.setMeta('policy.record', JSON.stringify(record));
+  });
+  return row;
+}
+
+/** Groups of as many months from September 2025 on, with parts in each. */
+async function monthsOf(house: House, agreement: AgreementId, count: number): Promise<GroupRow[]> {
+  const rows: GroupRow[] = [];
+  for (let i = 0; i < count; i += 1) {
+    const at = utcMs(Date.UTC(2025, 8 + i, 15));
+    const prepared = await house.groups.prepare([{ agreement, class: 'session', kind: 'span', at }]);
+    await house.store.write((tx) => prepared.commit(tx));
+    await partsUnder(house, prepared.groups[0]!, 2);
+    rows.push(prepared.groups[0]!);
+  }
+  return rows;
+}
 
 describe('a crash', () => {
   it('V20 V34 S3 at every named point of an erasure is finished by the next start', async () => {
