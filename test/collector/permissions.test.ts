@@ -6,8 +6,9 @@ import fastify, { type RouteOptions } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { registerApi } from '../../collector/api/index.ts';
 import type { Enroller } from '../../collector/enrol.ts';
-import { may, PERMISSIONS, type Verb } from '../../collector/permissions.ts';
+import { isVeiled, may, PERMISSIONS, type Verb } from '../../collector/permissions.ts';
 import { agentRoutes } from '../../collector/routes.ts';
+import { ROLES } from '../../protocol/event.ts';
 import { READING_VERBS } from '../../protocol/words.ts';
 import { readText } from '../house/tree.ts';
 import { ABSENT, named, type Side, type TwoCustomers, twoCustomers, WHO } from './two-customers.ts';
@@ -238,12 +239,20 @@ describe('the table', () => {
 
   it('an auditor changes nothing, and nobody who may not read is shown a session', () => {
     const verbs = Object.keys(PERMISSIONS) as Verb[];
-    const changes = /\.(ack|add|remove|test|change|create|approve|refuse|resolve|revoke|end|end-now|cancel)$/;
+    const changes =
+      /\.(ack|add|remove|test|change|create|approve|refuse|resolve|revoke|end|end-now|cancel|explain|import)$/;
     expect(
       verbs.filter((verb) => may({ role: 'auditor', reading: true }, verb) && changes.test(verb)),
     ).toEqual([]);
     const read = verbs.filter((verb) => may({ role: 'admin', reading: false }, verb));
     expect(read.filter((verb) => /^session|personal/.test(verb))).toEqual([]);
+  });
+
+  it('Q14 who is shown pseudonyms learns by no other verb whose session it was', () => {
+    const veiled = ROLES.filter(isVeiled);
+    expect(veiled).toEqual(['auditor', 'technician']);
+    expect(veiled.filter((role) => may({ role, reading: true }, 'ticket.import'))).toEqual([]);
+    expect(veiled.filter((role) => may({ role, reading: true }, 'session.reveal'))).toEqual(['auditor']);
   });
 });
 

@@ -123,7 +123,7 @@ describe('ticket import', () => {
   });
 
   it('Q4 a host of another customer is a host that there is not', async () => {
-    const other = await world.person('technician', [(await world.host({ customer: 'Else' })).row.customer]);
+    const other = await world.person('security', [(await world.host({ customer: 'Else' })).row.customer]);
     const answers = [
       await bring(csv({ who: ada }), {}, other),
       await bring(csv({ who: ada, where: 'no' }), {}, other),
