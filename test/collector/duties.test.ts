@@ -17,7 +17,7 @@ it('W16, U20 a collector that runs matches tickets and looks at sessions, and le
   const [from, to] = [toIso(START), toIso(utcMs(START + 60 * MINUTE_MS))];
   const csv = `ticket,host,technician,from,to\nINC-1,srv-01,${ada},${from},${to}`;
   await world.post('/v1/tickets', admin, { csv });
-  const duties = await openDuties(world.ctx);
+  const duties = await openDuties(world.ctx, { around: world.erasing });
   await duties.start();
   const known = await host.session();
   const stranger = { startedAt: utcMs(START + 1_000), personal: { peerId: '999000999' } };
