@@ -4,9 +4,10 @@
  * R73 A session ends where the log says so, or where it shows that it cannot go on: its process or its peer's port is
  *     somebody else's, or the machine was started anew. A restart of the daemon ends none: its children live on.
  */
-import { scopeOf } from './address.ts';
+
 import { Bounded, ownText } from './bounded.ts';
 import type { Known, ReaderOptions, RejectReason, SessionChange } from './change.ts';
+import { scopeOf } from './ip-scope.ts';
 import type { LogindSaying } from './logind-says.ts';
 import { type OpenSession, OpenSessions } from './sshd-open.ts';
 import { authOf, type Login, type Place, proven, type Saying } from './sshd-says.ts';
