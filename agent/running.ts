@@ -274,6 +274,8 @@ export class RunningAgent {
     this.#ending.stop();
     await this.#health.stop();
     await this.#sources.stop();
+    // The process is over, and with it what it knows of one-off sessions: said while there is a link.
+    this.#tolerant('one-off', () => this.#journal.endOneOffs());
     this.#say('agent.stopped', reason);
     await this.#link.drained(FLUSH_MS);
     this.#last = this.status();

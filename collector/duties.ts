@@ -1,6 +1,7 @@
-/** What a running collector does by itself about alerts, and about what falls due. */
+/** What a running collector does by itself: alerts, what falls due, and the end of what nobody comes back for. */
 import { Deliverer } from './deliver/deliverer.ts';
 import { Eraser, type EraserOptions } from './erasing/eraser.ts';
+import { OneoffCare } from './oneoff/care.ts';
 import { Silence } from './silence.ts';
 import type { Context } from './types.ts';
 
@@ -15,15 +16,20 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
   const silence = await Silence.open(ctx);
   const deliverer = new Deliverer(ctx);
   const eraser = new Eraser({ ctx, ...erasing });
+  const oneoff = new OneoffCare(ctx);
+  // Before the port opens: what nobody came back for in time is gone then (O8).
+  await oneoff.look();
   return {
     async start() {
       silence.start();
+      oneoff.start();
       await deliverer.start();
       eraser.start();
     },
     async close() {
       await eraser.close();
       await silence.close();
+      await oneoff.close();
       await deliverer.close();
     },
   };

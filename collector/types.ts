@@ -51,6 +51,8 @@ export interface Groups {
   prepare(wanted: readonly GroupWish[]): Promise<PreparedGroups>;
   /** What an agent of this agreement gets: present and next span, `late`, `whole`. Live ones only. */
   forAgreement(agreement: AgreementId, at: UtcMs): SignedGroup[];
+  /** One-off groups that live; of this agent, or of all. */
+  oneoff(agent: AgentId | null): GroupRow[];
   /** Of these ids, the ones that are dead. */
   dead(ids: readonly GroupId[]): GroupId[];
   /**
@@ -76,8 +78,25 @@ export interface PreparedGroups {
   commit(tx: Tx): Promise<void>;
 }
 
+/** Keys of one-off sessions: in this process's memory only, by the agent's `instance`. */
+export interface OneoffKeys {
+  /** The process that speaks for this agent from now on; what the one before it gave is zeroed and returned. */
+  begin(agent: AgentId, instance: Id<'instance'>): GroupId[];
+  /** False: another process has given a key for this group. */
+  put(group: GroupId, instance: Id<'instance'>, key: Buffer): boolean;
+  /** Lent: used at once, not kept. */
+  get(group: GroupId): Buffer | null;
+  /** The agent whose process gave it. */
+  ownerOf(group: GroupId): AgentId | null;
+  count(instance: Id<'instance'>): number;
+  drop(groups: readonly GroupId[]): void;
+  /** All of an agent's process that is gone; returns the groups that died with it. */
+  dropInstance(instance: Id<'instance'>): GroupId[];
+}
+
 /** The private side (`keyring.ts`), as ingest and reading see it. */
 export interface Opener {
+  readonly oneoff: OneoffKeys;
   /** Content key of a wrap; null where the group is not live or the wrap is not right. Cached by wrap id. */
   contentKey(group: GroupId, wrap: WrapRow): Buffer | null;
   /** HMAC key for origins of a live group: HKDF(private half, "tilsyn/origin/v1"); null where it is not live. */

@@ -136,7 +136,7 @@ export interface GroupRow {
   kind: GroupKind;
   agreement: AgreementId | null;
   class: DataClass;
-  /** The person or customer whose it is; null where the class goes by spans. */
+  /** The person or customer whose it is, of a one-off group the agent; null where the class goes by spans. */
   subject: string | null;
   from: UtcMs | null;
   to: UtcMs | null;

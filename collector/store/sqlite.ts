@@ -7,7 +7,14 @@ import { TilsynError } from '../../protocol/errors.ts';
 import { halfQuarantined, quarantineDatabase, restrict } from '../files.ts';
 import type { FaultSeam } from '../types.ts';
 import { readAlerts, writeAlerts } from './alerts.ts';
-import { type Migration, migrations, openBesideWriter, openReader, openWriter } from './connection.ts';
+import {
+  BUSY_MS,
+  type Migration,
+  migrations,
+  openBesideWriter,
+  openReader,
+  openWriter,
+} from './connection.ts';
 import { corrupt, storeError } from './errors.ts';
 import { guarded } from './guard.ts';
 import { IdMap, type Ids } from './ids.ts';
@@ -152,10 +159,14 @@ class Writer {
   /** True where no reader was in the way: `busy` is 0, and the log has no byte left. */
   #empty(): boolean {
     try {
+      // A backup may read for minutes: nobody waits for it here.
+      this.#db.pragma('busy_timeout = 0');
       const [row] = this.#db.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[];
       return row?.busy === 0;
     } catch (error) {
       throw storeError(error, 'emptying the log of the collector database');
+    } finally {
+      this.#db.pragma(`busy_timeout = ${BUSY_MS}`);
     }
   }
 
