@@ -1,4 +1,4 @@
-/** What a running collector does by itself: alerts, webhooks, tickets, what falls due, and the end of what nobody comes back for. */
+/** What a running collector does by itself: alerts, webhooks, tickets, what falls due, the end of what nobody misses. */
 import { Deliverer } from './deliver/deliverer.ts';
 import { Eraser, type EraserOptions } from './erasing/eraser.ts';
 import { OneoffCare } from './oneoff/care.ts';

@@ -8,7 +8,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { codeOf, TilsynError } from '../protocol/errors.ts';
-import type { AgreementId, Id } from '../protocol/ids.ts';
+import type { AgreementId, GroupId, Id } from '../protocol/ids.ts';
 import { readLoopback } from '../protocol/metrics.ts';
 import { MINUTE_MS } from '../protocol/time.ts';
 import { runDue } from './approvals.ts';
@@ -211,7 +211,8 @@ async function generationOf(store: Store): Promise<Id<'generation'>> {
 /** What an erasure needs of a collector. */
 export function erasingOf({ ctx, own }: Rooms, keyring: Keyring) {
   const { store, groups, clock, faults, telemetry, bury } = ctx;
-  return { store, keyring, groups, own, clock, faults, telemetry, bury };
+  const forget = (gone: readonly GroupId[]) => ctx.opener.oneoff.drop(gone);
+  return { store, keyring, groups, own, clock, faults, telemetry, bury, forget };
 }
 
 async function recoverState(rooms: Rooms, keyring: Keyring): Promise<void> {

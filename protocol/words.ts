@@ -113,6 +113,8 @@ export const REASONS = [
   'policy',
   'agreement',
   'lane',
+  'process',
+  'contact',
   // Which of a tool's files said so.
   'connections',
   'connections-incoming',

@@ -39,8 +39,10 @@ export function planDue(
   const due: Due[] = [];
   let next: UtcMs | null = null;
   for (const row of rows) {
-    if (row.state !== 'live' || row.kind === 'oneoff') continue;
+    if (row.state !== 'live') continue;
     const found = dueFor(row, policy, agreementOf(row, agreements));
+    // One-off sessions end by themselves, on a lane of their own; only the end of their agreement is ours.
+    if (row.kind === 'oneoff' && found?.by !== 'agreement') continue;
     const at = found?.dueAt ?? null;
     if (at !== row.dueAt) changed.push({ ...row, dueAt: at });
     if (found === null || at === null) continue;

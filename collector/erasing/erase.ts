@@ -15,9 +15,9 @@ import type { EventData } from '../../protocol/event.ts';
 import type { AgreementId } from '../../protocol/ids.ts';
 import { type Clock, SECOND_MS, toIso, type UtcMs } from '../../protocol/time.ts';
 import type { Keyring } from '../keyring.ts';
-import type { ErasureRow, GroupRow, PartPlaceRow, Store, Tx } from '../store/types.ts';
+import type { ErasureRow, GroupRow, Store, Tx } from '../store/types.ts';
 import type { FaultSeam, Groups, OwnDraft, OwnLog } from '../types.ts';
-import { ListRoot } from './list-root.ts';
+import { listUnder } from './list-root.ts';
 
 /** Groups of one slice: about 30 ms of transactions, and one flush per copy of the keys. */
 export const GROUPS = 128;
@@ -35,6 +35,8 @@ export interface EraseOptions {
   own: OwnLog;
   clock: Clock;
   faults?: FaultSeam;
+  /** Zeroes keys of one-off sessions, which lie in memory only. */
+  forget?: (groups: readonly GroupRow['group'][]) => void;
   /** Told of agreements (null: none, our own records) whose groups are dying, and again once they are dead. */
   died?: (agreements: ReadonlySet<AgreementId | null>) => void;
 }
@@ -118,8 +120,9 @@ export async function finishErasures(options: EraseOptions, rows: readonly Group
 
 async function finish(options: EraseOptions, rows: readonly GroupRow[]): Promise<boolean> {
   if (rows.length === 0) return true;
-  // One-off keys have no slot; the process that had them in memory is gone, or has dropped them.
+  // One-off keys have no slot: they are dropped from memory, or went with the process that had them.
   const slotted = rows.filter((row) => row.kind !== 'oneoff');
+  options.forget?.(rows.filter((row) => row.kind === 'oneoff').map(({ group }) => group));
   const complete = slotted.length === 0 || (await options.keyring.erase(slotted));
   options.faults?.hit?.('erasing.keys-gone');
   // A crash here leaves tombstones and rows that are `erasing`: the next start comes this way again.
@@ -158,9 +161,12 @@ async function empty(options: EraseOptions, row: GroupRow, by: string | null): P
     by: by ?? row.erasedBy ?? 'unknown',
     dueAt: row.dueAt,
   };
+  // Nothing comes to a group that is not live: what is read in pieces is one state.
   const method = by ?? (row.kind === 'oneoff' ? 'key-dropped' : 'slot-overwritten');
   const counted =
-    known.listRoot === null ? { ...known, ...(await listOf(store, row)), method } : { ...known, method };
+    known.listRoot === null
+      ? { ...known, ...(await listUnder(store.read, row.group, breathe)), method }
+      : { ...known, method };
   if ((counted.parts ?? 0) <= PARTS) return counted;
   // Kept before the first part goes: after a crash they cannot be counted again.
   await store.write((tx) => tx.erasures.put([counted]));
@@ -171,18 +177,6 @@ async function empty(options: EraseOptions, row: GroupRow, by: string | null): P
     await breathe();
   }
   return counted;
-}
-
-/** Nothing comes to a group that is not live, so that what is read in pieces is one state. */
-async function listOf(store: Store, { group }: GroupRow): Promise<{ parts: number; listRoot: string }> {
-  const list = new ListRoot();
-  for (let last: PartPlaceRow | null = null; ; ) {
-    const page: PartPlaceRow[] = await store.read.partsUnder(group, last, PARTS);
-    for (const place of page) list.add(place);
-    last = page.at(-1) ?? last;
-    if (page.length < PARTS) return { parts: list.size, listRoot: list.root() };
-    await breathe();
-  }
 }
 
 /** One transaction: the last parts, wraps and origins gone, rows `erased`, and the events that say so. */

@@ -11,8 +11,9 @@
  */
 import type { AgentId, AgreementId, GroupId, Id } from '../../protocol/ids.ts';
 import { SECOND_MS, toIso, type UtcMs } from '../../protocol/time.ts';
+import { listUnder } from '../erasing/list-root.ts';
 import { settleSoon } from '../settler.ts';
-import type { GroupRow, Tx } from '../store/types.ts';
+import type { ErasureRow, GroupRow, Tx } from '../store/types.ts';
 import type { Context, OwnDraft } from '../types.ts';
 import { oneoffRow } from './keys.ts';
 
@@ -72,6 +73,7 @@ async function endIn(
   const now = ctx.clock.now();
   const dead: GroupRow[] = [];
   const drafts: OwnDraft[] = [];
+  const erasures: ErasureRow[] = [];
   for (const group of new Set(groups)) {
     const row = await tx.groups.get(group);
     if (row?.state === 'erased') continue;
@@ -79,15 +81,28 @@ async function endIn(
     dead.push({ ...(row ?? oneoffRow(group, agent, agreement, now)), ...ended });
     // Nothing of it was ever here: there is no erasure of ours to tell of.
     if (row === null) continue;
-    const count = await tx.dropGroups([group]);
-    drafts.push(...told(group, count, dueAt, now));
+    const { parts, listRoot } = await listUnder(tx, group);
+    await tx.dropGroups([group]);
+    drafts.push(...told(group, parts, listRoot, dueAt, now, by));
+    const times = { dueAt, begunAt: now, doneAt: now };
+    const unruled = { policy: null, version: null, method: 'key-dropped', donePos: null };
+    erasures.push({ group, by, parts, listRoot, ...times, ...unruled });
   }
   await tx.groups.put(dead);
-  await ctx.own.append(tx, drafts);
+  const positions = await ctx.own.append(tx, drafts);
+  // Two events for each: the second one is `erasure.done`.
+  await tx.erasures.put(erasures.map((row, i) => ({ ...row, donePos: positions[i * 2 + 1] ?? null })));
   tx.afterCommit(() => ctx.groups.committed(dead));
 }
 
-function told(group: GroupId, count: number, dueAt: UtcMs | null, now: UtcMs): OwnDraft[] {
+function told(
+  group: GroupId,
+  count: number,
+  listRoot: string,
+  dueAt: UtcMs | null,
+  now: UtcMs,
+  by: EndedBy,
+): OwnDraft[] {
   const late = dueAt === null ? null : Math.max(0, Math.floor((now - dueAt) / SECOND_MS));
   const data = {
     group,
@@ -96,9 +111,10 @@ function told(group: GroupId, count: number, dueAt: UtcMs | null, now: UtcMs): O
     version: null,
     dueAt: dueAt === null ? null : toIso(dueAt),
     count,
-    listRoot: null,
+    listRoot,
     lateSeconds: late,
     method: 'key-dropped',
+    by,
   } as const;
   return [
     { type: 'erasure.started', data },

@@ -42,6 +42,9 @@ async function scene(): Promise<Scene> {
   const other = await world.agent({ customer: 'Borealis' });
   const session = await sends(one);
   const otherSession = await sends(other, { peerId: '900 000 001' }, 'other-host');
+  // Written a moment after they came: from then on nothing of a host's row changes by itself.
+  const { read } = world.handle.ctx.store;
+  await until(async () => (await read.agents.list()).every(({ firstSeenAt }) => firstSeenAt !== null));
   const token = readFileSync(world.made.adminTokenFile, 'utf8').trim();
   const call = (method: string, path: string, body?: object) =>
     http(world.handle.address, world.ca, method, path, body, { authorization: `Bearer ${token}` });
