@@ -8,8 +8,9 @@
  * E3  A sealed part that is not as its allow-list says is flagged as it comes in, and is never opened into an answer.
  */
 import { z } from 'zod';
+import { agent, both, collector, type EventDefinition } from './event-kinds.ts';
+import { SESSION_EVENTS } from './event-sessions.ts';
 import {
-  AUTH_METHODS,
   account,
   address,
   agentAtCollector,
@@ -17,9 +18,7 @@ import {
   alert,
   approval,
   count,
-  DIRECTIONS,
   erasure,
-  explanation,
   FINDINGS,
   FOUND_TOOLS,
   GAP_REASONS,
@@ -30,17 +29,12 @@ import {
   none,
   packName,
   personData,
-  REJECTIONS,
   ROLES,
   reasonGiven,
-  SESSION_KINDS,
   sealedAt,
   seq,
-  sessionPersonal,
-  sessionStart,
   signin,
   sourceData,
-  TIME_BASES,
   text,
   tokenData,
   verbOfCommand,
@@ -48,7 +42,7 @@ import {
   webhook,
   word,
 } from './event-shapes.ts';
-import { type DataClass, id, iso } from './group.ts';
+import { id, iso } from './group.ts';
 import { OFFENCES } from './words.ts';
 
 export {
@@ -66,80 +60,8 @@ export {
   TOOLS,
 } from './event-shapes.ts';
 
-interface EventDefinition {
-  data: z.ZodType;
-  /** Allow-list of the sealed part; null where the type never has one. */
-  personal: z.ZodType | null;
-  /** Data class of the sealed part. */
-  class: DataClass | null;
-  from: 'agent' | 'collector' | 'both';
-}
-
-const agent = <D extends z.ZodType, P extends z.ZodType | null = null>(
-  data: D,
-  personal: P = null as P,
-  cls: DataClass | null = null,
-) => ({ data, personal, class: cls, from: 'agent' as const });
-const both = <D extends z.ZodType>(data: D) => ({
-  data,
-  personal: null,
-  class: null,
-  from: 'both' as const,
-});
-const collector = <D extends z.ZodType, P extends z.ZodType | null = null>(
-  data: D,
-  personal: P = null as P,
-  cls: DataClass | null = null,
-) => ({ data, personal, class: cls, from: 'collector' as const });
-
 export const EVENTS = {
-  /** Somebody knocked. The same session may start, or be refused. */
-  'session.attempted': agent(z.strictObject(sessionStart), sessionPersonal, 'session'),
-  'session.rejected': agent(
-    z.strictObject({
-      ...sessionStart,
-      reason: z.enum(REJECTIONS),
-      /** How many refusals this stands for, between `startedAt` and `until`; absent: one. */
-      count: count.optional(),
-      until: iso.optional(),
-    }),
-    sessionPersonal,
-    'session',
-  ),
-  'session.started': agent(z.strictObject(sessionStart), sessionPersonal, 'session'),
-  'session.updated': agent(
-    z.strictObject({
-      session: id,
-      auth: z.enum(AUTH_METHODS).nullable(),
-      failedAttempts: count.nullable(),
-      files: count.nullable(),
-      kind: z.enum(SESSION_KINDS).optional(),
-      confirmedBy: z.array(word).max(8),
-      /** What a row that the tool wrote at the end says of it; its times are UTC, and stand above those of the log. */
-      row: z
-        .strictObject({
-          direction: z.enum(DIRECTIONS),
-          kind: z.enum(SESSION_KINDS),
-          startedAt: iso,
-          endedAt: iso,
-          basis: z.enum(TIME_BASES),
-          occurrence: count,
-        })
-        .optional(),
-    }),
-    sessionPersonal,
-    'session',
-  ),
-  'session.ended': agent(
-    z.strictObject({
-      session: id,
-      endedAt: iso,
-      endBasis: z.enum(TIME_BASES),
-      durationSeconds: count,
-      reason: z.enum(['completed', 'tool-stopped', 'unknown']),
-    }),
-  ),
-  'session.merged': collector(z.strictObject({ session: id, into: id })),
+  ...SESSION_EVENTS,
   'audit.finding': both(
     z.strictObject({
       check: z.enum(FINDINGS),
@@ -149,14 +71,6 @@ export const EVENTS = {
       count,
     }),
   ),
-  /** Why it was: said by a person (`asked`), or found among imported tickets (`matched`). The newest counts. */
-  'session.explained': collector(
-    z.strictObject({ session: id, person: id, reason: z.enum(['asked', 'matched']) }),
-    explanation,
-    'session',
-  ),
-  /** Somebody who is shown pseudonyms was shown the people of one session. */
-  'session.revealed': collector(z.strictObject({ session: id, person: id }), reasonGiven, 'audit.reading'),
   'source.added': agent(sourceData),
   'source.opened': agent(sourceData),
   'source.rotated': agent(sourceData),

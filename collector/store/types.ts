@@ -15,8 +15,6 @@ import type { UtcMs } from '../../protocol/time.ts';
 import type {
   AgentRow,
   AgreementRow,
-  AlertId,
-  AlertRow,
   ApprovalRow,
   CommandRow,
   ConfirmationRow,
@@ -39,20 +37,25 @@ import type {
   Pos,
   SessionHead,
   SessionRow,
-  SessionWatchRow,
   SigninRow,
-  SilenceRow,
-  SilentHost,
   SiteRow,
   SourceRow,
   TicketRow,
   TokenRow,
   WaitingRow,
-  WebhookRow,
   WrapRow,
 } from './rows.ts';
+import type {
+  AlertId,
+  AlertRow,
+  SessionWatchRow,
+  SilenceRow,
+  SilentHost,
+  WebhookRow,
+} from './rows-watching.ts';
 
 export type * from './rows.ts';
+export type * from './rows-watching.ts';
 
 /** A registry table: small, read whole or by equal columns. */
 export interface Table<Row> {
