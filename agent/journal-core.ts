@@ -165,10 +165,10 @@ export class JournalCore {
       this.#gapsInside += drafts.filter(({ type }) => type === 'journal.gap').length;
       this.logs.saveHead(row, head.next, head.head);
     }
-    for (const cursor of cursors) {
-      // Only events made from the source's bytes can be read again (J4).
-      const led = drafts.some((draft) => draft.from?.source === cursor.source);
-      if (led) this.sources.mark(this.sources.row(cursor.source), row.id, first, head.next - 1);
+    // Only events made from a source's bytes can be read again (J4).
+    if (drafts.some(({ from }) => from !== undefined)) {
+      for (const { source } of cursors)
+        this.sources.mark(this.sources.row(source), row.id, first, head.next - 1);
     }
     this.saveCursors(cursors);
     this.#saveAside(aside);

@@ -107,6 +107,7 @@ export class SessionBook {
       remembered.delete(placeKey(one.place));
       // One that is not remembered was told to its end, or was not to be told.
       one.state = known?.state ?? 'silent';
+      if (one.state !== 'held') one.waiting = [];
       if (known?.endedAt != null) one.endedAt = utcMs(known.endedAt);
     }
     for (const { session, state, startedAt, start } of remembered.values()) {
@@ -242,7 +243,7 @@ export class SessionBook {
     const one = this.#open.get(change.key);
     if (one === undefined) return;
     one.known = { ...one.known, ...change.known };
-    if (one.state === 'held') one.waiting.push(change);
+    if (one.state === 'held') one.waiting = withUpdate(one.waiting, change);
     if (one.state !== 'active' && one.state !== 'done') return;
     const { what: _what, key: _key, known, connection: _cut, ...news } = change;
     if (known === undefined && Object.keys(news).length === 0) return;
@@ -335,4 +336,12 @@ export class SessionBook {
     out.drafts.push(draft);
     out.cut += cut;
   }
+}
+
+/** All that came to be known in one: a session that is not told yet holds two changes at most (B8). */
+function withUpdate(waiting: OpenSession['waiting'], change: Change<'updated'>): OpenSession['waiting'] {
+  const before = waiting.find((one) => one.what === 'updated');
+  const known = { ...before?.known, ...change.known };
+  const whole = { ...before, ...change, ...(Object.keys(known).length === 0 ? {} : { known }) };
+  return [...waiting.filter((one) => one.what === 'started'), whole];
 }

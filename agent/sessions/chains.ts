@@ -2,7 +2,7 @@
 import type { Random, SourceId } from '../../protocol/ids.ts';
 import { type Clock, type UtcMs, utcMs } from '../../protocol/time.ts';
 import type { AgentLog } from '../log.ts';
-import { Pump, type PumpJournal, type PumpOptions } from '../pump.ts';
+import { type Beside, Pump, type PumpJournal, type PumpOptions } from '../pump.ts';
 import { PumpChain } from '../pump-chain.ts';
 import type { Known, LineReader, MakeReader } from '../sources/change.ts';
 import type { Feed } from '../sources/feed.ts';
@@ -77,10 +77,12 @@ export function chainOf(deps: ChainDeps, tool: Tool): PumpChain {
       bootedAt: () => utcMs(deps.clock.now() - deps.machine.uptimeMs()),
       found: (finding) => deps.found(file.source, tool.type, finding),
     });
-    return pumpOf(deps, tool, file, part, file.feed);
+    return pumpOf(deps, tool, file, part, file.feed === undefined ? {} : { feed: file.feed });
   });
   const [book = null] = books;
-  const rows = tool.rows.map((file) => pumpOf(deps, tool, file, rowsOf(deps, tool, file, book)));
+  const rows = tool.rows.map((file) =>
+    pumpOf(deps, tool, file, rowsOf(deps, tool, file, book), { beside: logs }),
+  );
   return new PumpChain({ clock: deps.clock, onCaughtUp: deps.onCaughtUp }, [...logs, ...rows]);
 }
 
@@ -119,7 +121,7 @@ function pumpOf(
   tool: Tool,
   { source, path }: ToolFile,
   part: Part,
-  feed?: (state: FollowState | null) => Feed,
+  { feed, beside = [] }: { feed?: (state: FollowState | null) => Feed; beside?: readonly Beside[] },
 ): Pump {
   const follow: PumpOptions['feed'] = (state) =>
     new Follower({
@@ -131,6 +133,7 @@ function pumpOf(
   return new Pump({
     ...{ journal, source, type: tool.type, part, clock, digestKey, log },
     feed: feed ?? follow,
+    beside,
     start: { startFrom: tool.startFrom, enrolledAt },
   });
 }

@@ -101,10 +101,11 @@ export class LogPart implements Part {
   stored(files: readonly FileState[]): object {
     const places = this.#o.book.places();
     const oldest = oldestOf(places);
-    for (const { file, ino } of files) {
-      if (!this.#trail.some((one) => one.file === file)) this.#trail.push({ file, ino });
-    }
-    this.#trail = oldest === null ? [] : this.#trail.filter(({ file }) => file >= oldest.file);
+    const trail = new Map(this.#trail.map(({ file, ino }) => [file, ino]));
+    // Also of one that is known: what was copied and emptied lies in the copy now, under another inode.
+    for (const { file, ino } of files) trail.set(file, ino);
+    const kept = oldest === null ? [] : [...trail].filter(([file]) => file >= oldest.file);
+    this.#trail = kept.map(([file, ino]) => ({ file, ino }));
     return packPlaces({ ...places, trail: this.#trail });
   }
 
