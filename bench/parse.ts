@@ -76,14 +76,14 @@ async function followFile(path: string, rows: number): Promise<void> {
   if (sessions !== rows) throw new Error(`followed ${sessions} of ${rows} rows`);
 }
 
-function command(name: string, ...args: string[]): void {
+export function command(name: string, ...args: string[]): void {
   // Into a pipe: grep stops at the first match where nobody listens.
   const { status } = spawnSync(name, args, { stdio: 'pipe' });
   if (status !== 0) throw new Error(`${name} failed`);
 }
 
 /** Seconds of the fastest of three rounds. */
-async function best(act: () => Promise<void> | void): Promise<number> {
+export async function best(act: () => Promise<void> | void): Promise<number> {
   let fastest = Number.POSITIVE_INFINITY;
   for (let round = 0; round < ROUNDS; round++) {
     const start = performance.now();

@@ -12,7 +12,9 @@ import { drainBench } from './drain.ts';
 import { erasingBench } from './erasing.ts';
 import { fleetBench } from './fleet.ts';
 import { parseBench } from './parse.ts';
+import { readersBench } from './readers.ts';
 import type { BenchResult } from './result.ts';
+import { sshdLogBench } from './sshd-log.ts';
 import { table, verdictOf } from './table.ts';
 import { telemetryAgentBench } from './telemetry.ts';
 import { telemetryBench } from './telemetry-read.ts';
@@ -33,6 +35,8 @@ const plan = args.quick
 
 const PARTS: readonly { name: string; measure(): Promise<BenchResult[]> }[] = [
   { name: 'parse', measure: () => parseBench() },
+  { name: 'readers', measure: () => readersBench({ megabytes: args.quick ? 5 : 50 }) },
+  { name: 'sshd-log', measure: () => sshdLogBench({ megabytes: args.quick ? 100 : 1_000 }) },
   { name: 'drain', measure: () => drainBench(plan) },
   { name: 'agent', measure: () => agentBench(plan) },
   { name: 'telemetry', measure: () => telemetryAgentBench() },
