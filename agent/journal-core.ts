@@ -4,8 +4,8 @@
  */
 import type { KeyObject } from 'node:crypto';
 import { TilsynError } from '../protocol/errors.ts';
-import type { LogId, Random, SourceId } from '../protocol/ids.ts';
-import type { Clock } from '../protocol/time.ts';
+import type { GroupId, LogId, Random, SourceId } from '../protocol/ids.ts';
+import { type Clock, SECOND_MS } from '../protocol/time.ts';
 import type { Ballast } from './ballast.ts';
 import { type Db, databaseError, isFull } from './db.ts';
 import { CommandBook } from './journal-commands.ts';
@@ -17,6 +17,9 @@ import { Space } from './journal-space.ts';
 import { type Head, LeafWriter } from './journal-write.ts';
 import { type Scrub, Sealer } from './sealer.ts';
 import type { AgentIdentity, CursorUpdate, Draft, FaultSeam } from './types.ts';
+
+/** Where the WAL could not be emptied. */
+const TIDY_MS = SECOND_MS;
 
 export interface JournalOptions {
   db: Db;
@@ -73,6 +76,9 @@ export class JournalCore {
   /** Losses told in this run, and in the transaction that is open. */
   #gaps = 0;
   #gapsInside = 0;
+  /** Something was deleted that the WAL may hold still. */
+  #unwiped = false;
+  #cancelTidy: () => void = () => {};
 
   constructor(options: JournalOptions) {
     const { db, identity, clock, random, scrub } = options;
@@ -84,7 +90,7 @@ export class JournalCore {
     this.commands = new CommandBook(db);
     this.outbox = new Outbox(db);
     this.space = new Space(db, options.ballast);
-    this.sealer = new Sealer({ mode: identity.mode, groups: this.groups, clock, random, scrub });
+    this.sealer = new Sealer({ identity, groups: this.groups, clock, random, scrub });
     const boot = random(8).toString('hex');
     const { sealer, groups, sources } = this;
     this.#writer = new LeafWriter({ db, clock, boot, sealer, groups, sources });
@@ -95,10 +101,11 @@ export class JournalCore {
    * @param need bytes that it adds, about; 0: next to nothing
    */
   write<T>(act: () => T, need = 0): T {
-    const { logs, space, sealer } = this;
-    sealer.begin();
+    const { logs, groups, space, sealer } = this;
     try {
       const transaction = this.o.db.transaction(() => {
+        sealer.begin();
+        groups.begin();
         this.#gapsInside = 0;
         return act();
       });
@@ -108,6 +115,7 @@ export class JournalCore {
         () => transaction.immediate(),
       );
       sealer.commit();
+      this.#forget(groups.commit());
       this.#gaps += this.#gapsInside;
       return result;
     } catch (error) {
@@ -157,10 +165,10 @@ export class JournalCore {
       this.#gapsInside += drafts.filter(({ type }) => type === 'journal.gap').length;
       this.logs.saveHead(row, head.next, head.head);
     }
-    for (const cursor of cursors) {
-      // Only events made from the source's bytes can be read again (J4).
-      const led = drafts.some((draft) => draft.from?.source === cursor.source);
-      if (led) this.sources.mark(this.sources.row(cursor.source), row.id, first, head.next - 1);
+    // Only events made from a source's bytes can be read again (J4).
+    if (drafts.some(({ from }) => from !== undefined)) {
+      for (const { source } of cursors)
+        this.sources.mark(this.sources.row(source), row.id, first, head.next - 1);
     }
     this.saveCursors(cursors);
     this.#saveAside(aside);
@@ -180,14 +188,53 @@ export class JournalCore {
     if (head.next > first) this.emit();
   }
 
+  /** Committed: these one-off groups are dead, and their parts are deleted (O1). */
+  #forget(ended: readonly GroupId[]): void {
+    for (const group of ended) this.sealer.forget(group);
+    if (ended.length > 0) this.#unwiped = true;
+  }
+
   /** Deletes what dead groups hold, from the tables and from the WAL (S3). */
   deleteDead(): void {
     try {
-      if (this.groups.deleteDead()) this.o.db.pragma('wal_checkpoint(TRUNCATE)');
+      if (this.groups.deleteDead()) this.#unwiped = true;
+      this.#wipe();
     } catch (error) {
       // No room to delete: nothing of it can be sent or opened here, and the next prune goes on.
       if (!isFull(error)) throw databaseError(error, 'deleting what erased groups held');
     }
+  }
+
+  /** After a commit that may have ended one-off sessions: what was deleted leaves the WAL too (S3). Never throws. */
+  tidy(): void {
+    if (!this.#unwiped) return;
+    this.#cancelTidy();
+    try {
+      this.#wipe();
+    } catch (error) {
+      // What was appended is stored; the key is gone, so that what is left in the file opens for nobody.
+      if (databaseError(error, 'emptying the WAL').code === 'database.corrupt') this.o.onDamaged?.();
+    }
+    if (this.#unwiped) this.#cancelTidy = this.o.clock.after(TIDY_MS, () => this.tidy());
+  }
+
+  /** The WAL still holds what a crash left in it: a start empties it once. */
+  wipeAtStart(): void {
+    this.#unwiped = true;
+    this.tidy();
+  }
+
+  /** Somebody who reads the database at this moment keeps the WAL from being emptied. */
+  #wipe(): void {
+    if (!this.#unwiped) return;
+    const [state] = this.o.db.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[];
+    this.#unwiped = state?.busy !== 0;
+  }
+
+  close(): void {
+    this.#cancelTidy();
+    this.sealer.forgetAll();
+    this.o.db.close();
   }
 
   listen(fn: () => void): () => void {

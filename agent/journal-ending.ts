@@ -46,10 +46,12 @@ function openSuccessor(
   core.write(() => {
     close(core, row, through);
     core.sources.goBack(row.id, through);
+    core.groups.strand(row.id, through, core.o.clock.now());
     core.logs.insert(birth);
     storeFirst(core, reason, lost);
   });
   born(core, birth.log as LogId);
+  core.tidy();
 }
 
 function giveUp(core: JournalCore, row: LogRow, through: number): void {

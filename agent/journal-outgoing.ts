@@ -4,6 +4,7 @@
  *
  * J5  A wrap travels with every part that names it until one such part is acked.
  * J6  Nothing of a dead group leaves this machine.
+ * The keys of one-off groups are not here: they lie in no table (K5).
  */
 import { BATCH_WRAPS } from '../protocol/frame.ts';
 import { idFrom, toB64 } from '../protocol/ids.ts';
@@ -11,7 +12,15 @@ import type { Db, Statement } from './db.ts';
 import { endOf, type LogRow } from './journal-logs.ts';
 import type { Outgoing } from './types.ts';
 
-type LeafRow = { seq: number; bytes: string; partBytes: number; parts: number; wraps: string | null };
+type LeafRow = {
+  seq: number;
+  bytes: string;
+  partBytes: number;
+  parts: number;
+  /** Parts of one-off groups. */
+  bare: number;
+  wraps: string | null;
+};
 type PartRow = { seq: number; grp: Buffer; wrap: Buffer | null; body: Buffer };
 type WrapRow = { wrap: Buffer; grp: Buffer; body: Buffer };
 
@@ -20,6 +29,8 @@ const FRAME_BYTES = 160;
 /** A part without its body, a wrap with it. */
 const PART_BYTES = 130;
 const WRAP_BYTES = 280;
+/** A one-off group's key. */
+const KEY_BYTES = 110;
 
 const b64Bytes = (bytes: number): number => Math.ceil((bytes * 4) / 3);
 
@@ -32,6 +43,7 @@ export class Outbox {
     this.#leaves = db.prepare<[number, number, number, number], LeafRow>(
       `SELECT l.seq, l.bytes,
          (SELECT count(*) FROM parts p WHERE p.log = l.log AND p.seq = l.seq) AS parts,
+         (SELECT count(*) FROM parts p WHERE p.log = l.log AND p.seq = l.seq AND p.wrap IS NULL) AS bare,
          (SELECT coalesce(sum(length(p.body)), 0) FROM parts p WHERE p.log = l.log AND p.seq = l.seq) AS partBytes,
          (SELECT group_concat(p.wrap) FROM parts p WHERE p.log = l.log AND p.seq = l.seq) AS wraps
        FROM leaves l WHERE l.log = ? AND l.seq > ? AND l.seq <= ? ORDER BY l.seq LIMIT ?`,
@@ -97,5 +109,5 @@ export class Outbox {
 /** What an event and its parts take in a frame: the event as a JSON string with its quotes escaped. */
 function sizeOf(leaf: LeafRow): number {
   const event = Buffer.byteLength(JSON.stringify(leaf.bytes)) + 1;
-  return event + leaf.parts * PART_BYTES + b64Bytes(leaf.partBytes);
+  return event + leaf.parts * PART_BYTES + leaf.bare * KEY_BYTES + b64Bytes(leaf.partBytes);
 }

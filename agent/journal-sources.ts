@@ -4,7 +4,7 @@
  *
  * J3  A source's label (a path may hold a name) is kept as a keyed digest only.
  * J4  For every event that came from a source, the reading position before its transaction is kept as long as
- *     the event is: what is lost with a log can be read again from there.
+ *     the event is: what is lost with a log can be read again from there. Positions that moved together go back together.
  */
 import { createHmac } from 'node:crypto';
 import { idBytes, idFrom, newId, type Random, type SourceId } from '../protocol/ids.ts';
@@ -35,7 +35,7 @@ export class SourceBook {
   readonly #saveSight: Statement;
   readonly #mark: Statement;
   readonly #markBefore: Statement<[number, number, number], { cursor: string | null }>;
-  readonly #lost: Statement<[number, number], { source: number; first: number }>;
+  readonly #lost: Statement<[number, number, number, number], { source: number; first: number }>;
   readonly #restore: Statement;
   readonly #quarantine: Statement;
   readonly #trim: Statement;
@@ -57,9 +57,11 @@ export class SourceBook {
       `SELECT cursor FROM cursor_marks WHERE source = ? AND log = ? AND first_seq <= ?
        ORDER BY first_seq DESC LIMIT 1`,
     );
-    this.#lost = db.prepare<[number, number], { source: number; first: number }>(
-      `SELECT source, min(seq) AS first FROM leaves WHERE log = ? AND seq > ? AND source IS NOT NULL
-       GROUP BY source`,
+    this.#lost = db.prepare<[number, number, number, number], { source: number; first: number }>(
+      `SELECT source, min(first) AS first FROM (
+         SELECT source, seq AS first FROM leaves WHERE log = ? AND seq > ? AND source IS NOT NULL
+         UNION ALL SELECT source, first_seq FROM cursor_marks WHERE log = ? AND last_seq > ?
+       ) GROUP BY source`,
     );
     this.#restore = db.prepare('UPDATE sources SET cursor = ? WHERE id = ?');
     this.#quarantine = db.prepare(
@@ -115,12 +117,12 @@ export class SourceBook {
   }
 
   /**
-   * Inside a transaction: every source that led to leaves of `log` after `through` goes back to where it stood
-   * before the first of them. Without a mark it starts over: reading too much is merged by origin at the
+   * Inside a transaction: every source that led to leaves of `log` after `through`, or whose position moved with them,
+   * goes back to where it stood before the first of them. Without a mark it starts over: reading too much is merged by origin at the
    * collector, reading too little is a loss.
    */
   goBack(log: number, through: number): void {
-    for (const { source, first } of this.#lost.all(log, through)) {
+    for (const { source, first } of this.#lost.all(log, through, log, through)) {
       this.#restore.run(this.#markBefore.get(source, log, first)?.cursor ?? null, source);
     }
   }

@@ -3,7 +3,7 @@
  * transaction.
  */
 import type { EventType } from '../protocol/event.ts';
-import type { Id, LogId } from '../protocol/ids.ts';
+import type { Id, LogId, SessionId } from '../protocol/ids.ts';
 import { idBytes } from '../protocol/ids.ts';
 import { makeLeaf } from '../protocol/leaf.ts';
 import type { Wrap } from '../protocol/seal.ts';
@@ -55,16 +55,17 @@ export class LeafWriter {
   /** Appends to `head`, which it moves. Inside a transaction that fails as a whole. */
   append(head: Head, drafts: readonly Draft[]): void {
     const now = this.#o.clock.now();
+    const ending = endingIn(drafts);
     let dropped = 0;
-    for (const draft of drafts) dropped += this.#one(head, draft, now);
+    for (const draft of drafts) dropped += this.#one(head, draft, now, ending);
     this.#o.sources.count('secrets-dropped', dropped);
-    this.#bindSessions(drafts);
+    this.#bindSessions(ending, now);
   }
 
-  #one<T extends EventType>(head: Head, draft: Draft<T>, at: UtcMs): number {
+  #one<T extends EventType>(head: Head, draft: Draft<T>, at: UtcMs, ending: ReadonlySet<SessionId>): number {
     const { clock, boot, sealer, sources } = this.#o;
     const { log, next: seq, head: prev } = head;
-    const { pii, part, dropped } = sealer.seal(log, seq, draft);
+    const { pii, part, dropped } = sealer.seal(log, seq, draft, ending);
     const up = clock.mono() - this.#started;
     const leaf = makeLeaf({ log, seq, prev, at, boot, up, type: draft.type, data: draft.data, pii });
     const source = draft.from === undefined ? null : sources.row(draft.from.source).id;
@@ -77,7 +78,7 @@ export class LeafWriter {
 
   /** The wrap first: with the first part that names it, in the same transaction (K3). */
   #storePart(head: Head, part: SealedPart): void {
-    const wrap = this.#storeWrap(head, part.wrap, part.group);
+    const wrap = part.wrap === null ? null : this.#storeWrap(head, part.wrap, part.group);
     this.#part.run(head.id, head.next, part.group.id, wrap, part.body);
   }
 
@@ -86,17 +87,20 @@ export class LeafWriter {
     return (row as { id: number }).id;
   }
 
-  /** A session that goes on after this transaction remembers its group; one that ended forgets it (K2). */
-  #bindSessions(drafts: readonly Draft[]): void {
+  /** A session that goes on after this transaction remembers its group; one that ended forgets it (K2, O1). */
+  #bindSessions(ending: ReadonlySet<SessionId>, now: UtcMs): void {
     const { groups, sealer } = this.#o;
     const open = sealer.bound();
-    for (const draft of drafts) {
-      if (draft.type !== 'session.ended') continue;
-      const session = sessionOf(draft);
-      if (session === null) continue;
+    for (const session of ending) {
       open.delete(session);
+      groups.endOneOff(session, now);
       groups.freeSession(session);
     }
     for (const [session, group] of open) groups.bindSession(session, group);
   }
+}
+
+function endingIn(drafts: readonly Draft[]): Set<SessionId> {
+  const ended = drafts.filter(({ type }) => type === 'session.ended').map((draft) => sessionOf(draft));
+  return new Set(ended.filter((session) => session !== null));
 }

@@ -7,7 +7,7 @@
  * J2  `(log, seq)` is unique, `seq` has no holes, `prev` is the hash of what stands before: also after a failed
  *     write, a kill at any moment, a full disk.
  * J3, J4  see `journal-sources.ts` · J5, J6 `journal-outgoing.ts` · J7, J8, J11 `journal-space.ts` ·
- * J9  `journal-commands.ts` · S5 `journal-groups.ts` · K1–K5 `sealer.ts` · B1 `protocol/birth.ts`
+ * J9  `journal-commands.ts` · S5, O1 `journal-groups.ts` · K1–K5 `sealer.ts` · B1 `protocol/birth.ts`
  * J10 What was appended is on the disk when `append` returns (Q1).
  */
 import type { Birth, BirthReason } from '../protocol/birth.ts';
@@ -15,7 +15,7 @@ import { hasCode, TilsynError } from '../protocol/errors.ts';
 import { KEEP_ACKED_MS } from '../protocol/frame.ts';
 import type { SignedGroup } from '../protocol/group.ts';
 import type { GroupId, Id, LogId, SourceId } from '../protocol/ids.ts';
-import type { UtcMs } from '../protocol/time.ts';
+import { type UtcMs, utcMs } from '../protocol/time.ts';
 import { type Aside, JournalCore, type JournalOptions, journalError } from './journal-core.ts';
 import { beginLog, endLog, type Predecessor } from './journal-ending.ts';
 import { endOf } from './journal-logs.ts';
@@ -53,6 +53,8 @@ export class AgentJournal implements Journal {
     }, drafts.length * DRAFT_BYTES);
     core.stored(stored);
     core.faults.hit?.('agent.append.after-commit');
+    core.tidy();
+    core.faults.hit?.('agent.append.tidied');
     return drafts.length === 0 ? null : { firstSeq: stored.first, lastSeq: stored.head.next - 1 };
   }
 
@@ -96,7 +98,10 @@ export class AgentJournal implements Journal {
   }
 
   outgoing(log: LogId, after: number, limits: { events: number; bytes: number }): Outgoing | null {
-    return this.#core.outbox.next(this.#core.logs.row(log), after, limits);
+    const out = this.#core.outbox.next(this.#core.logs.row(log), after, limits);
+    if (out === null) return null;
+    const named = new Set(out.parts.filter(({ wrap }) => wrap === null).map(({ group }) => group));
+    return named.size === 0 ? out : { ...out, keys: this.#core.sealer.oneoffKeys(named) };
   }
 
   acked(log: LogId, through: number): void {
@@ -137,6 +142,7 @@ export class AgentJournal implements Journal {
     this.#core.write(() => groups.retireOneOff(o.clock.now()));
     groups.reload();
     this.#core.deleteDead();
+    this.#core.wipeAtStart();
     space.restock();
   }
 
@@ -155,6 +161,18 @@ export class AgentJournal implements Journal {
 
   heldGroups(): SignedGroup[] {
     return this.#core.groups.held();
+  }
+
+  /** The process is over: what it knows of one-off sessions ends now, and not with the next start (O1). */
+  endOneOffs(): void {
+    const { groups, o } = this.#core;
+    this.#core.write(() => groups.endOneOffs(o.clock.now()));
+    this.#core.tidy();
+    this.#core.emit();
+  }
+
+  oneoffKeys(): { group: GroupId; key: string }[] {
+    return this.#core.sealer.oneoffKeys();
   }
 
   erasedHere(): GroupId[] {
@@ -190,7 +208,13 @@ export class AgentJournal implements Journal {
 
   adoptGeneration(generation: Id<'generation'>): void {
     if (this.applied().generation === generation) return;
-    this.#core.write(() => this.#core.commands.adopt(generation));
+    const { commands, groups, o } = this.#core;
+    const since = utcMs(o.clock.now() - (o.keepAckedMs ?? KEEP_ACKED_MS));
+    this.#core.write(() => {
+      commands.adopt(generation);
+      // A restored collector may hold again what died here since its backup was made (S5).
+      groups.tellAgain(since);
+    });
   }
 
   backlog(): number {
@@ -218,8 +242,7 @@ export class AgentJournal implements Journal {
   }
 
   close(): void {
-    this.#core.sealer.forgetAll();
-    this.#core.o.db.close();
+    this.#core.close();
   }
 }
 

@@ -3,12 +3,12 @@
  * Everything that a room needs of the machine is handed in from here.
  */
 import { randomBytes } from 'node:crypto';
-import { hostname, networkInterfaces } from 'node:os';
+import { hostname, networkInterfaces, uptime } from 'node:os';
 import packageJson from '../package.json' with { type: 'json' };
 import { codeOf, EXIT, hasCode, TilsynError } from '../protocol/errors.ts';
 import type { Random } from '../protocol/ids.ts';
 import { readLoopback } from '../protocol/metrics.ts';
-import { type Clock, systemClock } from '../protocol/time.ts';
+import { type Clock, SECOND_MS, systemClock } from '../protocol/time.ts';
 import { type CheckReport, checkState } from './check.ts';
 import { type AgentConfig, defaultConfig, parseConfig } from './config.ts';
 import { askAgent } from './control-client.ts';
@@ -17,6 +17,7 @@ import { readText, requireStateDir } from './files.ts';
 import { readEnrolment } from './identity.ts';
 import { type AgentLog, openLog } from './log.ts';
 import { RunningAgent } from './running.ts';
+import type { ThisMachine } from './sessions/chains.ts';
 import { type Covered, coveredOf } from './sessions/covering.ts';
 import { type Detection, detectTeamviewer } from './sources/detect.ts';
 import { type ToolInput, toolProbe } from './sources/detect-tools.ts';
@@ -131,11 +132,12 @@ function watchSignals(log: AgentLog, stop: () => void): () => void {
   };
 }
 
-function thisMachine(): { zone: string; ownIps: string[] } {
+function thisMachine(): ThisMachine {
   const adapters = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
   return {
     zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     ownIps: adapters.filter(({ internal }) => !internal).map(({ address }) => address),
+    uptimeMs: () => uptime() * SECOND_MS,
   };
 }
 

@@ -9,6 +9,8 @@
  * U6  The journal may move the reading position (a successor log reads again what was lost): the pump goes on
  *     from there, and never from what it remembers.
  * U7  `readThrough` is a time at which the file had been read to its end and everything in it was durable.
+ * U18 What one file of a tool changes in what another one's part remembers is stored with it, in one transaction: a row
+ *     that ends a session takes it off the list that the log keeps.
  */
 import { codeOf, hasCode } from '../protocol/errors.ts';
 import type { LogId, SourceId } from '../protocol/ids.ts';
@@ -36,6 +38,14 @@ export interface PumpJournal {
   openLog(): LogId | null;
 }
 
+/** Another file of the same tool (U18). */
+export interface Beside {
+  /** Its reading position with what its part remembers by now; null where that is stored already. */
+  news(): CursorUpdate | null;
+  /** They are durable. */
+  stored(news: CursorUpdate): void;
+}
+
 export interface PumpOptions {
   journal: PumpJournal;
   source: SourceId;
@@ -45,6 +55,8 @@ export interface PumpOptions {
   /** Where they come from, from a stored state on. */
   feed: (state: FollowState | null, part: Part) => Feed;
   start: StartRule;
+  /** Files whose parts this one changes. */
+  beside?: readonly Beside[];
   clock: Clock;
   /** `digest.key` of the state directory. */
   digestKey: Buffer;
@@ -78,7 +90,7 @@ export type Turn = 'more' | 'idle' | 'stuck';
 /** One row that cannot become an event must not stop the others: it is then tried alone, and set aside. */
 const POISON = ['event.invalid', 'event.too-large', 'seal.too-large', 'canonical.unencodable'] as const;
 
-export class Pump {
+export class Pump implements Beside {
   readonly #o: PumpOptions;
   readonly #name: SourceName;
   #feed: Feed;
@@ -158,6 +170,18 @@ export class Pump {
   /** What the part remembers is of no use any more. */
   forget(): void {
     this.#stale = true;
+  }
+
+  news(): CursorUpdate | null {
+    const { source, part } = this.#o;
+    if (this.#stored === null) return null;
+    const state = JSON.parse(this.#stored) as FollowState;
+    const text = JSON.stringify({ ...state, ...part.stored(state.files) });
+    return text === this.#stored ? null : { source, state: text };
+  }
+
+  stored({ state }: CursorUpdate): void {
+    this.#stored = state;
   }
 
   /** Brings the part to what is stored (B9). False: it could not be, and is to be tried again. */
@@ -240,9 +264,11 @@ export class Pump {
     const seen = said !== null && JSON.stringify(said) !== JSON.stringify(this.#sight);
     const empty = step.lines.length === 0 && step.notices.length === 0 && plan.drafts.length === 0;
     if (empty && !seen) return;
-    const { source, part } = this.#o;
+    const { source, part, beside = [] } = this.#o;
     const state = JSON.stringify({ ...step.state, ...part.stored(step.state.files) });
-    this.#o.journal.append(plan.drafts, [{ source, state }], {
+    const others = plan.drafts.length === 0 ? [] : beside.map((other) => ({ other, news: other.news() }));
+    const moved = others.flatMap(({ news }) => (news === null ? [] : [news]));
+    this.#o.journal.append(plan.drafts, [{ source, state }, ...moved], {
       unreadable: plan.bad,
       counts: {
         [`rows:${source}`]: plan.rows,
@@ -255,6 +281,7 @@ export class Pump {
     });
     // Durable from here on. A crash before `accept` changes nothing: the next start goes on from the position.
     this.#stored = state;
+    for (const { other, news } of others) if (news !== null) other.stored(news);
     this.#sight = said;
     this.#announce = false;
     this.#feed.accept(step);

@@ -40,6 +40,7 @@ export class Reading {
   #cancel: () => void = () => {};
   #turn: Promise<void> = Promise.resolve();
   #stopped = false;
+  #endsAt: UtcMs | null = null;
 
   constructor(options: ReadingOptions) {
     this.#o = options;
@@ -61,6 +62,12 @@ export class Reading {
         (error) => log.trouble('sources', error),
       );
     return this.#turn;
+  }
+
+  /** From then on nothing is read (null: for ever on): the agreement ends. */
+  endAt(at: UtcMs | null): Promise<void> {
+    this.#endsAt = at;
+    return this.rescan();
   }
 
   async stop(): Promise<void> {
@@ -91,6 +98,11 @@ export class Reading {
   }
 
   async #look(): Promise<void> {
+    if (this.#endsAt !== null && this.#endsAt <= this.#o.clock.now()) {
+      await this.#pumps?.stop();
+      this.#pumps = null;
+      return;
+    }
     const { config, detect, clock, journal, log } = this.#o;
     const sourceId = (label: string) => journal.sourceId(label);
     const { tools: chosen, uncovered } = await chooseTools({ config, detect, clock, sourceId });

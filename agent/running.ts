@@ -8,6 +8,7 @@
 import { codeOf, TilsynError } from '../protocol/errors.ts';
 import type { Random } from '../protocol/ids.ts';
 import { type Clock, DAY_MS, fromIso, HOUR_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
+import { AgreementEnd } from './agreement-end.ts';
 import type { AgentConfig } from './config.ts';
 import { type ControlServer, openControl } from './control.ts';
 import { nameHost } from './host-name.ts';
@@ -20,6 +21,7 @@ import type { AgentLog } from './log.ts';
 import { watchAgent } from './metrics.ts';
 import type { MetricsPort } from './metrics-port.ts';
 import { Reading } from './reading.ts';
+import type { ThisMachine } from './sessions/chains.ts';
 import type { ToolInput } from './sources/detect-tools.ts';
 import { type AgentStatus, buildStatus, statusFrameBody } from './status.ts';
 import { Health } from './telemetry/health.ts';
@@ -45,8 +47,7 @@ export interface RunningOptions {
   node: string;
   /** Where tools are looked for. */
   detect: ToolInput;
-  /** IANA zone of this machine, and addresses of its adapters. */
-  machine: { zone: string; ownIps: readonly string[] };
+  machine: ThisMachine;
   /** The database is damaged: the process has to start anew, which sets it aside. */
   damaged(): void;
   /** Looks at the state of a database and its files. */
@@ -65,6 +66,7 @@ export class RunningAgent {
   readonly #sources: Reading;
   readonly #link: Link;
   readonly #health: Health;
+  readonly #ending: AgreementEnd;
   readonly #startedAt: UtcMs;
   #control: ControlServer | null = null;
   #metrics: MetricsPort | null = null;
@@ -102,6 +104,7 @@ export class RunningAgent {
     this.#sources = this.#makeSources();
     this.#link = this.#makeLink();
     this.#health = this.#makeHealth(telemetry);
+    this.#ending = this.#makeEnd();
   }
 
   #openJournal(): { journal: AgentJournal; telemetry: TelemetryStore } {
@@ -181,6 +184,21 @@ export class RunningAgent {
           await this.#sources.rescan();
           return { outcome: 'done' };
         },
+        'agreement.end': (body) => this.#ending.take(body),
+      },
+    });
+  }
+
+  #makeEnd(): AgreementEnd {
+    return new AgreementEnd({
+      agreement: this.#enrolment.identity.agreement,
+      journal: this.#journal,
+      clock: this.#o.clock,
+      changed: async (over) => {
+        this.#o.log.info(over ? 'agreement.over' : 'agreement.open-again');
+        await this.#sources.endAt(this.#ending.at);
+        if (over) await this.#health.stop();
+        else this.#health.start();
       },
     });
   }
@@ -188,6 +206,7 @@ export class RunningAgent {
   async #begin(): Promise<void> {
     this.#say('agent.started', 'start');
     this.#nameHost();
+    if (this.#ending.over) await this.#sources.endAt(this.#ending.at);
     await this.#sources.start();
     this.#control = await openControl(this.#o.state, {
       status: async () => ({ ...this.status() }),
@@ -205,7 +224,8 @@ export class RunningAgent {
     this.#metrics = await this.#openMetrics();
     this.#daily(HOUR_MS);
     this.#link.start();
-    this.#health.start();
+    if (!this.#ending.over) this.#health.start();
+    await this.#ending.start();
     this.#o.log.info('agent.started', { version: this.#o.version });
   }
 
@@ -254,8 +274,11 @@ export class RunningAgent {
 
   async #stop(reason: string): Promise<void> {
     this.#cancelDaily();
+    this.#ending.stop();
     await this.#health.stop();
     await this.#sources.stop();
+    // The process is over, and with it what it knows of one-off sessions: said while there is a link.
+    this.#tolerant('one-off', () => this.#journal.endOneOffs());
     this.#say('agent.stopped', reason);
     await this.#link.drained(FLUSH_MS);
     this.#last = this.status();
@@ -292,6 +315,8 @@ export class RunningAgent {
   }
 
   #nameHost(): void {
+    // What a machine is called is told to nobody any more.
+    if (this.#ending?.over) return;
     this.#tolerant('host.named', () => {
       const { facts, provisional } = this.#health.named();
       nameHost(this.#journal, facts, provisional);

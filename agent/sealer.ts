@@ -6,13 +6,15 @@
  * K2  All events of one session lie under the group of its first one while that lives (G1).
  * K3  A wrap is stored with the first part that names it; if that transaction fails the key is never used again.
  * K4  Secrets (passwords, tokens, keys) are dropped before sealing, and counted.
- * K5  On a one-off machine nothing personal is kept: `pii` is empty.
+ * K5  What is personal of a one-off session is kept from its start to its end and no longer, under a group of its own
+ *     (O1) whose key is in memory only. What is seen after its end, an attempt, and everything else on a one-off
+ *     machine has an empty `pii`.
  */
 
 import { wellFormed } from '../protocol/canonical.ts';
 import { TilsynError } from '../protocol/errors.ts';
 import { type EventType, eventDefinition } from '../protocol/event.ts';
-import type { GroupId, LogId, Random, SessionId } from '../protocol/ids.ts';
+import { type GroupId, type LogId, newId, type Random, type SessionId, toB64 } from '../protocol/ids.ts';
 import {
   CONTENT_KEY_MS,
   CONTENT_KEY_PARTS,
@@ -22,7 +24,7 @@ import {
   type Wrap,
 } from '../protocol/seal.ts';
 import type { Clock } from '../protocol/time.ts';
-import type { GroupBook, HeldGroup } from './journal-groups.ts';
+import type { Binding, GroupBook, HeldGroup } from './journal-groups.ts';
 import type { AgentIdentity, Draft } from './types.ts';
 
 export type Scrub = (text: string) => { text: string; dropped: number };
@@ -30,7 +32,8 @@ export type Scrub = (text: string) => { text: string; dropped: number };
 /** A part ready to be stored beside its leaf. */
 export interface SealedPart {
   group: HeldGroup;
-  wrap: Wrap;
+  /** Null: of a one-off group, whose key is in memory only. */
+  wrap: Wrap | null;
   body: Buffer;
 }
 
@@ -51,9 +54,10 @@ interface ContentKey {
 }
 
 const NOTHING: Sealed = { pii: [], part: null, dropped: 0 };
+const NOBODY: ReadonlySet<SessionId> = new Set();
 
 export interface SealerOptions {
-  mode: AgentIdentity['mode'];
+  identity: Pick<AgentIdentity, 'mode' | 'agreement'>;
   groups: GroupBook;
   clock: Clock;
   random: Random;
@@ -63,7 +67,9 @@ export interface SealerOptions {
 export class Sealer {
   readonly #o: SealerOptions;
   readonly #keys = new Map<GroupId, ContentKey>();
-  /** Keys whose wrap is not durable yet: made since `begin`. */
+  /** Of one-off groups: nowhere else in the world but at the collector, in memory too. */
+  readonly #oneoff = new Map<GroupId, Buffer>();
+  /** Keys whose wrap or group is not durable yet: made since `begin`. */
   readonly #fresh = new Set<GroupId>();
   /** Groups of the sessions that the present transaction sealed something of. */
   readonly #bound = new Map<SessionId, HeldGroup>();
@@ -72,9 +78,9 @@ export class Sealer {
     this.#o = options;
   }
 
-  /** A transaction starts. */
+  /** A transaction starts; one that is tried again forgets what its first try made (K3). */
   begin(): void {
-    this.#fresh.clear();
+    this.rollback();
     this.#bound.clear();
   }
 
@@ -98,18 +104,37 @@ export class Sealer {
   forget(group: GroupId): void {
     this.#keys.get(group)?.key.fill(0);
     this.#keys.delete(group);
+    this.#oneoff.get(group)?.fill(0);
+    this.#oneoff.delete(group);
   }
 
   forgetAll(): void {
-    for (const group of [...this.#keys.keys()]) this.forget(group);
+    for (const group of [...this.#keys.keys(), ...this.#oneoff.keys()]) this.forget(group);
+  }
+
+  /** Keys of the one-off groups that live, to be handed over; all of them, or of these. */
+  oneoffKeys(of?: ReadonlySet<GroupId>): { group: GroupId; key: string }[] {
+    const keys = [...this.#oneoff].filter(([group]) => of === undefined || of.has(group));
+    return keys.map(([group, key]) => ({ group, key: toB64(key) }));
   }
 
   /**
    * Seals a draft's personal half for its place in the log.
+   * @param ending sessions that end in this transaction
    * @throws TilsynError `seal.no-group` (retryable) where no group for its class has been given yet
    */
-  seal<T extends EventType>(log: LogId, seq: number, draft: Draft<T>): Sealed {
-    if (this.#o.mode === 'one-off') return NOTHING;
+  seal<T extends EventType>(
+    log: LogId,
+    seq: number,
+    draft: Draft<T>,
+    ending: ReadonlySet<SessionId> = NOBODY,
+  ): Sealed {
+    const session = sessionOf(draft);
+    if (this.#isOneOff(session, draft)) {
+      if (session === null || ending.has(session)) return NOTHING;
+      return this.#sealOneOff({ log, seq }, draft, session);
+    }
+    if (this.#o.identity.mode === 'one-off') return NOTHING;
     const { p, dropped } = this.#personal(draft);
     if (p === null) return NOTHING;
     const group = this.#groupOf(draft);
@@ -118,6 +143,42 @@ export class Sealer {
     const { c, body } = sealPart(key.key, { log, seq, group: id, under: id }, p, this.#o.random);
     key.parts += 1;
     return { pii: [{ group: id, c }], part: { group, wrap: key.wrap, body }, dropped };
+  }
+
+  /** The mode belongs to the session; later events of it do not say it, what it is bound to does. */
+  #isOneOff(session: SessionId | null, draft: Draft): boolean {
+    const binding = session === null ? null : this.#bindingOf(session);
+    if (binding !== null) return binding.oneoff;
+    return this.#o.identity.mode === 'one-off' || ('mode' in draft.data && draft.data.mode === 'one-off');
+  }
+
+  #sealOneOff(at: { log: LogId; seq: number }, draft: Draft, session: SessionId): Sealed {
+    const binding = this.#bindingOf(session);
+    // Bound also where nothing personal is known yet: what comes later must not fall under a managed group.
+    const group =
+      binding === null && draft.type === 'session.started' ? this.#makeOneOff() : (binding?.group ?? null);
+    if (group === null) return NOTHING;
+    this.#bound.set(session, group);
+    const id = group.signed.group as GroupId;
+    const key = this.#oneoff.get(id);
+    const { p, dropped } = this.#personal(draft);
+    if (p === null || key === undefined) return NOTHING;
+    const { c, body } = sealPart(key, { ...at, group: id, under: id }, p, this.#o.random);
+    return { pii: [{ group: id, c }], part: { group, wrap: null, body }, dropped };
+  }
+
+  #makeOneOff(): HeldGroup {
+    const { groups, identity, clock, random } = this.#o;
+    const id = newId<'group'>(random);
+    this.#oneoff.set(id, random(32));
+    this.#fresh.add(id);
+    return groups.makeOneOff(id, identity.agreement, clock.now());
+  }
+
+  #bindingOf(session: SessionId): Binding | null {
+    const bound = this.#bound.get(session);
+    if (bound === undefined) return this.#o.groups.binding(session);
+    return { group: bound, oneoff: bound.signed.kind === 'oneoff' };
   }
 
   /** P, scrubbed and held to the allow-list of its type (E2). Null where there is none. */
@@ -150,7 +211,7 @@ export class Sealer {
   #groupOf(draft: Draft): HeldGroup {
     const cls = eventDefinition(draft.type)?.class ?? 'session';
     const session = sessionOf(draft);
-    const first = session === null ? null : this.#groupOfSession(session);
+    const first = session === null ? null : (this.#bindingOf(session)?.group ?? null);
     const group = first ?? this.#o.groups.pick(cls, draft.groupAt ?? this.#o.clock.now());
     if (group !== null) {
       if (session !== null) this.#bound.set(session, group);
@@ -160,10 +221,6 @@ export class Sealer {
       hint: 'The agent gets key groups from its collector; `tilsyn agent status` shows the link.',
       retryable: true,
     });
-  }
-
-  #groupOfSession(session: SessionId): HeldGroup | null {
-    return this.#bound.get(session) ?? this.#o.groups.sessionGroup(session);
   }
 
   #contentKey(log: LogId, group: HeldGroup): ContentKey {

@@ -63,6 +63,7 @@ export interface Outgoing {
   events: string[];
   parts: { seq: number; group: GroupId; wrap: Id<'wrap'> | null; body: string }[];
   wraps: { id: Id<'wrap'>; group: GroupId; body: string }[];
+  /** Of the one-off groups that its parts lie under. */
   keys: { group: GroupId; key: string }[];
   /** Size of the whole frame in bytes, near enough for credits. */
   bytes: number;
@@ -106,6 +107,8 @@ export interface Journal {
   /** Groups erased elsewhere: their parts and wraps go at once, for ever. */
   deadGroups(groups: readonly GroupId[]): void;
   heldGroups(): SignedGroup[];
+  /** Keys of the one-off groups that live here: to be handed over inside the connection, and kept by nobody. */
+  oneoffKeys(): { group: GroupId; key: string }[];
   /** One-off groups erased here that the collector has not confirmed yet. */
   erasedHere(): GroupId[];
   erasedConfirmed(groups: readonly GroupId[]): void;

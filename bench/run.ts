@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { endAll } from '../test/identity/stage.ts';
 import { agentBench } from './agent.ts';
 import { drainBench } from './drain.ts';
+import { erasingBench } from './erasing.ts';
 import { fleetBench } from './fleet.ts';
 import { parseBench } from './parse.ts';
 import type { BenchResult } from './result.ts';
@@ -36,6 +37,7 @@ const PARTS: readonly { name: string; measure(): Promise<BenchResult[]> }[] = [
   { name: 'agent', measure: () => agentBench(plan) },
   { name: 'telemetry', measure: () => telemetryAgentBench() },
   { name: 'fleet', measure: () => fleetBench({ ...plan, agents: Number(args.agents ?? plan.agents) }) },
+  { name: 'erasing', measure: () => erasingBench({ groups: args.quick ? 2_000 : 10_000 }) },
   { name: 'telemetry-read', measure: () => telemetryBench({ telemetryAgents: args.quick ? 50 : 200 }) },
 ];
 

@@ -2,9 +2,25 @@
 import { AGREEMENT_CSV } from './csv-fields.ts';
 import type { Input } from './io.ts';
 import { fetchList } from './lists.ts';
-import { type Column, field, printList, time } from './print.ts';
+import { type Column, field, type Item, printList, time } from './print.ts';
+import { showIso } from './times.ts';
 
-const COLUMNS: readonly Column[] = [
+/** How far the hosts of one that ends are; who is waited for, by name and when they were last seen. */
+const hosts: Column = [
+  'hosts',
+  ({ hosts: all = [] }, tz) => {
+    const rows = all as Item[];
+    const waited = rows.filter(({ state }) => state === 'pending' || state === 'failed');
+    if (rows.length === 0 || waited.length === 0) return rows.length === 0 ? '' : `${rows.length} done`;
+    const named = waited.map(({ host, state, lastSeenAt }) => {
+      const seen = lastSeenAt === null ? 'never seen' : `last seen ${showIso(lastSeenAt, tz)}`;
+      return `${host} (${state}, ${seen})`;
+    });
+    return `${rows.length - waited.length} of ${rows.length} done; ${named.join(', ')}`;
+  },
+];
+
+export const AGREEMENT_ROW: readonly Column[] = [
   field('id', 'id'),
   field('customer', 'customer'),
   field('mode', 'mode'),
@@ -12,12 +28,15 @@ const COLUMNS: readonly Column[] = [
   ['default', ({ isDefault }) => (isDefault ? 'yes' : 'no')],
   time('starts', 'startsAt'),
   time('ends', 'endsAt'),
+  time('erased from', 'eraseAt'),
+  time('complete', 'endedAt'),
+  hosts,
 ];
 
 export async function agreementList(input: Input): Promise<number> {
   const answer = await fetchList(input, '/v1/agreements', {});
   return printList(input, answer, {
-    columns: COLUMNS,
+    columns: AGREEMENT_ROW,
     csv: AGREEMENT_CSV,
     what: 'agreements',
     watched: false,

@@ -7,6 +7,10 @@ const UNITS: Readonly<Record<string, (n: number) => string>> = {
   'clock-offset': (n) => `${n} ms`,
   'disk-fill': seconds,
   'agent-silent': seconds,
+  'session-long': seconds,
+  'session-unknown': String,
+  'session-denied': String,
+  'session-hours': String,
 };
 
 function seconds(n: number): string {

@@ -88,7 +88,7 @@ export function range(input: Input): { since?: string; until?: string } {
   };
 }
 
-function oneTime(input: Input, name: string): UtcMs | undefined {
+export function oneTime(input: Input, name: string): UtcMs | undefined {
   const value = text(input, name);
   if (value === undefined) return undefined;
   const read = readTime(value, `--${name}`, { now: input.io.clock.now(), zone: zone(input) });

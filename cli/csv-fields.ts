@@ -22,7 +22,14 @@ export const TOKEN_CSV = words(
 export const PERSON_CSV = words(
   'id role name state customers nda reading createdBy createdAt signins.id signins.state signins.createdAt signins.expiresAt signins.lastUsedAt',
 );
-export const AGREEMENT_CSV = words('id customer customerId mode state isDefault startsAt endsAt createdAt');
+export const AGREEMENT_CSV = words(`
+  id customer customerId mode state isDefault startsAt endsAt coolingOffUntil eraseAt endedAt createdAt hosts.host
+  hosts.hostId hosts.state hosts.lastSeenAt hosts.takenAt hosts.clearedAt`);
+export const ERASURE_CSV = words(`
+  id class kind agreement customer customerId from to state by policy version dueAt begunAt doneAt lateSeconds method
+  verified parts listRoot backupHorizon.until backupHorizon.known backupHorizon.copies backupHorizon.images events.pos
+  events.log events.seq events.type hosts.host hosts.hostId hosts.state hosts.confirmedAt hosts.lastSeenAt`);
+export const IDENTITY_CSV = words('id person kind value from to state createdBy createdAt');
 export const ALERT_CSV = words(`
   id host hostId customer site agreement check index level state raisedAt changedAt clearedAt value threshold forSeconds
   notify ackedAt ackedBy`);

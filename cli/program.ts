@@ -32,6 +32,8 @@ const GROUPS: Readonly<Record<string, string>> = {
   agent: 'The agent on a managed machine',
   source: 'What an agent reads',
   person: 'People who may sign in',
+  'person id': 'What tools know a person by',
+  ticket: 'Tickets that say why somebody was there',
   approval: 'What needs a second person',
   host: 'Enrolled machines',
   telemetry: 'What machines measured of themselves',
@@ -63,21 +65,34 @@ function build(io: Io, note: Note, done: Done): Command {
   program.version(version(), '-V, --version');
   const groups = new Map<string, Command>();
   for (const entry of TABLE) {
-    const [first = '', second] = entry.path.split(' ');
-    if (second === undefined) add(program, first, entry, { io, note, done });
-    else {
-      const group = groups.get(first) ?? addGroup(program, first, entry.example);
-      groups.set(first, group);
-      add(group, second, entry, { io, note, done });
-    }
+    const words = entry.path.split(' ');
+    const name = words.pop() ?? '';
+    add(groupOf(program, groups, words, entry.example), name, entry, { io, note, done });
   }
   return program;
 }
 
-function addGroup(program: Command, name: string, example: string): Command {
-  return program
+/** The group of these words, and those around it; `person id` lies in `person`. */
+function groupOf(
+  program: Command,
+  groups: Map<string, Command>,
+  words: readonly string[],
+  example: string,
+): Command {
+  const name = words.at(-1);
+  if (name === undefined) return program;
+  const path = words.join(' ');
+  const known = groups.get(path);
+  if (known !== undefined) return known;
+  const made = addGroup(groupOf(program, groups, words.slice(0, -1), example), path, name, example);
+  groups.set(path, made);
+  return made;
+}
+
+function addGroup(parent: Command, path: string, name: string, example: string): Command {
+  return parent
     .command(name)
-    .description(GROUPS[name] ?? '')
+    .description(GROUPS[path] ?? '')
     .addHelpText('after', `\nExample:\n  ${example}`);
 }
 
@@ -151,8 +166,6 @@ const RESERVED: Readonly<Record<string, readonly string[]>> = {
   '': 'erasure camera recording hold sweep access audit ledger'.split(' '),
   agent: ['unenrol', 'unenroll'],
   source: ['add', 'retire', 'accept-root'],
-  person: ['id'],
-  session: ['explain', 'reveal'],
   agreement: ['end', 'cancel'],
 };
 

@@ -19,6 +19,7 @@ export const sessionRow = (names: ReadonlyMap<string, string>): readonly Column[
   field('kind', 'kind'),
   ['peer', peerText],
   ['address', ({ peer }) => (peer?.ips as Item[] | undefined)?.map(({ ip }) => ip).join(', ')],
+  field('ticket', 'ticket'),
   field('id', 'id'),
 ];
 
@@ -34,6 +35,7 @@ export const SESSION_CARD: readonly Column[] = [
   field('technician', 'technician'),
   field('local user', 'localUser'),
   field('tool session', 'toolSessionId'),
+  field('purpose', 'purpose'),
   field('auth', 'auth'),
   field('failed attempts', 'failedAttempts'),
   field('files', 'files'),

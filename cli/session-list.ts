@@ -22,6 +22,8 @@ export async function sessionList(input: Input): Promise<number> {
     peer: personal(input, 'peer'),
     ip: ip === undefined ? undefined : readRange(ip, '--ip').range,
     technician: personal(input, 'technician'),
+    unexplained: flag(input, 'unexplained') ? '1' : undefined,
+    attempts: flag(input, 'attempts') ? '1' : undefined,
   });
   return printList(input, answer, {
     columns: sessionRow(hostNames(answer)),

@@ -9,7 +9,7 @@ import { jsonText, tableText } from './text.ts';
 import { showTime } from './times.ts';
 
 type Result = Awaited<ReturnType<typeof import('../agent/main.ts')['testSource']>>;
-type Rows = Extract<Result, { type: 'teamviewer' }>;
+type Rows = Extract<Result, { lastRecordUnterminated: boolean }>;
 type Read = Exclude<Result, Rows>;
 
 const ROW_FIELDS = ['startedAt', 'endedAt', 'kind', 'peerId', 'peerName', 'localUser'];

@@ -1,5 +1,5 @@
 /** Commands about what is kept, and what falls due. */
-import { type Entry, PAGE } from './table-entry.ts';
+import { ALONE, CONSENT, type Entry, PAGE } from './table-entry.ts';
 
 export const RETENTION_TABLE: readonly Entry[] = [
   {
@@ -24,5 +24,13 @@ export const RETENTION_TABLE: readonly Entry[] = [
     example: 'tilsyn retention plan --until 30d',
     options: [['--until <time>', 'only what falls due before then: 30d (from now), 2026-12-31'], ...PAGE],
     load: async () => (await import('./retention-plan.ts')).retentionPlan,
+  },
+  {
+    path: 'retention set',
+    args: ['<pack>'],
+    about: 'put a policy pack in force; where something could go earlier, a second person approves it',
+    example: 'tilsyn retention set dk-msp --yes --reason "the agreement with our customers"',
+    options: [...CONSENT, ALONE],
+    load: async () => (await import('./retention-set.ts')).retentionSet,
   },
 ];

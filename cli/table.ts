@@ -4,8 +4,10 @@
  */
 import { ALERT_TABLE } from './table-alerts.ts';
 import { CONFIG, CONSENT, DRY, type Entry, METRICS, PAGE, RANGE, STATE } from './table-entry.ts';
+import { ERASING_TABLE } from './table-erasing.ts';
 import { PEOPLE_TABLE } from './table-people.ts';
 import { RETENTION_TABLE } from './table-retention.ts';
+import { SESSION_TABLE } from './table-sessions.ts';
 
 export type { Entry } from './table-entry.ts';
 
@@ -248,43 +250,8 @@ export const TABLE: readonly Entry[] = [
     options: PAGE,
     load: async () => (await import('./agreement-list.ts')).agreementList,
   },
-  {
-    path: 'session list',
-    about: 'which remote sessions there were; every list says what was watched',
-    example: 'tilsyn session list --since 7d --host srv-01',
-    options: [
-      ...RANGE,
-      ['--overlaps', 'also sessions that only reach into the range'],
-      ['--host <host>', 'id or name'],
-      ['--customer <name>', 'id or name'],
-      ['--site <name>', 'id or name'],
-      ['--tool <tool>', 'teamviewer …'],
-      ['--state <state>', 'attempted, rejected, active, ended or unknown-end'],
-      ['--peer <id>', 'the other side’s id; @file reads it from a file'],
-      ['--ip <range>', 'the other side’s address or range; @file reads it from a file'],
-      ['--technician <name>', 'who connected; @file reads it from a file'],
-      ...PAGE,
-    ],
-    load: async () => (await import('./session-list.ts')).sessionList,
-  },
-  {
-    path: 'session show',
-    args: ['<id>'],
-    about: 'show one session',
-    example: 'tilsyn session show 4f1c…e0 -o json',
-    load: async () => (await import('./session-show.ts')).sessionShow,
-  },
-  {
-    path: 'session tail',
-    about: 'sessions as they change',
-    example: 'tilsyn session tail -o jsonl',
-    options: [
-      ['--host <host>', 'id or name'],
-      ['--customer <name>', 'id or name'],
-      ['--after <pos>', 'go on after this `pos`; 0: from the first'],
-    ],
-    load: async () => (await import('./session-tail.ts')).sessionTail,
-  },
+  ...ERASING_TABLE,
+  ...SESSION_TABLE,
   {
     path: 'event list',
     about: 'the log itself: events as stored, without personal data',

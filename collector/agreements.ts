@@ -1,11 +1,13 @@
 /**
  * Agreements: the contract between MSP and customer that managed data hangs on.
  *
- * A1  A customer has at most one open default agreement per mode; it is made on its first use and says so.
+ * A1  A customer has at most one open default agreement per mode that is not ordered to end; it is made on its first
+ *     use and says so.
  */
 import { TilsynError } from '../protocol/errors.ts';
 import { type AgreementId, type CustomerId, newId, type PersonId } from '../protocol/ids.ts';
 import type { UtcMs } from '../protocol/time.ts';
+import { isOver } from './erasing/end-rules.ts';
 import type { AgreementRow, Tx } from './store/types.ts';
 import type { Context } from './types.ts';
 
@@ -39,7 +41,8 @@ export async function defaultAgreement(
 ): Promise<{ agreement: AgreementRow; made: boolean }> {
   const result = await ctx.store.write(async (tx) => {
     const { customer, mode } = wanted;
-    const [found] = await tx.agreements.list({ customer, mode, state: 'open', isDefault: true });
+    const open = await tx.agreements.list({ customer, mode, state: 'open', isDefault: true });
+    const found = open.find(({ endsAt }) => endsAt === null);
     if (found !== undefined) return { agreement: found, made: false };
     return { agreement: await put(ctx, tx, wanted, true), made: true };
   });
@@ -58,6 +61,10 @@ async function put(ctx: Context, tx: Tx, wanted: NewAgreement, isDefault: boolea
     startsAt: wanted.startsAt ?? now,
     endsAt: null,
     createdAt: now,
+    coolingUntil: null,
+    orderedAt: null,
+    orderedBy: null,
+    endedAt: null,
   };
   await tx.agreements.put([row]);
   const { agreement, customer, mode } = row;
@@ -92,7 +99,7 @@ export async function openAgreement(
       exit: 'notFound',
     });
   }
-  if (row.state === 'open') return row;
+  if (!isOver(row, ctx.clock.now())) return row;
   throw new TilsynError('agreement.ended', 'choosing an agreement: it has ended', {
     hint: 'Make a new one with `tilsyn agreement create`.',
     exit: 'conflict',

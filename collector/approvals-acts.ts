@@ -3,11 +3,16 @@
  * clear) and a function that does it inside the transaction that gives the approval.
  */
 import { z } from 'zod';
+import { TilsynError } from '../protocol/errors.ts';
 import { id } from '../protocol/group.ts';
-import type { CustomerId, Id, PersonId } from '../protocol/ids.ts';
+import type { AgreementId, CustomerId, Id, PersonId } from '../protocol/ids.ts';
+import { PACKS, packOf } from '../protocol/packs.ts';
 import type { UtcMs } from '../protocol/time.ts';
+import { type Order, orderEnd, ordered } from './erasing/ends.ts';
+import { wakeEraser } from './erasing/wake.ts';
 import { refuseLastAdmin, revokeIn, unknownPerson } from './people.ts';
 import { PERMISSIONS, type Role, ruleOf, type Verb } from './permissions.ts';
+import { setPack } from './policy.ts';
 import type { PersonRow, Reader, Tx } from './store/types.ts';
 import type { Context } from './types.ts';
 
@@ -40,7 +45,58 @@ const revocation: Act = {
   },
 };
 
-const ACTS = { 'person.revoke': revocation } as const satisfies Partial<Record<Verb, Act>>;
+/** The end of an agreement without a cooling-off. */
+const endNow: Act = {
+  // `now`: what is to happen at once is not done alone (R4).
+  body: z.strictObject({ agreement: id, effectiveAt: z.int().nullable(), now: z.literal(true) }),
+  async touches(reader, body, now) {
+    const row = await reader.agreements.get(String(body.agreement));
+    const { customer } = ordered(row, { ...orderOf(body), person: NOBODY, now: { approval: NOBODY } }, now);
+    return { about: null, customers: [customer] };
+  },
+  async run(ctx, tx, body, { asker, approval }) {
+    await orderEnd(ctx, tx, { ...orderOf(body), person: asker, now: { approval } });
+  },
+};
+const NOBODY = '0'.repeat(32) as PersonId & Id<'approval'>;
+
+function orderOf(body: Body): Pick<Order, 'agreement' | 'effectiveAt' | 'reason'> {
+  const { agreement, effectiveAt } = body as { agreement: AgreementId; effectiveAt: UtcMs | null };
+  // Why it is to end stands, sealed, in `approval.asked`.
+  return { agreement, effectiveAt, reason: null };
+}
+
+const policy: Act = {
+  // The version too: what was asked for is what that version says.
+  body: z.strictObject({ pack: z.enum(Object.keys(PACKS)), version: z.int() }),
+  async touches(_reader, body) {
+    refuseOther(body);
+    return { about: null, customers: null };
+  },
+  async run(ctx, tx, body, { asker, approval }) {
+    refuseOther(body);
+    await setPack(ctx, tx, { pack: String(body.pack), person: asker, approval });
+    tx.afterCommit(() => wakeEraser(ctx));
+  },
+};
+
+function refuseOther({ pack, version }: Body): void {
+  if (packOf(String(pack)).policy.version === version) return;
+  throw new TilsynError(
+    'policy.other-version',
+    'setting a policy pack: this program has another version of it',
+    {
+      hint: 'Ask for it anew: `tilsyn retention set` takes the version that this program has.',
+      exit: 'conflict',
+    },
+  );
+}
+
+const ACTS = {
+  'person.revoke': revocation,
+  'agreement.end-now': endNow,
+  'retention.set': policy,
+} as const satisfies Partial<Record<Verb, Act>>;
 export type ActVerb = keyof typeof ACTS;
 
 /** Null for a verb that this version does not know: it stays as it is and does not run. */

@@ -104,6 +104,15 @@ export function beforeRestore(approval: string): TilsynError {
   );
 }
 
+/** R4: where nobody else could approve what is to happen at once. */
+export function withoutSecond(): TilsynError {
+  return new TilsynError(
+    'approval.nobody',
+    'asking for --now: it needs a second person, and nobody else could approve it',
+    { hint: 'Leave --now out: it then waits 72 hours and can be cancelled.', exit: 'forbidden' },
+  );
+}
+
 export function withoutReason(): TilsynError {
   return new TilsynError(
     'approval.reason',

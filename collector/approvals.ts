@@ -12,7 +12,7 @@ import { codeOf, TilsynError } from '../protocol/errors.ts';
 import { type Id, newId, type PersonId, toB64 } from '../protocol/ids.ts';
 import { type UtcMs, utcMs } from '../protocol/time.ts';
 import { type Act, type ActVerb, actOf, approverRoles, type Body } from './approvals-acts.ts';
-import { beforeRestore, refusalOf, unknownApproval, unlikeAsked } from './approvals-errors.ts';
+import { beforeRestore, refusalOf, unknownApproval, unlikeAsked, withoutSecond } from './approvals-errors.ts';
 import {
   ALONE_MS,
   type Asked,
@@ -50,6 +50,9 @@ export async function ask(ctx: Context, tx: Tx, wanted: Ask): Promise<ApprovalRo
   const touched = await act.touches(tx, body, now);
   const row =
     (await asked(tx, verb, body, now)) ?? (await put(ctx, tx, { ...touched, verb, body, person, reason }));
+  // Nobody would ever give it, and alone it cannot be done (R4): the transaction leaves nothing of it.
+  if (body.now === true && seconds(askedOf(row), await circleOf(tx, now), now).length === 0)
+    throw withoutSecond();
   return alone ? goAlone(ctx, tx, row, person, reason) : row;
 }
 

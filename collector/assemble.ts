@@ -6,7 +6,7 @@ import type { Id, Random } from '../protocol/ids.ts';
 import { spansOf } from '../protocol/packs.ts';
 import { fromPem } from '../protocol/sign.ts';
 import type { Clock } from '../protocol/time.ts';
-import { type CollectorConfig, statePaths } from './config.ts';
+import { backupsKeptOf, type CollectorConfig, statePaths } from './config.ts';
 import { Counters } from './counters.ts';
 import { webhookFiles } from './deliver/files.ts';
 import { readText } from './files.ts';
@@ -115,6 +115,8 @@ export async function assemble(parts: Parts): Promise<Rooms> {
     url: config.url,
     caPem: config.tls === null ? readOwn(paths.caCert) : null,
     requireNda: config.requireNda ?? false,
+    backupsKeptFor: backupsKeptOf(config),
+    ...(config.sessionAlerts === undefined ? {} : { sessionAlerts: config.sessionAlerts }),
     generation: () => generation,
     adoptGeneration: (next) => {
       generation = next;

@@ -41,11 +41,18 @@ export function readCidr(text: string): string {
 
 /** True where the range holds the address. An unreadable range holds nothing. */
 export function cidrHolds(cidr: string, address: string): boolean {
+  return cidrTest(cidr)(address);
+}
+
+/** The same for many addresses: the range is read once. */
+export function cidrTest(cidr: string): (address: string) => boolean {
   const range = parse(cidr);
-  const plain = plainAddress(address);
-  const version = isIP(plain);
-  if (range === null || version === 0) return false;
+  if (range === null) return () => false;
   const list = new BlockList();
   list.addSubnet(range.address, range.prefix, range.family);
-  return list.check(plain, version === 4 ? 'ipv4' : 'ipv6');
+  return (address) => {
+    const plain = plainAddress(address);
+    const version = isIP(plain);
+    return version !== 0 && list.check(plain, version === 4 ? 'ipv4' : 'ipv6');
+  };
 }

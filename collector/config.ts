@@ -6,9 +6,41 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { TilsynError } from '../protocol/errors.ts';
+import { readPeriod } from '../protocol/period.ts';
+import { isZone } from '../protocol/zone.ts';
+import type { BackupsKept } from './erasing/certificate.ts';
 import { readText, writeAtomic } from './files.ts';
 
+const clockTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/);
 const CONFIG_NAME = 'collector.json';
+
+/** Which sessions people are told of. The two that judge staff are off unless they stand here. */
+const sessionRules = z.strictObject({
+  /** Somebody whom no `person id add` knows. Absent: true where anything of a roster is known. */
+  unknown: z.boolean().optional(),
+  /** Told of where a host has denied more attempts than this within an hour; null: never. Absent: 4. */
+  deniedMoreThan: z.int().min(0).max(1_000_000).nullable().optional(),
+  /** Sessions that begin outside of these hours are told of; absent: off. Judges staff: tell them first. */
+  workingHours: z
+    .strictObject({
+      /** 1 Monday … 7 Sunday. */
+      days: z.array(z.int().min(1).max(7)).min(1).max(7),
+      /** Local time of `zone`, `07:00`; `to` is the first minute that is outside. */
+      from: clockTime,
+      to: clockTime,
+      zone: z.string().max(64).refine(isZone, 'no time zone'),
+    })
+    .refine(({ from, to }) => from < to, { message: 'from is not before to', path: ['to'] })
+    .optional(),
+  /** Sessions that run for longer than this are told of; absent: off. Judges staff: tell them first. */
+  longerThanHours: z.int().min(1).max(720).optional(),
+});
+const sessionAlerts = sessionRules.extend({
+  /** Instead of the above, by id of a customer (`agreement list -o json`). */
+  customers: z.record(z.string().regex(/^[0-9a-f]{32}$/), sessionRules).optional(),
+});
+export type SessionRules = z.infer<typeof sessionRules>;
+export type SessionAlerts = z.infer<typeof sessionAlerts>;
 
 const shape = {
   v: z.literal(1),
@@ -24,13 +56,31 @@ const shape = {
   tls: z.strictObject({ cert: z.string(), key: z.string() }).nullable(),
   /** True: who has no date of a non-disclosure agreement is shown no personal data (`person add --nda`). */
   requireNda: z.boolean().optional(),
+  /**
+   * How long backups and images of this machine are kept (VM snapshots, disk images): `P30D` and the like, or `none`
+   * where none are made; absent: nobody has said, and every certificate of an erasure says that.
+   */
+  backupsKeptFor: z
+    .string()
+    .max(64)
+    .refine((text) => text === 'none' || readPeriod(text) !== null, {
+      error: 'not an ISO 8601 period (P30D), and not none',
+    })
+    .optional(),
   /** Events that the agents of one customer may send in a day at full speed; absent: `EVENTS_PER_DAY` of `quotas.ts`. */
   customerEventsPerDay: z.int().min(1_000).optional(),
+  /** Alerts from sessions; absent: those that judge no staff, once there is a roster (`session-alerts-rules.ts`). */
+  sessionAlerts: sessionAlerts.optional(),
 };
 const schema = z.strictObject(shape);
 /** As a backup carries it; a later version may add to it. */
 export const configShape = schema;
 export type CollectorConfig = z.infer<typeof schema>;
+
+export function backupsKeptOf({ backupsKeptFor }: Pick<CollectorConfig, 'backupsKeptFor'>): BackupsKept {
+  if (backupsKeptFor === undefined || backupsKeptFor === 'none') return backupsKeptFor ?? null;
+  return readPeriod(backupsKeptFor);
+}
 
 /** Files of a state directory, by what they are for. */
 export function statePaths(dir: string) {
@@ -75,7 +125,7 @@ export function readConfig(dir: string): CollectorConfig {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  if (issue?.code === 'unrecognized_keys') throw broken(unknownKey(issue.keys[0] ?? ''));
+  if (issue?.code === 'unrecognized_keys') throw broken(unknownKey(issue.keys[0] ?? '', issue.path));
   throw broken(`field ${issue?.path.join('.') || 'v'} is not as it must be`);
 }
 
@@ -86,9 +136,16 @@ function broken(why: string): TilsynError {
   });
 }
 
-function unknownKey(key: string): string {
-  const [nearest] = Object.keys(shape).sort((a, b) => distance(key, a) - distance(key, b));
+function unknownKey(key: string, path: readonly PropertyKey[]): string {
+  const [nearest] = keysAt(path).sort((a, b) => distance(key, a) - distance(key, b));
   return `unknown key ${JSON.stringify(key.slice(0, 64))}; the nearest known one is ${nearest}`;
+}
+
+/** Known keys at a place of the file. */
+function keysAt(path: readonly PropertyKey[]): string[] {
+  if (path[0] !== 'sessionAlerts') return Object.keys(shape);
+  if (path.at(-1) === 'workingHours') return ['days', 'from', 'to', 'zone'];
+  return Object.keys(path.length === 1 ? sessionAlerts.shape : sessionRules.shape);
 }
 
 /** Edits between two words (Levenshtein). */

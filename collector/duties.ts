@@ -1,6 +1,10 @@
-/** What a running collector does by itself about alerts. */
+/** What a running collector does by itself: alerts, webhooks, tickets, what falls due, the end of what nobody misses. */
 import { Deliverer } from './deliver/deliverer.ts';
+import { Eraser, type EraserOptions } from './erasing/eraser.ts';
+import { OneoffCare } from './oneoff/care.ts';
+import { SessionAlertWatch } from './session-alerts.ts';
 import { Silence } from './silence.ts';
+import { TicketMatcher } from './tickets.ts';
 import type { Context } from './types.ts';
 
 export interface Duties {
@@ -10,16 +14,30 @@ export interface Duties {
   close(): Promise<void>;
 }
 
-export async function openDuties(ctx: Context): Promise<Duties> {
+export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx'>): Promise<Duties> {
   const silence = await Silence.open(ctx);
+  const sessions = await SessionAlertWatch.open(ctx);
   const deliverer = new Deliverer(ctx);
+  const oneoff = new OneoffCare(ctx);
+  // Before the port opens: what nobody came back for in time is gone then (O8).
+  await oneoff.look();
+  const eraser = new Eraser({ ctx, ...erasing });
+  const tickets = new TicketMatcher(ctx);
   return {
     async start() {
       silence.start();
+      tickets.start();
+      sessions.start();
+      oneoff.start();
       await deliverer.start();
+      eraser.start();
     },
     async close() {
+      await eraser.close();
       await silence.close();
+      await oneoff.close();
+      await tickets.close();
+      await sessions.close();
       await deliverer.close();
     },
   };

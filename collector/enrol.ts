@@ -3,6 +3,7 @@
  *
  * N1  A token is useless after its use, its end or its revocation; late use is recognised for 90 days.
  * N2  Enrolment is idempotent per agent key: the same request gets the same answer and takes no second use.
+ * V49 A token is useless from the day on which its agreement ends.
  * N3  Nothing is said of a token to someone who does not know its secret, and wrong secrets are few.
  */
 import { timingSafeEqual } from 'node:crypto';
@@ -11,12 +12,14 @@ import { type EnrolAnswer, type EnrolRequest, enrolRequest } from '../protocol/e
 import { TilsynError } from '../protocol/errors.ts';
 import type { AgentId, LogId, TokenId } from '../protocol/ids.ts';
 import { publicText } from '../protocol/sign.ts';
-import { MINUTE_MS } from '../protocol/time.ts';
+import { MINUTE_MS, type UtcMs } from '../protocol/time.ts';
 import { softwareOf } from './agents.ts';
 import { Bucket, Buckets } from './bucket.ts';
 import { cidrHolds, plainAddress } from './cidr.ts';
+import { isOver } from './erasing/end-rules.ts';
+import { wakeEraser } from './erasing/wake.ts';
 import { supply } from './ingest/supply.ts';
-import type { AgentRow, LogRow, TokenRow, Tx } from './store/types.ts';
+import type { AgentRow, AgreementRow, LogRow, TokenRow, Tx } from './store/types.ts';
 import { rangesOf, secretHash, TOKEN_MEMORY_MS, type TokenState, tokenState } from './tokens.ts';
 import type { Context } from './types.ts';
 
@@ -86,6 +89,7 @@ export class Enroller {
       await this.#recordReuse(token.token, address);
       throw ended(state);
     }
+    refuseOver(await this.#ctx.store.read.agreements.get(token.agreement), this.#ctx.clock.now());
     const range = (await rangesOf(this.#ctx, [token])).get(token.token);
     if (range !== undefined && !cidrHolds(range, address)) {
       throw new TilsynError('token.address', 'enrolling: the token is not for the network this host is in', {
@@ -121,6 +125,8 @@ export class Enroller {
     // Two keys with one single-use token: the second one sees the first one's use here.
     const state = tokenState(token, now);
     if (state !== 'open') return state;
+    const agreement = await tx.agreements.get(token.agreement);
+    refuseOver(agreement, now);
     await refuseTakenIds(tx, request);
     const agent = newAgent(request, token, now, this.#ctx.generation());
     await tx.tokens.put([{ ...token, used: token.used + 1 }]);
@@ -132,6 +138,8 @@ export class Enroller {
       { type: 'token.used', data: { token: id, person: null }, personal },
       { type: 'agent.enrolled', data, personal },
     ]);
+    // One that is to end has an order for each of its hosts.
+    if (agreement?.endsAt != null) tx.afterCommit(() => wakeEraser(this.#ctx));
     return agent;
   }
 
@@ -173,6 +181,14 @@ function ended(state: Ended): TilsynError {
   const why = { used: 'was used already', expired: 'has expired', revoked: 'was revoked' }[state];
   return new TilsynError(`token.${state}`, `enrolling: the token ${why}`, {
     hint: 'Make a new one with `tilsyn token create`.',
+    exit: 'forbidden',
+  });
+}
+
+function refuseOver(row: AgreementRow | null, now: UtcMs): void {
+  if (row === null || !isOver(row, now)) return;
+  throw new TilsynError('agreement.ended', 'enrolling: the agreement of this token has ended', {
+    hint: 'Make a new one with `tilsyn agreement create`, and a token of it with `tilsyn token create`.',
     exit: 'forbidden',
   });
 }

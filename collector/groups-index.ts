@@ -31,6 +31,8 @@ export class GroupIndex {
   readonly #spans: SpanTable;
   readonly #byId = new Map<GroupId, GroupRow>();
   readonly #byKey = new Map<string, GroupRow>();
+  /** One-off groups that live. */
+  readonly #oneoff = new Map<GroupId, GroupRow>();
 
   readonly #isLost: (row: GroupRow) => boolean;
 
@@ -44,6 +46,7 @@ export class GroupIndex {
   add(rows: readonly GroupRow[]): void {
     for (const row of rows) {
       this.#byId.set(row.group, row);
+      if (row.kind === 'oneoff') this.#addOneoff(row);
       // Those two belong to one session or one person and are only ever asked for by id.
       if (row.kind === 'oneoff' || row.kind === 'single') continue;
       const key = keyOf(row, row.from);
@@ -53,6 +56,15 @@ export class GroupIndex {
 
   byId(group: GroupId): GroupRow | null {
     return this.#byId.get(group) ?? null;
+  }
+
+  #addOneoff(row: GroupRow): void {
+    if (row.state === 'live') this.#oneoff.set(row.group, row);
+    else this.#oneoff.delete(row.group);
+  }
+
+  oneoff(agent: string | null): GroupRow[] {
+    return [...this.#oneoff.values()].filter(({ subject }) => agent === null || subject === agent);
   }
 
   find(wish: GroupWish): GroupRow | null {

@@ -18,7 +18,7 @@ import {
   spanOf,
   verifyGroup,
 } from '../protocol/group.ts';
-import { type AgreementId, type GroupId, newId, type Random } from '../protocol/ids.ts';
+import { type AgentId, type AgreementId, type GroupId, newId, type Random } from '../protocol/ids.ts';
 import type { SpanTable } from '../protocol/packs.ts';
 import { publicText } from '../protocol/sign.ts';
 import { type Clock, fromIso, type UtcMs } from '../protocol/time.ts';
@@ -95,6 +95,10 @@ class KeyGroups implements Groups {
     return wishesOf(agreement, at, this.#options.spans)
       .map((wish) => this.#index.find(wish))
       .flatMap((row) => (row !== null && this.#canSeal(row) ? [row.record] : []));
+  }
+
+  oneoff(agent: AgentId | null): GroupRow[] {
+    return this.#index.oneoff(agent);
   }
 
   dead(ids: readonly GroupId[]): GroupId[] {

@@ -156,7 +156,7 @@ async function makeState(dir: string, config: CollectorConfig, around: Surroundi
       await tx.setMeta('generation', generation);
     });
     const { ctx } = await assemble({ ...around, dir, config, store, keyring, commits, generation });
-    await store.write((tx) => setPack(ctx, tx, config.policy, null));
+    await store.write((tx) => setPack(ctx, tx, { pack: config.policy, person: null }));
     const { token } = await addPerson(ctx, { role: 'admin', customers: null, createdBy: null });
     writeAtomic(paths.adminToken, `${token}\n`);
   } finally {

@@ -204,15 +204,16 @@ class Journal implements CollectorLog {
   /** The live house group that each of these drafts needs, now. */
   async #houses(tx: Tx, drafts: readonly OwnDraft[]): Promise<Map<OwnDraft, GroupRow>> {
     const now = this.#options.clock.now();
+    const found = await givenGroups(tx, drafts);
     const sealing = drafts.flatMap((draft) => {
-      const cls = classOf(draft);
+      const cls = draft.under === undefined ? classOf(draft) : null;
+      if (cls === 'session') throw withoutGroup(draft.type);
       return cls === null ? [] : [{ draft, wish: house(cls, now, draft.data) }];
     });
-    if (sealing.length === 0) return new Map();
+    if (sealing.length === 0) return found;
     // The slot is durable before the row; both cost nothing where `ensureHouse` has been here (V17).
     const prepared = await this.#options.groups.prepare(sealing.map(({ wish }) => wish));
     await prepared.commit(tx);
-    const found = new Map<OwnDraft, GroupRow>();
     for (const [i, { draft }] of sealing.entries()) {
       const group = prepared.groups[i];
       if (group?.state === 'live') found.set(draft, group);
@@ -250,6 +251,25 @@ class Journal implements CollectorLog {
     const { c, body } = sealPart(content.key, { log, seq, group, under: group }, p, this.#options.random);
     return { group, c, part: { group, under: group, wrap: content.wrap.wrap, body } };
   }
+}
+
+/**
+ * The groups that drafts name themselves. Read inside the transaction: an erasure that committed before it wins, and
+ * the event is then kept without its personal part, as under a house group that is dead (V18).
+ */
+async function givenGroups(tx: Tx, drafts: readonly OwnDraft[]): Promise<Map<OwnDraft, GroupRow>> {
+  const found = new Map<OwnDraft, GroupRow>();
+  for (const draft of drafts) {
+    if (draft.under === undefined || classOf(draft) === null) continue;
+    const row = await tx.groups.get(draft.under);
+    if (row?.state === 'live') found.set(draft, row);
+  }
+  return found;
+}
+
+/** A fault of the program: what is a session's must never outlive it in a group of the house. */
+function withoutGroup(type: string): TilsynError {
+  return new TilsynError('event.no-group', `making a ${type} event: no group is named for its sealed part`);
 }
 
 function absent(): TilsynError {

@@ -7,11 +7,11 @@
  *     reading: who holds a key may have sealed anything.
  */
 import { fitsPersonal } from '../protocol/event.ts';
-import type { GroupId, Id } from '../protocol/ids.ts';
+import type { AgentId, GroupId, Id } from '../protocol/ids.ts';
 import { openPart, type Personal } from '../protocol/seal.ts';
 import type { Keyring } from './keyring.ts';
 import type { LeafRow, PartRow, Pos, Reader, WrapRow } from './store/types.ts';
-import type { Groups, Opener } from './types.ts';
+import type { Groups, OneoffKeys, Opener } from './types.ts';
 
 /** One hour or 10,000 parts per key and agent: enough for a page of any list, 128 KiB of key material. */
 const MAX_CONTENT_KEYS = 4_096;
@@ -21,17 +21,7 @@ interface Cached {
   key: Buffer;
 }
 
-/** Keys of one-off sessions: in this process's memory only, by the agent's `instance`. */
-export interface OneoffKeys {
-  put(group: GroupId, instance: Id<'instance'>, key: Buffer): void;
-  get(group: GroupId): Buffer | null;
-  drop(groups: readonly GroupId[]): void;
-  /** All of an agent's process that is gone; returns the groups that died with it. */
-  dropInstance(instance: Id<'instance'>): GroupId[];
-}
-
 export interface KeyOpener extends Opener {
-  readonly oneoff: OneoffKeys;
   /** Zeroes every cached key of this group. */
   forget(group: GroupId): void;
 }
@@ -126,23 +116,44 @@ function commitmentIn(leaf: LeafRow, group: GroupId): string | null {
 
 function oneoffKeys(): OneoffKeys {
   const keys = new Map<GroupId, { instance: Id<'instance'>; key: Buffer }>();
+  const instances = new Map<AgentId, Id<'instance'>>();
+  const agents = new Map<Id<'instance'>, AgentId>();
+  const groupsOf = (instance: Id<'instance'>) =>
+    [...keys].filter(([, held]) => held.instance === instance).map(([group]) => group);
   const drop = (groups: readonly GroupId[]) => {
     for (const group of groups) {
       keys.get(group)?.key.fill(0);
       keys.delete(group);
     }
   };
+  const dropInstance = (instance: Id<'instance'>) => {
+    const gone = groupsOf(instance);
+    drop(gone);
+    agents.delete(instance);
+    return gone;
+  };
   return {
-    put(group, instance, key) {
-      drop([group]);
-      keys.set(group, { instance, key: Buffer.from(key) });
-    },
-    get: (group) => keys.get(group)?.key ?? null,
-    drop,
-    dropInstance(instance) {
-      const gone = [...keys].filter(([, held]) => held.instance === instance).map(([group]) => group);
-      drop(gone);
+    begin(agent, instance) {
+      const before = instances.get(agent);
+      instances.set(agent, instance);
+      const gone = before === undefined || before === instance ? [] : dropInstance(before);
+      agents.set(instance, agent);
       return gone;
     },
+    put(group, instance, key) {
+      const held = keys.get(group);
+      if (held !== undefined && held.instance !== instance) return false;
+      drop([group]);
+      keys.set(group, { instance, key: Buffer.from(key) });
+      return true;
+    },
+    get: (group) => keys.get(group)?.key ?? null,
+    ownerOf(group) {
+      const held = keys.get(group);
+      return held === undefined ? null : (agents.get(held.instance) ?? null);
+    },
+    count: (instance) => groupsOf(instance).length,
+    drop,
+    dropInstance,
   };
 }

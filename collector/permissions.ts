@@ -27,12 +27,29 @@ const OVERSEE: readonly Role[] = ['admin', 'auditor', 'security', 'dpo'];
 /** An auditor is strictly read-only, a technician does what others decide. */
 const DECIDE: readonly Role[] = ['admin', 'security', 'dpo'];
 
+const EXPLAIN: readonly Role[] = ['admin', 'technician', 'security'];
+/**
+ * Who is shown pseudonyms instead of the people at both ends of sessions: technicians, of each other and of the
+ * customers' staff, and auditors, who check that rules are kept and not who somebody is. An admin without a second
+ * person would have nobody to ask, so that theirs is clear; `--no-reading` takes all of it away.
+ */
+const VEILED: ReadonlySet<Role> = new Set<Role>(['technician', 'auditor']);
+
+/** Q14. */
+export function isVeiled(role: Role): boolean {
+  return VEILED.has(role);
+}
+
 /** One line a verb. */
 export const PERMISSIONS = {
   whoami: { roles: ALL },
   'session.list': { roles: ALL, personal: true },
   'session.show': { roles: ALL, personal: true },
   'session.tail': { roles: ALL, personal: true },
+  // Who was not there himself reads the explanation, and does not write it.
+  'session.explain': { roles: EXPLAIN, personal: true },
+  // Of those who are shown pseudonyms the auditor; the others read names anyhow, and may want it on record.
+  'session.reveal': { roles: OVERSEE, personal: true },
   'event.list': { roles: ALL },
   'event.personal': { roles: ALL, personal: true },
   'event.tail': { roles: ALL },
@@ -48,10 +65,20 @@ export const PERMISSIONS = {
   'token.revoke': { roles: INSTALL },
   'agreement.list': { roles: ALL },
   'agreement.create': { roles: ADMIN },
+  'agreement.end': { roles: ['admin', 'dpo'] },
+  'agreement.end-now': { roles: ['admin', 'dpo'], approve: DECIDE },
+  'agreement.cancel': { roles: ['admin', 'dpo'] },
+  'erasure.list': { roles: ALL },
+  'erasure.show': { roles: ALL },
   'person.list': { roles: OVERSEE },
   'person.add': { roles: ADMIN },
   'person.change': { roles: ADMIN },
   'person.revoke': { roles: ADMIN, approve: DECIDE },
+  'person.id.list': { roles: OVERSEE },
+  'person.id.add': { roles: ['admin', 'security'] },
+  'person.id.remove': { roles: ['admin', 'security'] },
+  // What a file explains says whose session it was: not for those who are shown pseudonyms.
+  'ticket.import': { roles: ['admin', 'security'], personal: true },
   'alert.list': { roles: ALL },
   'webhook.list': { roles: ADMIN },
   'webhook.add': { roles: ADMIN },
@@ -64,6 +91,7 @@ export const PERMISSIONS = {
   'retention.rules': { roles: ALL },
   'retention.lint': { roles: ALL },
   'retention.plan': { roles: OVERSEE },
+  'retention.set': { roles: ADMIN, approve: DECIDE },
 } as const satisfies Record<string, Rule>;
 export type Verb = keyof typeof PERMISSIONS;
 
@@ -77,9 +105,9 @@ export function may({ role, reading }: Pick<PersonRow, 'role' | 'reading'>, verb
   return rule.roles.includes(role) && (reading || rule.personal !== true);
 }
 
-/** A verb as it is typed: `person revoke`. */
+/** A verb as it is typed: `person revoke`, `agreement end --now`. */
 export function typed(verb: string): string {
-  return verb.replace('.', ' ');
+  return verb.replaceAll('.', ' ').replace('-now', ' --now');
 }
 
 /** Q12: where an NDA is demanded and this person has none. */

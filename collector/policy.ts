@@ -7,7 +7,7 @@
  */
 import { z } from 'zod';
 import { TilsynError } from '../protocol/errors.ts';
-import type { PersonId } from '../protocol/ids.ts';
+import type { Id, PersonId } from '../protocol/ids.ts';
 import type { OpenPromise } from '../protocol/pack.ts';
 import { PACKS, packOf } from '../protocol/packs.ts';
 import { type Policy, policySchema } from '../protocol/policy.ts';
@@ -72,18 +72,26 @@ function asJson(text: string): unknown {
   }
 }
 
+export interface Setting {
+  pack: string;
+  /** Null: `collector init`. */
+  person: PersonId | null;
+  reason?: string | null;
+  approval?: Id<'approval'>;
+}
+
 /** Sets a pack, inside the caller's transaction. @throws TilsynError `policy.unknown` */
 export async function setPack(
-  ctx: Pick<Context, 'own' | 'clock'>,
+  { own, clock }: Pick<Context, 'own' | 'clock'>,
   tx: Tx,
-  pack: string,
-  person: PersonId | null,
+  { pack, person, reason = null, approval }: Setting,
 ): Promise<void> {
   const { policy } = packOf(pack);
-  const record: z.input<typeof stored> = { v: 1, pack, person, setAt: toIso(ctx.clock.now()), policy };
+  const record: z.input<typeof stored> = { v: 1, pack, person, setAt: toIso(clock.now()), policy };
   await tx.setMeta(META_RECORD, JSON.stringify(record));
   const { name, version } = policy;
-  await ctx.own.append(tx, [{ type: 'policy.set', data: { policy: name, version, person } }]);
+  const data = { policy: name, version, person, ...(approval === undefined ? {} : { approval }) };
+  await own.append(tx, [{ type: 'policy.set', data, personal: reason === null ? null : { reason } }]);
 }
 
 /** What the policy in force leaves open. */

@@ -2,10 +2,11 @@
  * The pure part of the projection of alerts: what raised, changed, cleared and acked mean for their rows.
  *
  * Y8  An alert is changed by its own teller only: the host that raised it, or the collector; whatever id is named.
- *     `agent-silent` is the collector's alone.
+ *     What is the collector's (`COLLECTOR_CHECKS`) is its alone.
  * Y9  Of one host at most `MAX_OPEN_ALERTS` are open, and of one check and disk one: a new episode ends the one
  *     before. What finds no room is counted and stays a leaf.
  */
+import { isCollectorCheck } from '../protocol/alert.ts';
 import type { AgentId } from '../protocol/ids.ts';
 import type { Fact, FactOf, HostOf } from './projections-facts.ts';
 import type { AlertId, AlertRow } from './store/types.ts';
@@ -90,7 +91,7 @@ function endAll(state: AlertState, { data, at }: FactOf<'agent.revoked'>): void 
 /** The host that a leaf may speak of, by who wrote it (Y8). */
 function hostOf(state: AlertState, { owner, data }: ToldFact): HostOf | null {
   if (owner === null) return state.hosts.get(data.agent as AgentId) ?? null;
-  if (data.check === 'agent-silent') return null;
+  if (isCollectorCheck(data.check)) return null;
   return data.agent === null || data.agent === owner.agent ? owner : null;
 }
 

@@ -12,6 +12,7 @@ export const PROJECTED_TYPES = [
   'session.updated',
   'session.ended',
   'session.merged',
+  'session.explained',
   'source.added',
   'source.opened',
   'source.rotated',

@@ -12,7 +12,7 @@ export const MAX_WAITING = 64;
 /** Leaves with sealed parts that one session shows, its first ones (Y5). */
 export const MAX_PART_POS = 64;
 
-type SessionFact = FactOf<'session.updated' | 'session.ended' | 'session.merged'>;
+type SessionFact = FactOf<'session.updated' | 'session.ended' | 'session.merged' | 'session.explained'>;
 type Beginning = FactOf<'session.attempted' | 'session.rejected' | 'session.started'>;
 type SourceType = Extract<ProjectedType, `source.${string}`>;
 
@@ -149,6 +149,7 @@ function newSession(fact: Beginning, owner: NonNullable<Owner>): SessionRow {
     startedPos: pos,
     partPos: [],
     mergedInto: null,
+    explainedPos: null,
     ...beginningOf(fact),
   };
 }
@@ -166,10 +167,15 @@ function continued(state: State, fact: SessionFact): void {
     if (fact.owner === null) merged(state, row, fact.data.into as SessionId);
     return;
   }
+  if (fact.type === 'session.explained') {
+    // Nor does a host say why somebody was there.
+    if (fact.owner === null) explained(state, row, fact);
+    return;
+  }
   if (fact.owner?.agent !== row.agent) return;
   const next = {
     ...withLeaf(row, fact),
-    ...(fact.type === 'session.ended' ? ended(fact) : updated(row, fact)),
+    ...(fact.type === 'session.ended' ? ended(row, fact) : updated(row, fact)),
   };
   put(state, next);
   fold(state, next);
@@ -181,6 +187,17 @@ function merged(state: State, row: SessionRow, into: SessionId): void {
   const next = { ...row, mergedInto: into };
   put(state, next);
   fold(state, next);
+}
+
+/** Explained anew: the newest counts. */
+function explained(state: State, row: SessionRow, { pos }: Fact): void {
+  const next = { ...row, explainedPos: newer(row.explainedPos, pos) };
+  put(state, next);
+  fold(state, next);
+}
+
+function newer(a: Pos | null, b: Pos | null): Pos | null {
+  return a === null || b === null ? (a ?? b) : Math.max(a, b);
 }
 
 /** What a merged session knows and the one that stays does not (Y6); what that one's own events say goes before. */
@@ -196,6 +213,7 @@ function fold(state: State, row: SessionRow): void {
     failedAttempts: root.failedAttempts ?? row.failedAttempts,
     files: root.files ?? row.files,
     confirmedBy: union(root.confirmedBy, row.confirmedBy),
+    explainedPos: newer(root.explainedPos, row.explainedPos),
   });
 }
 
@@ -234,9 +252,11 @@ export function addWaiting(state: State, session: SessionId, fact: Fact): void {
   else list.push(fact);
 }
 
-function ended({ data }: FactOf<'session.ended'>): Partial<SessionRow> {
+/** The end of an attempt makes no session of it. */
+function ended({ state }: SessionRow, { data }: FactOf<'session.ended'>): Partial<SessionRow> {
+  const over = data.reason === 'unknown' ? ('unknown-end' as const) : ('ended' as const);
   return {
-    state: data.reason === 'unknown' ? 'unknown-end' : 'ended',
+    state: state === 'attempted' || state === 'rejected' ? state : over,
     endedAt: instant(data.endedAt),
     endBasis: data.endBasis,
     endReason: data.reason,

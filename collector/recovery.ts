@@ -9,22 +9,17 @@
  * V22 A key that cannot be read is reported, once, never counted as an erasure.
  */
 import type { GroupId } from '../protocol/ids.ts';
-import { type Clock, SECOND_MS, toIso } from '../protocol/time.ts';
-import type { Keyring } from './keyring.ts';
+import { buryRows, type EraseOptions, finishErasures } from './erasing/erase.ts';
 import { endOrphans, type Orphans } from './orphans.ts';
 import { settleRevocations } from './revocations.ts';
 import type { GroupRow, Store } from './store/types.ts';
-import type { Groups, OwnDraft, OwnLog } from './types.ts';
+import type { OwnDraft } from './types.ts';
+
+export { finishErasures } from './erasing/erase.ts';
 
 const PAGE = 1_000;
 
-export interface RecoverOptions {
-  store: Store;
-  keyring: Keyring;
-  groups: Groups;
-  own: OwnLog;
-  clock: Clock;
-}
+export type RecoverOptions = EraseOptions;
 
 /** Something for a person to see; ids and counts only. */
 export interface Finding {
@@ -64,7 +59,7 @@ export async function recover(options: RecoverOptions): Promise<Recovery> {
   const damaged = asked('damaged');
   const interrupted = asked('finish');
   const buried = asked('tombstone');
-  if (keyring.complete) await erased(options, buried, 'tombstone');
+  if (keyring.complete) await buryRows(options, buried, 'tombstone');
   else await begin(options, buried);
   // A slot file put back from a backup: the key dies once more, the row has said so already.
   const again = asked('erase-again');
@@ -102,59 +97,6 @@ async function newlyDamaged(store: Store, rows: readonly GroupRow[]): Promise<Ow
   return rows.filter(({ group }) => !told.has(group)).map(damagedDraft);
 }
 
-/**
- * Second half of an erasure, for rows that are `erasing`: slots overwritten, flushed, read back, then one
- * transaction that deletes what lay under them.
- * @returns false where they stay `erasing`, because a copy of the keys is not there
- */
-export async function finishErasures(options: RecoverOptions, rows: readonly GroupRow[]): Promise<boolean> {
-  if (rows.length === 0) return true;
-  // One-off keys have no slot; the process that had them in memory is gone, or has dropped them.
-  const slotted = rows.filter((row) => row.kind !== 'oneoff');
-  const complete = slotted.length === 0 || (await options.keyring.erase(slotted));
-  const done = complete ? rows : rows.filter((row) => row.kind === 'oneoff');
-  // A crash here leaves tombstones and rows that are `erasing`: the next start comes this way again.
-  await erased(options, done, null);
-  return complete;
-}
-
-/** One transaction: parts, wraps and origins gone, rows `erased`, and the events that say so. */
-async function erased(options: RecoverOptions, rows: readonly GroupRow[], by: string | null): Promise<void> {
-  if (rows.length === 0) return;
-  const { store, groups, own, clock } = options;
-  await store.write(async (tx) => {
-    const now = clock.now();
-    const drafts: OwnDraft[] = [];
-    const dead: GroupRow[] = [];
-    for (const row of rows) {
-      const count = await tx.dropGroups([row.group]);
-      dead.push({ ...row, state: 'erased', erasedAt: now, erasedBy: by ?? row.erasedBy ?? 'restart' });
-      drafts.push(doneDraft(row, count, now, by));
-    }
-    await tx.groups.put(dead);
-    await own.append(tx, drafts);
-    tx.afterCommit(() => groups.committed(dead));
-  });
-}
-
-function doneDraft(row: GroupRow, count: number, now: number, by: string | null): OwnDraft<'erasure.done'> {
-  const late = row.dueAt === null ? null : Math.max(0, Math.floor((now - row.dueAt) / SECOND_MS));
-  return {
-    type: 'erasure.done',
-    data: {
-      group: row.group,
-      class: row.class,
-      policy: null,
-      version: null,
-      dueAt: row.dueAt === null ? null : toIso(row.dueAt),
-      count,
-      listRoot: null,
-      lateSeconds: late,
-      method: by ?? (row.kind === 'oneoff' ? 'key-dropped' : 'slot-overwritten'),
-    },
-  };
-}
-
 function damagedDraft({ group }: GroupRow): OwnDraft<'keyring.damaged'> {
   return { type: 'keyring.damaged', data: { group, reason: 'slot-unreadable' } };
 }
@@ -176,29 +118,6 @@ function revokedAgain({ agents, people }: Awaited<ReturnType<typeof settleRevoca
     count: agents.length + people.length,
     groups: [],
   };
-}
-
-/** Erases what fell due while the collector was away: both halves, in order. @returns how many groups were due */
-export async function eraseDue(options: RecoverOptions): Promise<number> {
-  const { store, groups, own, clock } = options;
-  const now = clock.now();
-  const rows = (await store.read.groups.list({ state: 'live' })).filter(
-    ({ dueAt }) => dueAt !== null && dueAt <= now,
-  );
-  if (rows.length === 0) return 0;
-  const erasing = rows.map((row) => ({ ...row, state: 'erasing' as const, erasedBy: 'policy' }));
-  await store.write(async (tx) => {
-    await tx.groups.put(erasing);
-    const started = (row: GroupRow) => ({
-      ...doneDraft(row, 0, now, null),
-      type: 'erasure.started' as const,
-    });
-    await own.append(tx, erasing.map(started));
-    tx.afterCommit(() => groups.committed(erasing));
-  });
-  // A crash from here on leaves `erasing`: every start finishes it (V20).
-  await finishErasures(options, erasing);
-  return rows.length;
 }
 
 function unreadable(rows: readonly GroupRow[]): Finding {

@@ -14,11 +14,13 @@ import { signGroup } from '../protocol/group.ts';
 import { type Id, newId } from '../protocol/ids.ts';
 import { assemble, Commits, type Rooms, readKey, type Surroundings } from './assemble.ts';
 import { statePaths, writeConfig } from './config.ts';
+import { settleEnds } from './erasing/ends.ts';
+import { eraseDue } from './erasing/eraser.ts';
 import { copyOwn, ensureStateDir, publish, removeFile, setSidesAside, writeAtomic } from './files.ts';
 import { Keyring } from './keyring.ts';
 import { lockState } from './lock.ts';
 import { addPerson } from './people.ts';
-import { eraseDue, recover } from './recovery.ts';
+import { recover } from './recovery.ts';
 import { type KeysFrom, layKeyFiles, laySlotFiles, markRestoring, unmarkRestoring } from './restore-keys.ts';
 import { living, lookAtKeys, lookAtState, type RestorePlan } from './restore-plan.ts';
 import { readBackup, unsealCopy } from './store/backup.ts';
@@ -249,10 +251,12 @@ async function settle(
     erased: (await store.read.groups.list({ state: 'erased' })).length,
   });
   const before = await count();
-  const options = { store, keyring, groups, own, clock };
+  const { telemetry, bury } = ctx;
+  const options = { store, keyring, groups, own, clock, telemetry, bury };
   const { drafts, findings } = await recover(options);
   if (drafts.length > 0) await store.write((tx) => own.append(tx, drafts));
   for (const { code, count: n, message } of findings) ctx.log.warn({ code, count: n }, `restore: ${message}`);
+  await settleEnds(options);
   await eraseDue(options);
   const after = await count();
   return {

@@ -8,7 +8,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { codeOf, TilsynError } from '../protocol/errors.ts';
-import type { Id } from '../protocol/ids.ts';
+import type { AgreementId, GroupId, Id } from '../protocol/ids.ts';
 import { readLoopback } from '../protocol/metrics.ts';
 import { MINUTE_MS } from '../protocol/time.ts';
 import { runDue } from './approvals.ts';
@@ -17,6 +17,9 @@ import { checkOperatorPair, type KeyPairPem, makeServerCert, msLeft, namesHost, 
 import { type CollectorConfig, hostOf, readConfig, readListen, statePaths } from './config.ts';
 import { type Duties, openDuties } from './duties.ts';
 import { Enroller } from './enrol.ts';
+import { settleEnds } from './erasing/ends.ts';
+import { emptyLog } from './erasing/erase.ts';
+import { eraseDue } from './erasing/eraser.ts';
 import { Arbiter } from './ingest/arbitrate.ts';
 import { Credits } from './ingest/credits.ts';
 import { Generations } from './ingest/generation.ts';
@@ -134,7 +137,9 @@ async function start(settings: RunSettings, around: Surroundings, undo: Undo): P
   agentRoutes(port.app, ctx, new Enroller(ctx));
   const { registerApi } = await import('./api/index.ts');
   registerApi(port.app, ctx);
-  const duties = await openDuties(ctx);
+  const died = (agreements: ReadonlySet<AgreementId | null>) => rooms.links.refreshOf(agreements);
+  const erasing = { ...erasingOf(rooms, keyring), died };
+  const duties = await openDuties(ctx, { around: erasing });
   undo.add(() => duties.close());
   const address = await port.listen(listen);
   await duties.start();
@@ -203,11 +208,25 @@ async function generationOf(store: Store): Promise<Id<'generation'>> {
   });
 }
 
-async function recoverState({ ctx, own }: Rooms, keyring: Keyring): Promise<void> {
-  const { store, groups, clock, log } = ctx;
-  const { findings, drafts } = await recover({ store, keyring, groups, own, clock });
+/** What an erasure needs of a collector. */
+export function erasingOf({ ctx, own }: Rooms, keyring: Keyring) {
+  const { store, groups, clock, faults, telemetry, bury } = ctx;
+  const forget = (gone: readonly GroupId[]) => ctx.opener.oneoff.drop(gone);
+  return { store, keyring, groups, own, clock, faults, telemetry, bury, forget };
+}
+
+async function recoverState(rooms: Rooms, keyring: Keyring): Promise<void> {
+  const { ctx, own } = rooms;
+  const { store, log } = ctx;
+  const around = erasingOf(rooms, keyring);
+  const { findings, drafts } = await recover(around);
   if (drafts.length > 0) await store.write((tx) => own.append(tx, drafts));
   tell(log, findings);
+  await settleEnds(around);
+  const { erased } = await eraseDue(around);
+  if (erased > 0) log.info({ count: erased }, 'recovery: what fell due meanwhile was erased');
+  // What a crash left in the log of the database (V36).
+  await emptyLog(around);
   const dropped = await dropEndedTelemetry(ctx);
   if (dropped > 0)
     log.info({ count: dropped }, 'recovery: telemetry of agreements that have ended was removed');

@@ -15,7 +15,7 @@ export class Turns {
 const queues = new WeakMap<Context, Map<string, Turns>>();
 
 /** The queue of this name; one per collector. */
-export function turnsOf(ctx: Context, what: 'customers' | 'groups' | 'generation'): Turns {
+export function turnsOf(ctx: Context, what: 'customers' | 'groups' | 'generation' | 'ingest'): Turns {
   const ofCtx = queues.get(ctx) ?? new Map<string, Turns>();
   queues.set(ctx, ofCtx);
   const turns = ofCtx.get(what) ?? new Turns();

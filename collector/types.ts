@@ -8,7 +8,9 @@ import type { DataClass, GroupKind, SignedGroup } from '../protocol/group.ts';
 import type { AgentId, AgreementId, GroupId, Id, PersonId, Random } from '../protocol/ids.ts';
 import type { Personal } from '../protocol/seal.ts';
 import type { Clock, UtcMs } from '../protocol/time.ts';
+import type { SessionAlerts } from './config.ts';
 import type { Counters } from './counters.ts';
+import type { BackupsKept } from './erasing/certificate.ts';
 import type { Telemetry } from './store/telemetry.ts';
 import type { GroupRow, Pos, Reader, Store, Tx, WebhookId, WrapRow } from './store/types.ts';
 
@@ -27,6 +29,11 @@ export interface FaultSeam {
 export interface OwnDraft<T extends EventType = EventType> {
   type: T;
   data: EventData<T>;
+  /**
+   * Sealed under this group instead, where it is live in the transaction that appends: what belongs to a session
+   * dies with it. Needed where the class of the type is `session`.
+   */
+  under?: GroupId;
   /** Sealed under the house group of the type's data class, and the present span or the subject in `data`. */
   personal?: EventPersonal<T> | null;
 }
@@ -50,6 +57,8 @@ export interface Groups {
   prepare(wanted: readonly GroupWish[]): Promise<PreparedGroups>;
   /** What an agent of this agreement gets: present and next span, `late`, `whole`. Live ones only. */
   forAgreement(agreement: AgreementId, at: UtcMs): SignedGroup[];
+  /** One-off groups that live; of this agent, or of all. */
+  oneoff(agent: AgentId | null): GroupRow[];
   /** Of these ids, the ones that are dead. */
   dead(ids: readonly GroupId[]): GroupId[];
   /**
@@ -75,8 +84,25 @@ export interface PreparedGroups {
   commit(tx: Tx): Promise<void>;
 }
 
+/** Keys of one-off sessions: in this process's memory only, by the agent's `instance`. */
+export interface OneoffKeys {
+  /** The process that speaks for this agent from now on; what the one before it gave is zeroed and returned. */
+  begin(agent: AgentId, instance: Id<'instance'>): GroupId[];
+  /** False: another process has given a key for this group. */
+  put(group: GroupId, instance: Id<'instance'>, key: Buffer): boolean;
+  /** Lent: used at once, not kept. */
+  get(group: GroupId): Buffer | null;
+  /** The agent whose process gave it. */
+  ownerOf(group: GroupId): AgentId | null;
+  count(instance: Id<'instance'>): number;
+  drop(groups: readonly GroupId[]): void;
+  /** All of an agent's process that is gone; returns the groups that died with it. */
+  dropInstance(instance: Id<'instance'>): GroupId[];
+}
+
 /** The private side (`keyring.ts`), as ingest and reading see it. */
 export interface Opener {
+  readonly oneoff: OneoffKeys;
   /** Content key of a wrap; null where the group is not live or the wrap is not right. Cached by wrap id. */
   contentKey(group: GroupId, wrap: WrapRow): Buffer | null;
   /** HMAC key for origins of a live group: HKDF(private half, "tilsyn/origin/v1"); null where it is not live. */
@@ -141,6 +167,10 @@ export interface Context {
   caPem: string | null;
   /** True: personal data is shown to those only whose NDA is recorded. Absent: to whoever's role shows it. */
   requireNda?: boolean;
+  /** How long backups and images of this machine are kept. Absent: nobody has said. */
+  backupsKeptFor?: BackupsKept;
+  /** Which sessions people are told of; absent: as `session-alerts-rules.ts` says. */
+  sessionAlerts?: SessionAlerts;
   generation(): Id<'generation'>;
   /** Tells this process of a generation that a transaction committed. */
   adoptGeneration(generation: Id<'generation'>): void;
@@ -149,10 +179,10 @@ export interface Context {
   /** Tells live listeners (tails, sockets) that positions up to here were committed. */
   notify(through: Pos): void;
   /**
-   * Notes durably, outside of the database, that these hosts or people are revoked (V24). Inside the transaction that
-   * revokes them, before it ends: a crash in between is finished by the next start.
+   * Notes durably, outside of the database, that these hosts or people are revoked (V24), or these agreements have
+   * ended (V40). Inside the transaction that says so, before it ends: a crash in between is finished by the next start.
    */
-  bury(ids: readonly (AgentId | PersonId)[]): Promise<void>;
+  bury(ids: readonly (AgentId | PersonId | AgreementId)[]): Promise<void>;
   /** Calls back after each commit; returns the way to stop that. */
   onCommit(fn: (through: Pos) => void): () => void;
 }

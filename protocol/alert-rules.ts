@@ -30,6 +30,16 @@ export const FORECAST_MIN_MS = 15 * MINUTE_MS;
 /** CPU is looked at as the mean of this long. */
 export const CPU_MEAN_MS = 10 * MINUTE_MS;
 
+/** A count of what should not be at all. It has lasted an hour by itself when it is gone. */
+const SESSIONS: AlertRule = {
+  bad: 'above',
+  warn: { raise: 0, clear: 1 },
+  crit: null,
+  raiseAfterMs: 0,
+  clearAfterMs: MINUTE_MS,
+  clearAfterMaxMs: HOUR_MS,
+};
+
 export const RULES = {
   'disk-space': DISK,
   /** Seconds until it is full, by the slope of the last hour. */
@@ -81,6 +91,14 @@ export const RULES = {
     clearAfterMs: MINUTE_MS,
     clearAfterMaxMs: HOUR_MS,
   },
+  /** Sessions of the last hour, or that run, by somebody whom the roster does not know. */
+  'session-unknown': SESSIONS,
+  /** Denied attempts of the last hour; the number is a setting (`collector/session-alerts-rules.ts`). */
+  'session-denied': { ...SESSIONS, warn: { raise: 4, clear: 1 } },
+  /** Sessions of the last hour, or that run, that began outside working hours. */
+  'session-hours': SESSIONS,
+  /** Seconds that the longest running session has lasted; the number is a setting. */
+  'session-long': { ...SESSIONS, warn: { raise: 8 * HOUR_S, clear: 8 * HOUR_S } },
 } as const satisfies Record<AlertCheck, AlertRule>;
 
 /** Seconds since enrolment without a first word; another rule of `agent-silent`. */

@@ -5,7 +5,7 @@
  * disks, the index that samples use for it; names of disks are personal to a host and lie sealed in `host.named`.
  */
 
-/** What is watched. `agent-silent` is the collector's; the others are the agent's own. */
+/** What is watched. Those of `COLLECTOR_CHECKS` are the collector's; the others are the agent's own. */
 export const ALERT_CHECKS = [
   'disk-space',
   'disk-fill',
@@ -16,8 +16,26 @@ export const ALERT_CHECKS = [
   'spool',
   'state-disk',
   'agent-silent',
+  'session-unknown',
+  'session-denied',
+  'session-hours',
+  'session-long',
 ] as const;
 export type AlertCheck = (typeof ALERT_CHECKS)[number];
+
+/** What no host says of itself: it would have to know the roster, or is what the host has not said. */
+export const COLLECTOR_CHECKS = [
+  'agent-silent',
+  'session-unknown',
+  'session-denied',
+  'session-hours',
+  'session-long',
+] as const satisfies AlertCheck[];
+export type CollectorCheck = (typeof COLLECTOR_CHECKS)[number];
+
+export function isCollectorCheck(check: AlertCheck): check is CollectorCheck {
+  return (COLLECTOR_CHECKS as readonly string[]).includes(check);
+}
 
 export const ALERT_LEVELS = ['warn', 'crit'] as const;
 export type AlertLevel = (typeof ALERT_LEVELS)[number];

@@ -141,26 +141,49 @@ function boundOf(
   };
   if (period.months === 0 || earliest === latest || rule.trigger === 'agreement-end') return end(from);
   // Several items: where a month is shorter, or the clock was changed, a later one can fall due before an earlier one.
-  const steps = bound === 'keepAtMost' ? after(from, latest, zone) : before(from, earliest, zone);
-  const all = steps.map(end);
-  return utcMs(bound === 'keepAtMost' ? Math.min(...all) : Math.max(...all));
+  const key = [bound, text, rule.round, zone, earliest, latest].join('\0');
+  return known(key, () => {
+    const steps = bound === 'keepAtMost' ? after(from, latest, zone) : before(from, earliest, zone);
+    const all = steps.map(end);
+    return utcMs(bound === 'keepAtMost' ? Math.min(...all) : Math.max(...all));
+  });
+}
+
+/** Spans are few and groups are many: what was found for one span is so for all groups of it. */
+const MAX_REMEMBERED = 4_096;
+const remembered = new Map<string, UtcMs>();
+
+function known(key: string, find: () => UtcMs): UtcMs {
+  const old = remembered.get(key);
+  if (old !== undefined) return old;
+  const found = find();
+  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+  remembered.set(key, found);
+  return found;
 }
 
 /** Days at the end of a month that a shorter one takes for its last day. */
 const CLAMPED_DAYS = 3;
-/** A change of the clock moves it by two hours at most, on a half hour. */
-const CHANGE_STEPS = [0, 30, 60, 90, 120].map((minutes) => minutes * MINUTE_MS);
+/** Clocks are changed, in either direction by two hours at most, at a quarter of an hour of UTC. */
+const QUARTER_MS = 15 * MINUTE_MS;
+const QUARTERS = 8;
 
-/** Instants among which the earliest to fall due is, of all from `first` on. */
+/** Instants among which the earliest to fall due is, of all from `first` on: where the order can break. */
 function after(first: UtcMs, last: UtcMs | null, zone: string): UtcMs[] {
   const days = Array.from({ length: CLAMPED_DAYS }, (_, i) => midnight(first, i + 1, zone));
-  const all = [first, ...days].flatMap((day) => CHANGE_STEPS.map((step) => utcMs(day + step)));
+  const all = [first, ...days].flatMap((day) => [day, ...quarters(day, 1)]);
   return all.filter((at) => last === null || at <= last);
 }
 
-/** Instants among which the latest to fall due is, of all up to `last`. */
+/** Instants among which the latest to fall due is, of all up to `last`: just before the order can break. */
 function before(last: UtcMs, first: UtcMs | null, zone: string): UtcMs[] {
   const days = Array.from({ length: CLAMPED_DAYS }, (_, i) => utcMs(midnight(last, -i, zone) - 1));
-  const all = [last, ...days].flatMap((day) => CHANGE_STEPS.map((step) => utcMs(day - step)));
+  const all = [last, ...days].flatMap((day) => [day, ...quarters(day, -1).map((at) => utcMs(at - 1))]);
   return all.filter((at) => first === null || at >= first);
+}
+
+/** The whole quarters of an hour that follow `at`, or go before it. */
+function quarters(at: UtcMs, step: 1 | -1): UtcMs[] {
+  const first = Math.floor(at / QUARTER_MS) + (step === 1 ? 1 : 0);
+  return Array.from({ length: QUARTERS }, (_, i) => utcMs((first + step * i) * QUARTER_MS));
 }

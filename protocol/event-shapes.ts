@@ -75,6 +75,8 @@ export const GAP_REASONS = [
   'no-longer-kept',
   'disk-full',
 ] as const;
+/** What a tool may know a person by: an id, a key's fingerprint, an account, or where they come from. */
+export const IDENTITY_KINDS = ['teamviewer', 'anydesk', 'rustdesk', 'ssh-key', 'account', 'network'] as const;
 export const ROLES = ['admin', 'auditor', 'technician', 'security', 'dpo'] as const;
 
 export const count = z.int().min(0);
@@ -84,7 +86,8 @@ export const hash = b64.length(43);
 export const word: z.ZodType<string> = z.enum(REASONS);
 export const verbOfReading: z.ZodType<string> = z.enum(READING_VERBS);
 export const verbOfCommand: z.ZodType<string> = z.enum([...VERBS, 'other']);
-export const packName: z.ZodType<string> = z.enum(Object.keys(PACKS));
+/** A pack of ours; the name of any other policy is its author's text, and is written as `other` (E1). */
+export const packName: z.ZodType<string> = z.enum([...Object.keys(PACKS), 'other']);
 export const version = z.string().regex(/^\d{1,4}\.\d{1,4}\.\d{1,4}(-(alpha|beta|rc)\.\d{1,3})?$/);
 export const text = (max: number) => z.string().max(max);
 export const none = z.strictObject({});
@@ -120,6 +123,8 @@ export const sessionPersonal = z.strictObject({
   toolSessionId: text(128).optional(),
   technician: text(256).optional(),
 });
+/** Why somebody was there: a reference of the ticket system, and in a few words what for. */
+export const explanation = z.strictObject({ ticket: text(128), purpose: text(512).optional() });
 export const sourceData = z.strictObject({
   source: id,
   tool: z.enum(TOOLS),
@@ -200,6 +205,8 @@ export const erasure = z.strictObject({
   listRoot: hash.nullable(),
   lateSeconds: z.int().nullable(),
   method: word,
+  /** What made it due: a policy, the end of an agreement … */
+  by: word.optional(),
 });
 
 export const alert = z.strictObject({

@@ -8,8 +8,9 @@
  * E3  A sealed part that is not as its allow-list says is flagged as it comes in, and is never opened into an answer.
  */
 import { z } from 'zod';
+import { agent, both, collector, type EventDefinition } from './event-kinds.ts';
+import { SESSION_EVENTS } from './event-sessions.ts';
 import {
-  AUTH_METHODS,
   account,
   address,
   agentAtCollector,
@@ -17,28 +18,23 @@ import {
   alert,
   approval,
   count,
-  DIRECTIONS,
   erasure,
   FINDINGS,
   FOUND_TOOLS,
   GAP_REASONS,
   hostPersonal,
+  IDENTITY_KINDS,
   logAt,
   MODES,
   none,
   packName,
   personData,
-  REJECTIONS,
   ROLES,
   reasonGiven,
-  SESSION_KINDS,
   sealedAt,
   seq,
-  sessionPersonal,
-  sessionStart,
   signin,
   sourceData,
-  TIME_BASES,
   text,
   tokenData,
   verbOfCommand,
@@ -46,7 +42,7 @@ import {
   webhook,
   word,
 } from './event-shapes.ts';
-import { type DataClass, id, iso } from './group.ts';
+import { id, iso } from './group.ts';
 import { OFFENCES } from './words.ts';
 
 export {
@@ -55,6 +51,7 @@ export {
   FINDINGS,
   FOUND_TOOLS,
   GAP_REASONS,
+  IDENTITY_KINDS,
   MODES,
   REJECTIONS,
   ROLES,
@@ -63,80 +60,8 @@ export {
   TOOLS,
 } from './event-shapes.ts';
 
-interface EventDefinition {
-  data: z.ZodType;
-  /** Allow-list of the sealed part; null where the type never has one. */
-  personal: z.ZodType | null;
-  /** Data class of the sealed part. */
-  class: DataClass | null;
-  from: 'agent' | 'collector' | 'both';
-}
-
-const agent = <D extends z.ZodType, P extends z.ZodType | null = null>(
-  data: D,
-  personal: P = null as P,
-  cls: DataClass | null = null,
-) => ({ data, personal, class: cls, from: 'agent' as const });
-const both = <D extends z.ZodType>(data: D) => ({
-  data,
-  personal: null,
-  class: null,
-  from: 'both' as const,
-});
-const collector = <D extends z.ZodType, P extends z.ZodType | null = null>(
-  data: D,
-  personal: P = null as P,
-  cls: DataClass | null = null,
-) => ({ data, personal, class: cls, from: 'collector' as const });
-
 export const EVENTS = {
-  /** Somebody knocked. The same session may start, or be refused. */
-  'session.attempted': agent(z.strictObject(sessionStart), sessionPersonal, 'session'),
-  'session.rejected': agent(
-    z.strictObject({
-      ...sessionStart,
-      reason: z.enum(REJECTIONS),
-      /** How many refusals this stands for, between `startedAt` and `until`; absent: one. */
-      count: count.optional(),
-      until: iso.optional(),
-    }),
-    sessionPersonal,
-    'session',
-  ),
-  'session.started': agent(z.strictObject(sessionStart), sessionPersonal, 'session'),
-  'session.updated': agent(
-    z.strictObject({
-      session: id,
-      auth: z.enum(AUTH_METHODS).nullable(),
-      failedAttempts: count.nullable(),
-      files: count.nullable(),
-      kind: z.enum(SESSION_KINDS).optional(),
-      confirmedBy: z.array(word).max(8),
-      /** What a row that the tool wrote at the end says of it; its times are UTC, and stand above those of the log. */
-      row: z
-        .strictObject({
-          direction: z.enum(DIRECTIONS),
-          kind: z.enum(SESSION_KINDS),
-          startedAt: iso,
-          endedAt: iso,
-          basis: z.enum(TIME_BASES),
-          occurrence: count,
-        })
-        .optional(),
-    }),
-    sessionPersonal,
-    'session',
-  ),
-  'session.ended': agent(
-    z.strictObject({
-      session: id,
-      endedAt: iso,
-      endBasis: z.enum(TIME_BASES),
-      durationSeconds: count,
-      reason: z.enum(['completed', 'tool-stopped', 'unknown']),
-    }),
-  ),
-  'session.merged': collector(z.strictObject({ session: id, into: id })),
+  ...SESSION_EVENTS,
   'audit.finding': both(
     z.strictObject({
       check: z.enum(FINDINGS),
@@ -251,6 +176,32 @@ export const EVENTS = {
     reasonGiven,
     'person.account',
   ),
+  /** What tools know this person by, for a time; goes with the person's account. */
+  'person.identified': collector(
+    z.strictObject({
+      person: id,
+      identity: id,
+      kind: z.enum(IDENTITY_KINDS),
+      /** Half open; null: open on that side. */
+      from: iso.nullable(),
+      to: iso.nullable(),
+      by: id,
+    }),
+    z.strictObject({ value: text(256) }),
+    'person.account',
+  ),
+  'person.unidentified': collector(z.strictObject({ person: id, identity: id, by: id })),
+  /** Goes with the session data of its host and month; `person` imported it. */
+  'ticket.imported': collector(
+    z.strictObject({ ticket: id, agent: id, person: id, from: iso, to: iso }),
+    z.strictObject({
+      ticket: text(128),
+      purpose: text(512).optional(),
+      /** Person of the roster. */
+      technician: id,
+    }),
+    'session',
+  ),
   'approval.asked': collector(approval, reasonGiven, 'audit.event'),
   'approval.alone': collector(approval, reasonGiven, 'audit.event'),
   'approval.given': collector(approval, reasonGiven, 'audit.event'),
@@ -258,13 +209,49 @@ export const EVENTS = {
   'agreement.created': collector(
     z.strictObject({ agreement: id, customer: id, mode: z.enum(MODES), person: id.nullable() }),
   ),
+  'agreement.ending': collector(
+    z.strictObject({
+      agreement: id,
+      effectiveAt: iso,
+      /** Until then it can be cancelled, and nothing is erased. */
+      coolingOffUntil: iso,
+      /** Null: a tombstone says so, in a state that was put back. */
+      person: id.nullable(),
+      /** The approval that it rests on; absent: none was needed. */
+      approval: id.optional(),
+    }),
+    reasonGiven,
+    'audit.event',
+  ),
+  'agreement.cancelled': collector(z.strictObject({ agreement: id, person: id }), reasonGiven, 'audit.event'),
+  'agreement.ended': collector(
+    z.strictObject({
+      agreement: id,
+      effectiveAt: iso,
+      coolingOffUntil: iso,
+      /** Key groups that were erased, hosts that said they hold nothing, hosts that were not waited for. */
+      groups: count,
+      hosts: count,
+      revoked: count,
+    }),
+  ),
   'customer.named': collector(
     z.strictObject({ customer: id, site: id.nullable() }),
     z.strictObject({ name: text(256) }),
     'customer.name',
   ),
   /** The retention policy in force from now on; person null: `collector init`. */
-  'policy.set': collector(z.strictObject({ policy: packName, version: count, person: id.nullable() })),
+  'policy.set': collector(
+    z.strictObject({
+      policy: packName,
+      version: count,
+      person: id.nullable(),
+      /** The approval that it rests on; absent: none was needed. */
+      approval: id.optional(),
+    }),
+    reasonGiven,
+    'audit.event',
+  ),
   reading: collector(
     z.strictObject({ person: id, verb: verbOfReading, count }),
     z.strictObject({

@@ -7,6 +7,7 @@
  * X8  A known field is strict: type, form and size, or the frame is refused whole.
  * X9  Each way of being wrong has its own close code; reading a frame never throws.
  * X10 A batch names few wraps, and every wrap and part in it is of the size that one has.
+ * X14 Keys of one-off groups travel in `batch` and `status` frames, at most `FRAME_KEYS` in each, and in no other.
  */
 import { z } from 'zod';
 import { birthRecord } from './birth.ts';
@@ -22,6 +23,8 @@ export const BATCH_BYTES = 256 * 1024;
 export const BATCH_MS = 200;
 /** Wraps that the parts of one batch name, and that travel with it: each costs the collector a key agreement. */
 export const BATCH_WRAPS = 32;
+/** Keys of one-off groups in one frame. */
+export const FRAME_KEYS = 256;
 /** First window; the collector may change it with `credit`. */
 export const FIRST_CREDITS = { events: 1_000, bytes: 1024 * 1024 } as const;
 export const BEAT_MS = 30_000;
@@ -57,8 +60,11 @@ const part = z.object({
   body: b64.max(b64Length(MAX_BODY_BYTES)),
 });
 const wrap = z.object({ id, group: id, body: b64.length(b64Length(WRAP_BYTES)) });
+/** Content key of a one-off group, 32 bytes. */
+const handedKey = z.object({ group: id, key: b64.length(43) });
 export type WirePart = z.infer<typeof part>;
 export type WireWrap = z.infer<typeof wrap>;
+export type WireKey = z.infer<typeof handedKey>;
 
 function fewWraps({ parts, wraps }: { parts: WirePart[]; wraps: WireWrap[] }): boolean {
   const named = new Set<string | null>(wraps.map((one) => one.id));
@@ -101,12 +107,18 @@ export const agentFrames = {
       events: z.array(z.string()).min(1).max(BATCH_EVENTS),
       parts: z.array(part).max(BATCH_EVENTS * 4),
       wraps: z.array(wrap).max(BATCH_EVENTS * 4),
-      keys: z.array(z.object({ group: id, key: b64.length(43) })).max(256),
+      /** Of one-off groups that this connection has not been told of yet. */
+      keys: z.array(handedKey).max(FRAME_KEYS),
       checkpoint: z.string().max(4096).optional(),
     })
     .refine(fewWraps, 'too many wraps'),
   telemetry: z.object({ t: z.literal('telemetry'), samples: z.array(z.unknown()).max(1000) }),
-  status: z.object({ t: z.literal('status'), body: z.record(z.string(), z.unknown()) }),
+  status: z.object({
+    t: z.literal('status'),
+    body: z.record(z.string(), z.unknown()),
+    /** Of the one-off groups that live, at the beginning of each connection, whatever else waits. */
+    keys: z.array(handedKey).max(FRAME_KEYS).optional(),
+  }),
   beat: z.object({
     t: z.literal('beat'),
     time: iso,

@@ -85,6 +85,15 @@ export function signGroup(identity: KeyObject, spec: GroupSpec): SignedGroup {
   });
 }
 
+/**
+ * The record of a group that an agent makes for one one-off session. Nobody signs it: its key is handed over inside
+ * the connection and lies on no disk, and its id is all that others are told.
+ */
+export function oneoffGroup(group: GroupId, agreement: AgreementId): SignedGroup {
+  const none = { from: null, to: null, key: null };
+  return { group, kind: 'oneoff', agreement, class: 'session', ...none, sig: '' };
+}
+
 export function verifyGroup(identityKey: string, group: SignedGroup): boolean {
   return verifyRecord('group', identityKey, group);
 }

@@ -113,6 +113,8 @@ export const REASONS = [
   'policy',
   'agreement',
   'lane',
+  'process',
+  'contact',
   // Which of a tool's files said so.
   'connections',
   'connections-incoming',
@@ -122,6 +124,8 @@ export const REASONS = [
   'connection-trace',
   'event-log',
   'report',
+  // How an explanation came about.
+  'matched',
   ...SYSTEM_CODES,
 ] as const;
 export type Reason = (typeof REASONS)[number];
@@ -151,6 +155,7 @@ export const READING_VERBS = [
   'session.show',
   'session.tail',
   'session.reveal',
+  'session.explain',
   'event.list',
   'event.show',
   'event.personal',
@@ -167,6 +172,11 @@ export const READING_VERBS = [
   'token.revoke',
   'agreement.list',
   'agreement.create',
+  'agreement.end',
+  'agreement.end-now',
+  'agreement.cancel',
+  'erasure.list',
+  'erasure.show',
   'customer.list',
   'site.list',
   'person.list',
@@ -174,6 +184,10 @@ export const READING_VERBS = [
   'person.add',
   'person.change',
   'person.revoke',
+  'person.id.add',
+  'person.id.list',
+  'person.id.remove',
+  'ticket.import',
   'approval.list',
   'approval.approve',
   'approval.refuse',
@@ -186,4 +200,5 @@ export const READING_VERBS = [
   'retention.rules',
   'retention.lint',
   'retention.plan',
+  'retention.set',
 ] as const;

@@ -8,6 +8,8 @@
  * B6  With `startFrom: now` a session that began and ended before the enrolment is counted as skipped; one that is
  *     still open then is told, however early it began.
  * B7  What this agent is not to record (`match: listed`) is never told, only counted.
+ * B12 No session outlives the machine's own start: one that began before it, and of whose end the log says nothing, ended
+ *     with the machine. A power cut writes no last line.
  * B8  Sessions, attempts and failures that are remembered are bounded; what is pushed out ends as unknown.
  */
 import { newId, type Random, type SessionId, type SourceId } from '../../protocol/ids.ts';
@@ -26,6 +28,9 @@ export const ROW_WAIT_MS = 10 * MINUTE_MS;
 const ATTEMPT_MS = HOUR_MS;
 /** Attempts told in an hour; of those beyond only what becomes a session is told. */
 const MOST_ATTEMPTS = 256;
+
+/** Clocks are set while a machine starts. */
+const BOOT_SLACK_MS = 5 * MINUTE_MS;
 
 type Change<W extends SessionChange['what']> = Extract<SessionChange, { what: W }>;
 
@@ -102,6 +107,7 @@ export class SessionBook {
       remembered.delete(placeKey(one.place));
       // One that is not remembered was told to its end, or was not to be told.
       one.state = known?.state ?? 'silent';
+      if (one.state !== 'held') one.waiting = [];
       if (known?.endedAt != null) one.endedAt = utcMs(known.endedAt);
     }
     for (const { session, state, startedAt, start } of remembered.values()) {
@@ -151,8 +157,13 @@ export class SessionBook {
     else if (change.what === 'tool-stopped') this.#stopped(out, change, place);
   }
 
-  /** What time alone brings. */
-  tick(out: Output, now: UtcMs): void {
+  /** What time alone brings, once the log has been read to its end. */
+  tick(out: Output, now: UtcMs, bootedAt: UtcMs): void {
+    for (const { key, state, startedAt, place } of [...this.#open.values()]) {
+      if (state !== 'active' || startedAt >= bootedAt - BOOT_SLACK_MS) continue;
+      const over = { what: 'ended', key, at: bootedAt, basis: 'observed', reason: 'tool-stopped' } as const;
+      this.#ended(out, over, place);
+    }
     for (const summary of this.#failures.dueAt(now)) this.#tellSummary(out, summary);
     for (const [key, one] of this.#open) {
       const attempt = one.state === 'untold' || one.state === 'attempted';
@@ -232,9 +243,10 @@ export class SessionBook {
     const one = this.#open.get(change.key);
     if (one === undefined) return;
     one.known = { ...one.known, ...change.known };
-    if (one.state === 'held') one.waiting.push(change);
+    if (one.state === 'held') one.waiting = withUpdate(one.waiting, change);
     if (one.state !== 'active' && one.state !== 'done') return;
-    const { what: _what, key: _key, known, ...news } = change;
+    const { what: _what, key: _key, known, connection: _cut, ...news } = change;
+    if (known === undefined && Object.keys(news).length === 0) return;
     // Of a one-off session nothing personal is kept once it is over, so nothing is added.
     const told = this.#told(one, place);
     const closed = one.state === 'done' && told.mode === 'one-off';
@@ -251,7 +263,8 @@ export class SessionBook {
     }
     if (one.state === 'held') this.#tellHeld(out, one);
     one.endedAt = change.at;
-    if (one.state === 'active') {
+    // Of an attempt too: how long somebody was connected is evidence, whether they were let in or not.
+    if (one.state === 'active' || one.state === 'attempted') {
       const told = { session: one.session, source: this.#o.source, offset: place.start };
       const { startedAt } = one;
       out.drafts.push(ended(told, { startedAt, endedAt: change.at }, change.basis, change.reason));
@@ -323,4 +336,12 @@ export class SessionBook {
     out.drafts.push(draft);
     out.cut += cut;
   }
+}
+
+/** All that came to be known in one: a session that is not told yet holds two changes at most (B8). */
+function withUpdate(waiting: OpenSession['waiting'], change: Change<'updated'>): OpenSession['waiting'] {
+  const before = waiting.find((one) => one.what === 'updated');
+  const known = { ...before?.known, ...change.known };
+  const whole = { ...before, ...change, ...(Object.keys(known).length === 0 ? {} : { known }) };
+  return [...waiting.filter((one) => one.what === 'started'), whole];
 }

@@ -1,8 +1,8 @@
 /** From the files of a tool to the pumps that read them. */
 import type { Random, SourceId } from '../../protocol/ids.ts';
-import type { Clock, UtcMs } from '../../protocol/time.ts';
+import { type Clock, type UtcMs, utcMs } from '../../protocol/time.ts';
 import type { AgentLog } from '../log.ts';
-import { Pump, type PumpJournal, type PumpOptions } from '../pump.ts';
+import { type Beside, Pump, type PumpJournal, type PumpOptions } from '../pump.ts';
 import { PumpChain } from '../pump-chain.ts';
 import type { Known, LineReader, MakeReader } from '../sources/change.ts';
 import type { Feed } from '../sources/feed.ts';
@@ -41,6 +41,15 @@ export interface Tool {
   rows: (ToolFile & { direction: 'incoming' | 'outgoing' })[];
 }
 
+export interface ThisMachine {
+  /** IANA zone. */
+  zone: string;
+  /** Addresses of its adapters. */
+  ownIps: readonly string[];
+  /** Milliseconds since it was started. */
+  uptimeMs: () => number;
+}
+
 export interface ChainDeps {
   journal: PumpJournal;
   clock: Clock;
@@ -49,8 +58,7 @@ export interface ChainDeps {
   mode: AgentIdentity['mode'];
   digestKey: Buffer;
   enrolledAt: UtcMs;
-  /** IANA zone of this machine, and addresses of its adapters. */
-  machine: { zone: string; ownIps: readonly string[] };
+  machine: ThisMachine;
   faults?: FollowFaults | undefined;
   onCaughtUp?: (() => void) | undefined;
   /** Something about a source that an auditor should know; told once. */
@@ -66,12 +74,15 @@ export function chainOf(deps: ChainDeps, tool: Tool): PumpChain {
       book,
       reader,
       clock: deps.clock,
+      bootedAt: () => utcMs(deps.clock.now() - deps.machine.uptimeMs()),
       found: (finding) => deps.found(file.source, tool.type, finding),
     });
-    return pumpOf(deps, tool, file, part, file.feed);
+    return pumpOf(deps, tool, file, part, file.feed === undefined ? {} : { feed: file.feed });
   });
   const [book = null] = books;
-  const rows = tool.rows.map((file) => pumpOf(deps, tool, file, rowsOf(deps, tool, file, book)));
+  const rows = tool.rows.map((file) =>
+    pumpOf(deps, tool, file, rowsOf(deps, tool, file, book), { beside: logs }),
+  );
   return new PumpChain({ clock: deps.clock, onCaughtUp: deps.onCaughtUp }, [...logs, ...rows]);
 }
 
@@ -110,7 +121,7 @@ function pumpOf(
   tool: Tool,
   { source, path }: ToolFile,
   part: Part,
-  feed?: (state: FollowState | null) => Feed,
+  { feed, beside = [] }: { feed?: (state: FollowState | null) => Feed; beside?: readonly Beside[] },
 ): Pump {
   const follow: PumpOptions['feed'] = (state) =>
     new Follower({
@@ -122,6 +133,7 @@ function pumpOf(
   return new Pump({
     ...{ journal, source, type: tool.type, part, clock, digestKey, log },
     feed: feed ?? follow,
+    beside,
     start: { startFrom: tool.startFrom, enrolledAt },
   });
 }

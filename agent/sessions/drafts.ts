@@ -10,6 +10,9 @@ import type { AgentIdentity, Draft } from '../types.ts';
 const MAX = { peerId: 64, peerName: 512, localUser: 256, toolSessionId: 128, technician: 256, ip: 64 };
 const MAX_NAMES = 16;
 const MAX_IPS = 32;
+/** Bytes of the lists, escaped: with all other fields at their limits less than the 16 KiB of a sealed part. */
+const NAMES_BYTES = 6 * 1024;
+const IPS_BYTES = 4 * 1024;
 
 export interface Told {
   session: SessionId;
@@ -35,15 +38,37 @@ export function personalOf(known: Known): { personal: Personal | null; cut: numb
     count.cut += 1;
     return text.slice(0, max).toWellFormed();
   };
+  const fitting = <T>(list: readonly T[], most: number, bytes: number) => {
+    const kept: T[] = [];
+    let left = bytes;
+    for (const one of list.slice(0, most)) {
+      left -= Buffer.byteLength(JSON.stringify(one)) + 1;
+      if (left >= 0) kept.push(one);
+    }
+    count.cut += Math.min(list.length, most) - kept.length;
+    return kept;
+  };
   const { peerId, peerNames, peerIps, localUser, toolSessionId, technician } = known;
   const personal: Personal = {
     ...(peerId === undefined ? {} : { peerId: within(peerId, MAX.peerId) }),
     ...(peerNames === undefined || peerNames.length === 0
       ? {}
-      : { peerNames: peerNames.slice(0, MAX_NAMES).map((name) => within(name, MAX.peerName)) }),
+      : {
+          peerNames: fitting(
+            peerNames.map((name) => within(name, MAX.peerName)),
+            MAX_NAMES,
+            NAMES_BYTES,
+          ),
+        }),
     ...(peerIps === undefined || peerIps.length === 0
       ? {}
-      : { peerIps: peerIps.slice(0, MAX_IPS).map((one) => ({ ...one, ip: within(one.ip, MAX.ip) })) }),
+      : {
+          peerIps: fitting(
+            peerIps.map((one) => ({ ...one, ip: within(one.ip, MAX.ip) })),
+            MAX_IPS,
+            IPS_BYTES,
+          ),
+        }),
     ...(localUser === undefined ? {} : { localUser: within(localUser, MAX.localUser) }),
     ...(toolSessionId === undefined ? {} : { toolSessionId: within(toolSessionId, MAX.toolSessionId) }),
     ...(technician === undefined ? {} : { technician: within(technician, MAX.technician) }),

@@ -1,12 +1,12 @@
 /** A tool's log: lines that a reader understands, changes that a book makes sessions of. */
-import type { Clock } from '../../protocol/time.ts';
+import type { Clock, UtcMs } from '../../protocol/time.ts';
 import type { LineReader } from '../sources/change.ts';
 import type { Feed } from '../sources/feed.ts';
 import type { FileState, FollowedLine, FollowState } from '../sources/follow.ts';
 import type { Stretch } from '../sources/replay.ts';
 import { noOutput, type Output, type SessionBook } from './book.ts';
 import type { LineSeen, Moment, Part, Plan } from './part.ts';
-import { oldestOf, type Places, packPlaces, unpackPlaces } from './places.ts';
+import { oldestOf, type Place, type Places, packPlaces, unpackPlaces } from './places.ts';
 
 /** Longest stretch of a log that is read again; what began before it ends as unknown. */
 const MOST_REPLAYED = 1024 * 1024 * 1024;
@@ -17,6 +17,8 @@ export interface LogPartOptions {
   /** A new one, with nothing in memory. */
   reader: () => LineReader;
   clock: Clock;
+  /** When this machine was started, about. */
+  bootedAt: () => UtcMs;
   /** Something about the tool that an auditor should know. */
   found: (finding: 'logging-off') => void;
 }
@@ -52,17 +54,24 @@ export class LogPart implements Part {
     this.#trail = places.trail;
     this.#found = noOutput();
     book.restore(places.open);
-    const stretches = cursor === null ? [] : stretchesOf(places, JSON.parse(cursor) as FollowState);
+    const fromHead = this.#reader.fromHead === true;
+    const state = cursor === null ? null : (JSON.parse(cursor) as FollowState);
+    const stretches = state === null ? [] : stretchesOf(places, state, fromHead);
     const lines = stretches.length === 0 ? null : await feed.replay(stretches);
-    if (lines !== null) await this.#again(lines, seen);
+    if (lines !== null) await this.#again(lines, seen, oldestOf(places));
     book.caughtUp(this.#found, clock.now());
   }
 
-  async #again(lines: AsyncIterable<FollowedLine>, seen: (line: FollowedLine) => LineSeen): Promise<void> {
+  async #again(
+    lines: AsyncIterable<FollowedLine>,
+    seen: (line: FollowedLine) => LineSeen,
+    oldest: Place | null,
+  ): Promise<void> {
     const old = noOutput();
     let count = 0;
     for await (const line of lines) {
-      this.#read(old, line, seen(line));
+      // What stands before the oldest open line is for the reader alone: it was told to its end.
+      this.#read(oldest !== null && isFrom(oldest, line) ? old : null, line, seen(line));
       old.drafts.length = 0;
       // The rest of the agent goes on meanwhile.
       count += 1;
@@ -86,29 +95,30 @@ export class LogPart implements Part {
     // The tool wrote no row about a session that it logged the end of: it was told not to.
     if (book.withoutRow(now).length > 0) this.#o.found('logging-off');
     // What is behind is of its own hours, whatever the clock says.
-    if (atEnd) book.tick(plan, now);
+    if (atEnd) book.tick(plan, now, this.#o.bootedAt());
   }
 
   stored(files: readonly FileState[]): object {
     const places = this.#o.book.places();
     const oldest = oldestOf(places);
-    for (const { file, ino } of files) {
-      if (!this.#trail.some((one) => one.file === file)) this.#trail.push({ file, ino });
-    }
-    this.#trail = oldest === null ? [] : this.#trail.filter(({ file }) => file >= oldest.file);
+    const trail = new Map(this.#trail.map(({ file, ino }) => [file, ino]));
+    // Also of one that is known: what was copied and emptied lies in the copy now, under another inode.
+    for (const { file, ino } of files) trail.set(file, ino);
+    const kept = oldest === null ? [] : [...trail].filter(([file]) => file >= oldest.file);
+    this.#trail = kept.map(([file, ino]) => ({ file, ino }));
     return packPlaces({ ...places, trail: this.#trail });
   }
 
-  #read(out: Output, line: FollowedLine, { history }: LineSeen, live = false): string | null {
+  #read(out: Output | null, line: FollowedLine, { history }: LineSeen, live = false): string | null {
     if (line.problem === 'too-long') return line.problem;
     if (this.#file !== null && line.file !== this.#file) this.#reader.newFile?.();
     this.#file = line.file;
     const result = this.#reader.line(line.text);
     if (!result.ok) return result.reason;
     for (const [n, change] of result.changes.entries()) {
-      if (change.what !== 'finding') {
+      if (out !== null && change.what !== 'finding') {
         this.#o.book.take(out, change, { file: line.file, start: line.start, n }, history);
-      } else if (live) {
+      } else if (live && change.what === 'finding') {
         this.#o.found(change.finding);
       }
     }
@@ -116,19 +126,31 @@ export class LogPart implements Part {
   }
 }
 
-/** What has to be read again: from the oldest open line to the cursor. None where it is more than can be. */
-function stretchesOf(places: Places, state: FollowState): Stretch[] {
-  const oldest = oldestOf(places);
+function isFrom(place: Place, { file, start }: FollowedLine): boolean {
+  return file > place.file || (file === place.file && start >= place.start);
+}
+
+/**
+ * What has to be read again: from the oldest open line to the cursor; where a head tells how to read the rest, from the
+ * start of that generation. None where it is more than can be.
+ */
+function stretchesOf(places: Places, state: FollowState, fromHead: boolean): Stretch[] {
+  const live = state.files.find((file) => file.live);
+  const oldest = oldestOf(places) ?? (fromHead && live !== undefined ? { file: live.file, start: 0 } : null);
   if (oldest === null) return [];
   const known = new Map(state.files.map((file) => [file.file, file]));
-  const generations = places.trail.filter(({ file }) => file >= oldest.file);
-  if (!generations.some(({ file }) => file === oldest.file)) return [];
-  const encoding = state.files.at(-1)?.encoding ?? 'utf8';
-  const stretches = generations.map(({ file, ino }): Stretch => {
-    const present = known.get(file);
-    const from = file === oldest.file ? oldest.start : 0;
-    return { file, ino, encoding: present?.encoding ?? encoding, from, to: present?.offset ?? null };
-  });
+  const trail = new Map(places.trail.map(({ file, ino }) => [file, ino]));
+  for (const { file, ino } of state.files) trail.set(file, ino);
+  if (!trail.has(oldest.file)) return [];
+  const encoding = live?.encoding ?? 'utf8';
+  const stretches = [...trail]
+    .filter(([file]) => file >= oldest.file)
+    .sort(([a], [b]) => a - b)
+    .map(([file, ino]): Stretch => {
+      const present = known.get(file);
+      const from = file === oldest.file && !fromHead ? oldest.start : 0;
+      return { file, ino, encoding: present?.encoding ?? encoding, from, to: present?.offset ?? null };
+    });
   const bytes = stretches.reduce((sum, { from, to }) => sum + Math.max(0, (to ?? from) - from), 0);
   return bytes > MOST_REPLAYED ? [] : stretches;
 }

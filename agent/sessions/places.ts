@@ -40,9 +40,12 @@ export const NO_PLACES: Places = { open: [], failing: null, trail: [] };
 type Row = [file: number, start: number, n: number, session: string, state: number, at: number, end: number];
 const STATES: readonly OpenState[] = ['untold', 'attempted', 'held', 'active', 'done'];
 
-/** As it is stored: small, because it is written with every transaction. Absent where there is nothing to say. */
-export function packPlaces({ open, failing, trail }: Places): { sessions?: unknown } {
-  if (open.length === 0 && failing === null) return {};
+/**
+ * As it is stored: small, because it is written with every transaction. Undefined where there is nothing to say, so that
+ * what an earlier state said is taken back: sessions that are over would end once more at the next start.
+ */
+export function packPlaces({ open, failing, trail }: Places): { sessions: unknown } {
+  if (open.length === 0 && failing === null) return { sessions: undefined };
   const rows = open.map(
     ({ file, start, n, session, state, startedAt, endedAt }): Row => [
       ...([file, start, n] as const),

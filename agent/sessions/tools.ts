@@ -66,7 +66,7 @@ async function toolsOf(deps: ToolsDeps, source: SourceConfig, found: readonly Fo
     case 'anydesk': {
       // The trace says more, and both tell of the same sessions: the list of connections is read where it is alone.
       const named = source.trace !== null || source.connections !== null;
-      const traces = named ? [source.trace] : files('trace');
+      const traces = named ? [source.trace] : tracesOf(files('trace'));
       if (traces.some((path) => path !== null)) return await logs(traces, 'trace');
       return await logs(named ? [source.connections] : files('connections'), 'connection-trace');
     }
@@ -78,6 +78,12 @@ async function toolsOf(deps: ToolsDeps, source: SourceConfig, found: readonly Fo
     case 'csv':
       return await declared(deps, source);
   }
+}
+
+/** Where there is a service its trace says who was let in; those of users beside it would tell the same again. */
+function tracesOf(paths: readonly string[]): string[] {
+  const service = paths.filter((path) => /ad_svc\.trace$/i.test(path));
+  return service.length > 0 ? service : [...paths];
 }
 
 type TeamviewerFiles = Record<'connectionsIncoming' | 'connections' | 'logfile', string | null>;

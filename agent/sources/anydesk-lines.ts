@@ -23,8 +23,23 @@ export interface TraceEntry {
 const ENTRY =
   /^\s*[A-Za-z]{1,12}\s+(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)\.(\d{3})\s+(\S{1,32})\s+(\S{1,32})\s+(\S{1,32})(?:\s+(\d{1,12}))?\s+(\S{1,64}) - (.*)$/;
 
-/** Null for what is no entry; `start` where the form is right and there is no such time. */
+const SESSION_MODULES = new Set(['app.backend_session', 'app.session']);
+const FILE_MODULES = new Set(['app.prepare_task', 'app.local_file_transfer']);
+const MODULES = new Set([
+  ...SESSION_MODULES,
+  ...FILE_MODULES,
+  'anynet.any_socket',
+  'anynet.connection_mgr',
+  'main',
+]);
+
+/**
+ * Null for what is no entry of ours: a trace tells a hundred things of itself for one of a session. `start` where the
+ * form is right and there is no such time.
+ */
 export function readEntry(line: string): TraceEntry | 'start' | null {
+  const dash = line.indexOf(' - ');
+  if (dash === -1 || !MODULES.has(line.slice(line.lastIndexOf(' ', dash - 1) + 1, dash))) return null;
   const found = ENTRY.exec(line);
   if (found === null) return null;
   const [, y, mo, d, h, mi, s, ms, role = '', pid = '', thread = '', fiber = '', module = '', text = ''] =
@@ -45,7 +60,7 @@ export type TraceFact =
   | { is: 'denied'; number: string | null }
   | { is: 'outgoing' }
   | { is: 'files'; count: number }
-  | { is: 'end' }
+  | { is: 'end'; number: string | null }
   | { is: 'process-start' }
   /** One of ours, and without an id that can be read. */
   | { is: 'damaged' };
@@ -55,7 +70,6 @@ const ACCEPT = /^(?:Accept request|Accepting) from /;
 const NUMBERED = /^(\d{1,9}): /;
 const ENDS =
   /^(?:The socket was closed remotely|The user has requested a connection quit|Session (?:stopped|closed)|Received quit\b)/;
-const SESSION_MODULES = new Set(['app.backend_session', 'app.session']);
 
 export function factOf({ module, text, role }: TraceEntry): TraceFact | null {
   if (text.startsWith(REQUEST)) return requestOf(text);
@@ -64,7 +78,7 @@ export function factOf({ module, text, role }: TraceEntry): TraceFact | null {
     return text.startsWith('Making a new connection to client') ? { is: 'outgoing' } : null;
   }
   if (module === 'main') return /^\* AnyDesk .*Startup \*$/.test(text) ? { is: 'process-start' } : null;
-  if (module === 'app.prepare_task' || module === 'app.local_file_transfer') return filesOf(text);
+  if (FILE_MODULES.has(module)) return filesOf(text);
   // The window in which somebody here looks at another machine says the same words of that session.
   return SESSION_MODULES.has(module) && role !== 'front' ? sessionFact(text) : null;
 }
@@ -90,7 +104,7 @@ function socketFact(text: string): TraceFact | null {
   if (peerId !== undefined) return { is: 'client', peerId };
   const ip = /^Logged in from (\S{1,64}):\d{1,5} on relay\b/.exec(text)?.[1];
   if (ip !== undefined) return { is: 'address', ip };
-  return ENDS.test(text) ? { is: 'end' } : null;
+  return ENDS.test(text) ? { is: 'end', number: null } : null;
 }
 
 function sessionFact(text: string): TraceFact | null {
@@ -98,7 +112,7 @@ function sessionFact(text: string): TraceFact | null {
   const said = text.replace(NUMBERED, '');
   if (said.startsWith('Authenticated ')) return { is: 'let-in', auth: authOf(said), number };
   if (said.startsWith('Passphrase not accepted')) return { is: 'denied', number };
-  return ENDS.test(said) ? { is: 'end' } : null;
+  return ENDS.test(said) ? { is: 'end', number } : null;
 }
 
 /** A token is what the other machine was given when its password was right once: it stands for a key. */

@@ -42,12 +42,16 @@ function read(direction: string, rest: string): LineResult {
   const [, y, mo, d, h, mi, how = '', who = ''] = dated;
   const at = wallOf(Number(y), Number(mo), Number(d), Number(h), Number(mi), 0);
   if (at === null) return { ok: false, reason: 'start' };
-  const named = /^(.*?)\s*(?<=^|\s)(\d{3,12})\s*$/.exec(who);
+  const named = splitId(who.trimEnd());
   if (named === null) return { ok: false, reason: 'peer-id' };
-  return told(utcMs(at), direction.toLowerCase() as Direction, how.toLowerCase(), {
-    peerId: named[2] ?? '',
-    alias: (named[1] ?? '').trim().slice(0, MAX_NAME_CHARS),
-  });
+  return told(utcMs(at), direction.toLowerCase() as Direction, how.toLowerCase(), named);
+}
+
+/** The id is the last word; what stands before it is the alias. */
+function splitId(who: string): { peerId: string; alias: string } | null {
+  const peerId = /(?:^|\s)(\d{3,12})$/.exec(who.slice(-14))?.[1];
+  if (peerId === undefined) return null;
+  return { peerId, alias: who.slice(0, -peerId.length).trim().slice(0, MAX_NAME_CHARS) };
 }
 
 function told(

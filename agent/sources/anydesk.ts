@@ -105,7 +105,7 @@ class AnydeskTrace implements LineReader {
       case 'files':
         return this.#files(fact.count);
       case 'end':
-        return this.#end(entry);
+        return this.#end(fact.number, entry);
       case 'outgoing':
         this.#outgoingAt = entry.at;
         return [];
@@ -129,7 +129,7 @@ class AnydeskTrace implements LineReader {
       (one) => one.peerId === fact.peerId && !one.letIn && one.toldBy.has(fact.by),
     );
     const changes = given.map((one) => this.#close(one, entry.at, 'unknown'));
-    const attempt = fresh(`anydesk/${fact.peerId}/${entry.at}`, entry.at, fact.peerId);
+    const attempt = fresh(this.#keyOf(fact.peerId, entry.at), entry.at, fact.peerId);
     this.#placeOf(attempt, fact, entry);
     attempt.ips = this.#lookedUp(fact.peerId, entry.at);
     return [...changes, ...this.#remember(attempt, entry.at), { what: 'attempted', ...begins(attempt) }];
@@ -140,6 +140,13 @@ class AnydeskTrace implements LineReader {
     attempt.name ??= name?.slice(0, MAX_NAME_CHARS) ?? null;
     if (by === 'request' && entry.role === 'back') keep(attempt.pids, entry.pid);
     keep(attempt.contexts, entry.context);
+  }
+
+  /** Two lines may bear the same millisecond. */
+  #keyOf(who: string, at: UtcMs): string {
+    let key = `anydesk/${who}/${at}`;
+    while (this.#open.some((one) => one.key === key)) key += '+';
+    return key;
   }
 
   #lookedUp(peerId: string, at: number): PeerIp[] {
@@ -173,7 +180,7 @@ class AnydeskTrace implements LineReader {
     const whose = this.#whose(entry, fact.number, (one) => !one.letIn);
     if (whose === 'nobody') return [];
     if (whose !== 'several') return this.#start(whose, fact, entry);
-    const someone = fresh(`anydesk/?/${entry.at}`, entry.at, null);
+    const someone = fresh(this.#keyOf('?', entry.at), entry.at, null);
     return [...this.#remember(someone, entry.at), ...this.#start(someone, fact, entry)];
   }
 
@@ -202,8 +209,7 @@ class AnydeskTrace implements LineReader {
     return [{ what: 'updated', key: only.key, files: only.files }];
   }
 
-  #end(entry: TraceEntry): SessionChange[] {
-    const number = null;
+  #end(number: string | null, entry: TraceEntry): SessionChange[] {
     const own = this.#open.filter((one) => one.contexts.has(entry.context) || this.#serves(one, entry));
     // A socket that quits is any socket; the words of a session are about one.
     if (own.length === 0 && entry.module === 'anynet.any_socket') return [];
@@ -241,7 +247,7 @@ class AnydeskTrace implements LineReader {
     may: (one: Attempt) => boolean,
   ): Attempt | 'nobody' | 'several' {
     const all = this.#open.filter(may);
-    const marks = [numbered(entry, number ?? ''), entry.context];
+    const marks = [...(number === null ? [] : [numbered(entry, number)]), entry.context];
     for (const mark of marks) {
       const [one, ...others] = all.filter(({ contexts }) => contexts.has(mark));
       if (one !== undefined && others.length === 0) return one;

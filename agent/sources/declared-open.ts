@@ -4,7 +4,7 @@
  * M3  A refusal or an end concerns the attempt that is under way under its key, and otherwise the session that has
  *     been open longest under it: where a log cannot tell two apart, their number is right at every moment.
  */
-import type { Beginning, Known, SessionChange } from './change.ts';
+import type { Beginning, Known, RejectReason, SessionChange } from './change.ts';
 import type { Said } from './declared-fields.ts';
 import { joined } from './known.ts';
 import type { ReadTime } from './time-format.ts';
@@ -32,7 +32,9 @@ interface Slot {
   active: Entry[];
 }
 
-type RejectReason = Extract<SessionChange, { what: 'rejected' }>['reason'];
+/** Who goes before anything was decided broke off. */
+const LEFT: RejectReason = 'cancelled';
+
 type EndReason = Extract<SessionChange, { what: 'ended' }>['reason'];
 
 export class DeclaredBook {
@@ -127,10 +129,10 @@ export class DeclaredBook {
     if (knock !== null) {
       slot.knock = null;
       this.#forget(knock, slot);
-      // Refused was said; who leaves before either is somebody who knocked and went.
+      // That somebody was refused has been said.
       if (knock.state === 'refused') return [];
       const { at, basis } = time;
-      return [{ what: 'rejected', ...knock.beginning, at, basis, reason: 'cancelled', count: 1 }];
+      return [{ what: 'rejected', ...knock.beginning, at, basis, reason: LEFT, count: 1 }];
     }
     const entry = slot.active.shift();
     if (entry === undefined) return [];

@@ -5,8 +5,8 @@
  *     not.
  */
 import { BlockList } from 'node:net';
-import { bareAddress, familyOf } from './address.ts';
 import type { Known } from './change.ts';
+import { familyOf, plainIp } from './ip-scope.ts';
 
 export interface Listed {
   /** Accounts of this machine, `name` or `DOMAIN\name`, and accounts that a technician proves (`name@REALM`). */
@@ -67,7 +67,7 @@ function plainKey(key: string): string {
 }
 
 function isIn(networks: BlockList, ip: string): boolean {
-  const bare = bareAddress(ip);
-  const family = familyOf(bare);
-  return family !== null && networks.check(bare, family);
+  const bare = plainIp(ip);
+  if (bare === null) return false;
+  return networks.check(bare, familyOf(bare) ?? 'ipv4');
 }

@@ -1,9 +1,9 @@
 /**
  * Which Windows event logs tell of remote desktop, how `wevtutil` is asked for them, and what its answer is. Pure.
  *
- * R70 An answer counts only where it holds the record that is known to be there: a query that Windows does not
+ * R80 An answer counts only where it holds the record that is known to be there: a query that Windows does not
  *     understand is answered with success and nothing.
- * R71 Events of several logs are merged by time, and by the order of the logs where that is equal; those of one log stay
+ * R81 Events of several logs are merged by time, and by the order of the logs where that is equal; those of one log stay
  *     in its order. The same records give the same order, however they were fetched.
  */
 import { rdpFact } from './rdp-facts.ts';
@@ -53,7 +53,7 @@ export function endQuery(channel: Channel, end: 'newest' | 'oldest'): string[] {
 export interface Range {
   /** The last record that was taken; asked for again, to see that it is still there. 0: none. */
   last: number;
-  /** The newest one to take; asked for whether it is wanted or not (R70). */
+  /** The newest one to take; asked for whether it is wanted or not (R80). */
   upTo: number;
   /** UTC milliseconds; null: whenever. */
   since: number | null;
@@ -75,7 +75,7 @@ export interface Answer {
   events: RawEvent[];
   /** The record `last`, as it is in the log now; null: it is not there any more, or there was none. */
   lastOne: RawEvent | null;
-  /** `whole`: up to `upTo`. `more`: there are more behind the last event. `broken`: it proves nothing (R70). */
+  /** `whole`: up to `upTo`. `more`: there are more behind the last event. `broken`: it proves nothing (R80). */
   is: 'whole' | 'more' | 'broken';
 }
 
@@ -138,7 +138,7 @@ export interface Merged extends RawEvent {
 }
 
 /**
- * R71: the events up to `until` (UTC milliseconds), and no further than is known of every log. An event that bears an
+ * R81: the events up to `until` (UTC milliseconds), and no further than is known of every log. An event that bears an
  * earlier time than the one before it in its log counts as of that one's.
  */
 export function merge(batches: readonly Batch[], until: number): Merged[] {

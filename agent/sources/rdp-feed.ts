@@ -4,15 +4,16 @@
  * This is the one source that starts a program while the agent runs, and only on Windows, where it is configured: Node
  * cannot read event logs. Half a minute, because virus scanners and users notice programs that start.
  *
- * A line's place is made of its event's time (64 places to a millisecond), because it has to grow over all logs, and
- * numbers of records do so in one only. What has been read of each log is kept beside it, as the number of a record.
+ * A line's place is made of its event's time (64 places to a second; a burst runs on into the next ones), because it has
+ * to grow over all logs, and numbers of records do so in one only. What has been read of each log is kept beside it, as
+ * the number of a record. A log of which nothing was ever read begins with what it has.
  *
- * R72 An event is a line once, after everything that was written before it in any of the logs: what is younger than a
+ * R82 An event is a line once, after everything that was written before it in any of the logs: what is younger than a
  *     second waits for the next look, two seconds later. What bears a time more than a minute ahead does not wait: the
  *     clock was set back.
- * R73 A record that was read and is gone says that the log was cleared, or went round: `truncated` where nothing that was
+ * R83 A record that was read and is gone says that the log was cleared, or went round: `truncated` where nothing that was
  *     not read is missing, or where the numbers began anew, `lost` with the count of records otherwise.
- * R74 A log that cannot be read is said once, and once when it can be again; the others go on. Only the leading one makes
+ * R84 A log that cannot be read is said once, and once when it can be again; the others go on. Only the leading one makes
  *     the source unreadable.
  */
 import { codeOf, TilsynError } from '../../protocol/errors.ts';
@@ -37,7 +38,7 @@ import {
   isSame,
   Look,
   lineOf,
-  PLACES_PER_MS,
+  PLACES_PER_SECOND,
   Places,
   type RdpState,
   stateFrom,
@@ -64,10 +65,10 @@ interface Pending {
 }
 
 const EVERY_MS = 30 * SECOND_MS;
-/** R72: when to look again for what was too young. */
+/** R82: when to look again for what was too young. */
 const AGAIN_MS = 2 * SECOND_MS;
 const REPLAYED_AT_ONCE = 1_000;
-/** Clocks that were set back by less than this do not disturb a replay. */
+/** Clocks that were set back, and bursts that run on, by less than this do not disturb a replay. */
 const REPLAY_SLACK_MS = DAY_MS;
 
 export class WevtutilFeed implements Feed {
@@ -147,7 +148,7 @@ export class WevtutilFeed implements Feed {
     return { lines: [], notices: [], state: this.#state, behindBytes: 1, more: false };
   }
 
-  /** What a log's newest record is, before anything is fetched of any (R72). */
+  /** What a log's newest record is, before anything is fetched of any (R82). */
   async #tip(look: Look, index: number, channel: Channel): Promise<void> {
     const asked = await this.#ask(endQuery(channel, 'newest'));
     if (typeof asked === 'string') return look.failed(index, asked);
@@ -162,7 +163,7 @@ export class WevtutilFeed implements Feed {
     const tip = look.tips.get(index);
     if (known === undefined || tip === undefined) return;
     if (isSame(known, tip)) return look.readable(index);
-    // R73: the numbers began anew.
+    // R83: the numbers began anew.
     if (tip.record <= known.last) look.restarted(index);
     const range: Range = { last: known.last, upTo: tip.record, since: null };
     const asked = await this.#ask(rangeQuery(channel, range, look.max));
@@ -178,7 +179,7 @@ export class WevtutilFeed implements Feed {
     look.batches.push({ channel: index, events: answer.events, more: answer.is === 'more' });
   }
 
-  /** R73. */
+  /** R83. */
   async #sayGone(look: Look, index: number, channel: Channel): Promise<'said' | 'restarted' | 'failed'> {
     const asked = await this.#ask(endQuery(channel, 'oldest'));
     const [oldest] = typeof asked === 'string' ? [] : eventsIn(asked.stdout);
@@ -214,7 +215,7 @@ export class WevtutilFeed implements Feed {
   }
 
   async *#again({ from, to }: Stretch, until: readonly ChannelState[]): AsyncGenerator<FollowedLine> {
-    const since = from / PLACES_PER_MS - REPLAY_SLACK_MS;
+    const since = (from / PLACES_PER_SECOND) * SECOND_MS - REPLAY_SLACK_MS;
     const place = new Places(0);
     const lasts = until.map(() => 0);
     for (let more = true; more; ) {

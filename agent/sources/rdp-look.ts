@@ -15,10 +15,10 @@ import { type Batch, type Channel, type Merged, merge, type RawEvent } from './r
 
 /** The only generation there is: places never begin anew. */
 export const FILE = 1;
-export const PLACES_PER_MS = 64;
-/** R72: how long a record may be on its way into its log. */
+export const PLACES_PER_SECOND = 64;
+/** R82: how long a record may be on its way into its log. */
 const SETTLED_MS = SECOND_MS;
-/** R72: what bears a time so far ahead is not waited for. */
+/** R82: what bears a time so far ahead is not waited for. */
 const AHEAD_MS = MINUTE_MS;
 
 export interface ChannelState {
@@ -27,7 +27,7 @@ export interface ChannelState {
   last: number;
   /** Its time, to know it from another record of the same number; 0: the log was seen empty since, or nothing read. */
   lastAt: number;
-  /** What was said of it (R74). */
+  /** What was said of it (R84). */
   unreadable: string | null;
 }
 
@@ -43,7 +43,7 @@ export class Look {
   readonly max: number;
   readonly tips = new Map<number, RawEvent>();
   readonly batches: Batch[] = [];
-  /** R72: something was too young. */
+  /** R82: something was too young. */
   isHeld = false;
   readonly #notices: FollowNotice[] = [];
 
@@ -53,7 +53,7 @@ export class Look {
     this.max = max;
   }
 
-  /** R74. */
+  /** R84. */
   failed(index: number, code: string): void {
     this.tips.delete(index);
     const channel = this.state.channels[index];
@@ -71,7 +71,7 @@ export class Look {
     if (index === 0) this.state.unreadable = null;
   }
 
-  /** R73: said when it is seen, because what comes next may have the number that follows. */
+  /** R83: said when it is seen, because what comes next may have the number that follows. */
   empty(index: number): void {
     const channel = this.state.channels[index];
     if (channel === undefined || channel.lastAt === 0) return;
@@ -133,14 +133,14 @@ export class Look {
   #file(): FileState {
     const [present] = this.state.files;
     if (present !== undefined) return present;
-    const newest = Math.max(-1, ...[...this.tips.values()].map(({ at }) => at));
-    const file = newFile((newest + 1) * PLACES_PER_MS);
+    const newest = Math.max(0, ...[...this.tips.values()].map(({ at }) => at));
+    const file = newFile(placeAt(newest) + PLACES_PER_SECOND);
     Object.assign(this.state, { begun: true, files: [file], nextFile: FILE + 1 });
     this.#notices.unshift({ kind: 'opened', reason: 'first', offset: 0, length: file.size });
     return file;
   }
 
-  /** R72. */
+  /** R82. */
   #until(): number {
     const latest = Math.max(0, ...this.batches.flatMap(({ events }) => events.map(({ at }) => at)));
     return latest > this.now + AHEAD_MS ? latest : this.now - SETTLED_MS;
@@ -160,10 +160,15 @@ export class Places {
   }
 
   next(at: number): number {
-    const place = Math.max(this.#next, at * PLACES_PER_MS);
+    const place = Math.max(this.#next, placeAt(at));
     this.#next = place + 1;
     return place;
   }
+}
+
+/** The first place of a second. */
+function placeAt(at: number): number {
+  return Math.floor(at / SECOND_MS) * PLACES_PER_SECOND;
 }
 
 export function lineOf({ xml, tooLong }: RawEvent, start: number): FollowedLine {

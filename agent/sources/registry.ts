@@ -38,21 +38,3 @@ export async function readerOf(
   const load = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
   return (await load?.({ type, part, spec })) ?? null;
 }
-
-/** Which of a tool's files one is, by its name; null for tools with one kind of them. */
-export function partOf(type: string, file: string): string | null {
-  const part = PARTS[type];
-  return part === undefined
-    ? null
-    : part(file.slice(Math.max(file.lastIndexOf('/'), file.lastIndexOf('\\')) + 1));
-}
-
-/** For tools that write more than one kind of file. */
-const PARTS: Readonly<Record<string, (name: string) => string>> = {
-  anydesk: (name) => (/^connection_trace/i.test(name) ? 'connections' : 'trace'),
-};
-
-/** Types that `readerOf` knows. */
-export function readableTypes(): string[] {
-  return [...new Set(Object.keys(READERS).map((name) => name.split('/')[0] ?? name))];
-}

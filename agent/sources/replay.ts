@@ -21,21 +21,24 @@ export interface Stretch {
   to: number | null;
 }
 
-/** The lines of these stretches, in order. @returns null where one of the files is gone */
+/**
+ * The lines of these stretches, in order. Where a file is gone, those behind it only: what began there is found again.
+ * @returns null where even the last one is gone
+ */
 export async function replayLines(
   path: string,
   stretches: readonly Stretch[],
 ): Promise<AsyncIterable<FollowedLine> | null> {
   const handles: FileHandle[] = [];
-  for (const { ino } of stretches) {
-    const handle = await findByInode(path, ino);
-    if (handle === null) {
-      await closeAll(handles);
-      return null;
-    }
-    handles.push(handle);
+  const seen = new Set<string>();
+  for (const { ino } of stretches.toReversed()) {
+    // An inode is given to another file when its own is gone.
+    const handle = seen.has(ino) ? null : await findByInode(path, ino);
+    if (handle === null) break;
+    seen.add(ino);
+    handles.unshift(handle);
   }
-  return linesOf(stretches, handles);
+  return handles.length === 0 ? null : linesOf(stretches.slice(-handles.length), handles);
 }
 
 async function* linesOf(

@@ -4,9 +4,10 @@
  * R73 A session ends where the log says so, or where it shows that it cannot go on: its process or its peer's port is
  *     somebody else's, or the machine was started anew. A restart of the daemon ends none: its children live on.
  */
-import { scopeOf } from './address.ts';
+
 import { Bounded, ownText } from './bounded.ts';
 import type { Known, ReaderOptions, RejectReason, SessionChange } from './change.ts';
+import { scopeOf } from './ip-scope.ts';
 import type { LogindSaying } from './logind-says.ts';
 import { type OpenSession, OpenSessions } from './sshd-open.ts';
 import { authOf, type Login, type Place, proven, type Saying } from './sshd-says.ts';
@@ -51,8 +52,11 @@ export class Connections {
         return this.#child(line, saying.pid);
       case 'used':
         return this.#used(line, saying);
-      default:
-        return [...this.#reused(line, saying), ...this.#outside(line, saying, times)];
+      default: {
+        const before = this.#reused(line, saying);
+        const changes = this.#outside(line, saying, times);
+        return before.length === 0 ? changes : [...before, ...changes];
+      }
     }
   }
 
@@ -85,15 +89,15 @@ export class Connections {
   #accepted(line: SyslogLine, login: Login): SessionChange[] {
     const attempt = this.#tries.of(line, login);
     this.#tries.over(line, login);
-    const [process, peer] = [processName(line), peerName(line, login)];
-    const before = [process, peer].flatMap((name) => this.#ends(this.#open.of(name), line, 'unknown'));
+    const names = [processName(line), peerName(line, login)];
+    const before = names.flatMap((name) => this.#ends(this.#open.of(name), line, 'unknown'));
     const own = proven(login);
     const technician = own.technician ?? attempt?.partial?.technician;
     const name = own.name ?? attempt?.partial?.name;
     const tool = line.pid === null ? null : `${line.pid}/${login.port}`;
     return [
       ...before,
-      ...this.#begin(line, [process, peer], login.user, login.port ?? '', {
+      ...this.#begin(line, names, login.user, login.port ?? '', {
         auth: strongest(attempt?.partial?.auth ?? null, authOf(login.method)),
         failedAttempts: attempt?.failed ?? 0,
         known: {
@@ -109,10 +113,10 @@ export class Connections {
 
   /** Where sshd is told to log errors only, PAM is the one that says of a session. */
   #opened(line: SyslogLine, user: string): SessionChange[] {
-    const process = processName(line);
-    if (line.pid === null || this.#open.of(process) !== null) return [];
+    const name = processName(line);
+    if (line.pid === null || this.#open.of(name) !== null) return [];
     const known = { localUser: ownText(user), toolSessionId: line.pid };
-    return this.#begin(line, [process], user, '', { auth: null, failedAttempts: null, known });
+    return this.#begin(line, [name], user, '', { auth: null, failedAttempts: null, known });
   }
 
   #begin(
@@ -182,9 +186,9 @@ export class Connections {
 
   /** The process of an open session has another peer now: the session is over, since when is not said. */
   #reused(line: SyslogLine, place: Place): SessionChange[] {
-    const session = this.#open.of(processName(line));
-    const peer = peerName(line, place);
-    if (session === null || peer === null || this.#open.of(peer) === session) return [];
+    const session = this.#open.size === 0 ? null : this.#open.of(processName(line));
+    const peer = session === null ? null : peerName(line, place);
+    if (peer === null || this.#open.of(peer) === session) return [];
     return this.#ends(session, line, 'unknown');
   }
 

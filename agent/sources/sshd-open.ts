@@ -77,7 +77,7 @@ export class OpenSessions {
 
   /** Those of one host, oldest first. */
   ofHost(host: string): OpenSession[] {
-    return [...this.#sessions.values()].filter((session) => session.host === host);
+    return this.#sessions.values().filter((session) => session.host === host);
   }
 
   #forget(session: OpenSession): void {

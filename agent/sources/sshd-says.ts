@@ -5,8 +5,9 @@
  * R71 A name that somebody typed cannot stand in for an address: it is read from behind the name, on the right side of
  *     whatever the other end may have chosen.
  */
-import { familyOf } from './address.ts';
+
 import type { AuthMethod } from './change.ts';
+import { familyOf } from './ip-scope.ts';
 
 /** Where a message says that somebody is. */
 export interface Place {

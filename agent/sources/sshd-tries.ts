@@ -44,24 +44,29 @@ export class Tries {
 
   /** What is known of this connection; a process number that comes back with another peer is another one. */
   of(line: SyslogLine, place: Place): Try | null {
-    const found = this.#tries.get(nameOf(line, place));
-    return found !== undefined && isSame(found, place) ? found : null;
+    return this.#known(nameOf(line, place), place);
   }
 
   made(line: SyslogLine, place: Place): Try {
-    const known = this.of(line, place);
+    const name = nameOf(line, place);
+    const known = this.#known(name, place);
     if (known !== null) return known;
     const made: Try = {
       ip: place.ip === null ? null : ownText(place.ip),
       port: place.port,
       ...{ counted: 0, credit: 0, failed: 0, offered: false, notAllowed: false, partial: null },
     };
-    this.#tries.set(nameOf(line, place), made);
+    this.#tries.set(name, made);
     return made;
   }
 
   over(line: SyslogLine, place: Place): void {
     this.#tries.delete(nameOf(line, place));
+  }
+
+  #known(name: string, place: Place): Try | null {
+    const found = this.#tries.get(name);
+    return found !== undefined && isSame(found, place) ? found : null;
   }
 }
 

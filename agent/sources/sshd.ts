@@ -10,8 +10,7 @@ import { type LineProblem, type LineReader, type LineResult, type MakeReader, NO
 import { logindSays } from './logind-says.ts';
 import { Connections } from './sshd-connections.ts';
 import { type Saying, sshdSays, unrepeated } from './sshd-says.ts';
-import { isJournal, parseSyslogLine, programAt, type SyslogLine } from './syslog-line.ts';
-import { oldTime } from './syslog-time.ts';
+import { isJournal, programAt, type SyslogLine, SyslogReader } from './syslog-line.ts';
 
 export const makeSshdReader: MakeReader = (options) => new SshdReader(options);
 
@@ -25,12 +24,12 @@ const MAX_REPEATS = 100_000;
 
 export class SshdReader implements LineReader {
   readonly #connections: Connections;
-  readonly #options: ReaderOptions;
+  readonly #syslog: SyslogReader;
   /** The line before, where it was one that may be repeated. */
   #last: { line: SyslogLine; saying: Saying } | null = null;
 
   constructor(options: ReaderOptions) {
-    this.#options = options;
+    this.#syslog = new SyslogReader(options);
     this.#connections = new Connections(options);
   }
 
@@ -45,7 +44,7 @@ export class SshdReader implements LineReader {
     if (found === 'other') return NOTHING;
     if (found === 'no-prefix') return unreadable('start');
     if (found === 'repeated') return last === null ? NOTHING : this.#again(text, last.line, last.saying);
-    const line = parseSyslogLine(text, this.#options);
+    const line = this.#syslog.read(text);
     if (line === null) return NOTHING;
     if (typeof line === 'string') return unreadable(line);
     if (line.message.length > MAX_MESSAGE_CHARS) return unreadable('too-long');
@@ -71,13 +70,14 @@ export class SshdReader implements LineReader {
     if (said === null) return changed(left);
     if (said === 'unreadable') return unreadable('fields');
     if (said.say === 'failed') this.#last = { line, saying: said };
-    return changed([...left, ...this.#connections.take(line, said, Math.min(times, MAX_REPEATS))]);
+    const changes = this.#connections.take(line, said, Math.min(times, MAX_REPEATS));
+    return changed(left.length === 0 ? changes : [...left, ...changes]);
   }
 
   /** `last message repeated 3 times`, of daemons older than rsyslog. */
   #again(text: string, before: SyslogLine, saying: Saying): LineResult {
     const times = Number(AGAIN.exec(text)?.[1] ?? 0);
-    const time = oldTime(text, 0, this.#options);
+    const time = this.#syslog.oldTime(text);
     if (times === 0 || time === null) return NOTHING;
     return changed(this.#connections.take({ ...before, ...time }, saying, Math.min(times, MAX_REPEATS)));
   }

@@ -8,7 +8,7 @@
 import type { UtcMs } from '../../protocol/time.ts';
 import type { LineProblem, ReaderOptions, TimeBasis } from './change.ts';
 import { journalLine } from './syslog-journal.ts';
-import { isoTime, oldTime } from './syslog-time.ts';
+import { isoTime, type LineTime, OldTimes } from './syslog-time.ts';
 
 export interface SyslogLine {
   at: UtcMs;
@@ -48,25 +48,45 @@ export function programAt(text: string): number {
   return isIso(text, time) ? afterBlank(text, afterBlank(text, time)) : -1;
 }
 
-/** Reads a line of which `programAt` knows the form, or one of JSON; null where it is none of syslog's. */
-export function parseSyslogLine(text: string, options: ReaderOptions): SyslogLine | LineProblem | null {
+/** Reads the lines of one log. */
+export class SyslogReader {
+  readonly #zone: string;
+  readonly #old: OldTimes;
+
+  constructor(options: ReaderOptions) {
+    this.#zone = options.zone;
+    this.#old = new OldTimes(options);
+  }
+
+  /** A line of which `programAt` knows the form, or one of JSON; null where it is none of syslog's. */
+  read(text: string): SyslogLine | LineProblem | null {
+    return parseLine(text, this.#zone, this.#old);
+  }
+
+  /** When a line of the old form was written. */
+  oldTime(text: string): LineTime | null {
+    return this.#old.read(text, afterPriority(text));
+  }
+}
+
+function parseLine(text: string, zone: string, old: OldTimes): SyslogLine | LineProblem | null {
   if (text.length > MAX_LINE_CHARS) return 'too-long';
   if (isJournal(text)) return journalLine(text);
   const program = programAt(text);
   if (program === -1) return null;
   const at = afterPriority(text);
   if (isOld(text, at)) {
-    return plainLine(text, oldTime(text, at, options), text.slice(at + 16, program - 1), program);
+    return plainLine(text, old.read(text, at), text.slice(at + 16, program - 1), program);
   }
   const isNew = text.charCodeAt(at + 1) === SPACE;
   const time = isNew ? at + 2 : at;
   const host = afterBlank(text, time);
-  const when = isoTime(text.slice(time, host - 1), options.zone);
+  const when = isoTime(text.slice(time, host - 1), zone);
   const name = text.slice(host, program - 1);
   return isNew ? newLine(text, when, name, program) : plainLine(text, when, name, program);
 }
 
-type When = { at: UtcMs; basis: TimeBasis } | null;
+type When = LineTime | null;
 
 const TAG = /^([^\s:[\]]{1,64})(?:\[(\d{1,10})\])?:/;
 
@@ -85,11 +105,11 @@ const NEW = /^(\S{1,64}) (\S{1,128}) \S{1,64} /;
 /** `program process message-id data message`. */
 function newLine(text: string, when: When, host: string, at: number): SyslogLine | LineProblem {
   const rest = text.slice(at);
-  const [head, program, process] = NEW.exec(rest) ?? [];
+  const [head, program, number] = NEW.exec(rest) ?? [];
   const data = head === undefined ? -1 : afterData(rest, head.length);
-  if (program === undefined || process === undefined || data === -1) return 'fields';
+  if (program === undefined || number === undefined || data === -1) return 'fields';
   if (when === null) return 'start';
-  const pid = /^\d{1,10}$/.test(process) ? process : null;
+  const pid = /^\d{1,10}$/.test(number) ? number : null;
   return { ...when, host, program, pid, message: messageOf(rest, data), boot: null, leader: null };
 }
 

@@ -1,6 +1,7 @@
 /** Times at the head of a line of syslog. Pure. */
 import { DAY_MS, HOUR_MS, MINUTE_MS, type UtcMs, utcMs } from '../../protocol/time.ts';
 import { fromWall, wallOf, zoneOffsetMs } from '../../protocol/zone.ts';
+import { ownText } from './bounded.ts';
 import type { ReaderOptions, TimeBasis } from './change.ts';
 
 export interface LineTime {
@@ -13,20 +14,49 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 const YEARS_TRIED = 10;
 /** No zone is further from UTC. */
 const MOST_OFFSET_MS = 15 * HOUR_MS;
+const SHORT_YEAR_MS = 360 * DAY_MS;
 
-/** `Mmm [d]d HH:mm:ss` at `at`: the latest year in which that is not more than a day after `near`. */
-export function oldTime(text: string, at: number, options: ReaderOptions): LineTime | null {
+/** Reads times of the old form; lines of one minute need one look at the calendar. */
+export class OldTimes {
+  readonly #options: ReaderOptions;
+  /** The last time read, without its seconds; as text, and as the instant of its minute. */
+  #stamp = '';
+  #minute = 0;
+
+  constructor(options: ReaderOptions) {
+    this.#options = options;
+  }
+
+  /** `Mmm [d]d HH:mm:ss` at `at`: the latest year in which that is not more than a day after `near`. */
+  read(text: string, at: number): LineTime | null {
+    const second = two(text, at + 13);
+    if (second === null || second > 60) return null;
+    const latest = this.#options.near() + DAY_MS;
+    // Within this span no other year can have become the latest one.
+    const isKnown = latest >= this.#minute + MINUTE_MS && latest < this.#minute + SHORT_YEAR_MS;
+    if (!isKnown || this.#stamp === '' || !text.startsWith(this.#stamp, at)) {
+      const found = minuteOf(text, at, latest, this.#options.zone);
+      if (found === null) return null;
+      this.#minute = found;
+      // Its own text: a part of the line would keep the line.
+      this.#stamp = ownText(text.slice(at, at + 13));
+    }
+    return { at: utcMs(this.#minute + Math.min(second, 59) * 1000), basis: 'assumed-zone' };
+  }
+}
+
+function minuteOf(text: string, at: number, latest: number, zone: string): number | null {
   const month = MONTHS.indexOf(text.slice(at, at + 3)) + 1;
-  const day = Number(text.slice(at + 4, at + 6));
-  const [hour, minute, second] = [at + 7, at + 10, at + 13].map((from) => Number(text.slice(from, from + 2)));
-  if (month === 0 || !isWhole(day) || !isWhole(hour) || !isWhole(minute) || !isWhole(second)) return null;
-  const latest = options.near() + DAY_MS;
+  const day = two(text, at + 4);
+  const hour = two(text, at + 7);
+  const minute = two(text, at + 10);
+  if (month === 0 || day === null || hour === null || minute === null) return null;
   const year = new Date(Math.min(Math.max(latest, 0), MOST_MS)).getUTCFullYear() + 1;
   for (let back = 0; back < YEARS_TRIED; back++) {
-    const wall = wallOf(year - back, month, day, hour, minute, second);
+    const wall = wallOf(year - back, month, day, hour, minute, 0);
     if (wall === null || wall > latest + MOST_OFFSET_MS) continue;
-    const utc = fromWall(wall, options.zone);
-    if (utc <= latest) return { at: utc, basis: 'assumed-zone' };
+    const utc = fromWall(wall, zone);
+    if (utc <= latest) return utc;
   }
   return null;
 }
@@ -60,6 +90,10 @@ export function laterReading(at: UtcMs, zone: string): UtcMs | null {
   return later > at && later + zoneOffsetMs(later, zone) === at + before ? utcMs(later) : null;
 }
 
-function isWhole(value: number | undefined): value is number {
-  return value !== undefined && Number.isInteger(value) && value >= 0;
+/** Two digits, or a blank and one, as a number. */
+function two(text: string, at: number): number | null {
+  const tens = text.charCodeAt(at);
+  const ones = text.charCodeAt(at + 1) - 48;
+  const isNumber = ones >= 0 && ones <= 9 && ((tens >= 48 && tens <= 57) || tens === 32);
+  return isNumber ? ones + (tens === 32 ? 0 : (tens - 48) * 10) : null;
 }

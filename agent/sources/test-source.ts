@@ -10,9 +10,10 @@ import type { DeclaredSpec } from './declared-spec.ts';
 import type { Encoding } from './decode.ts';
 import type { FollowedLine } from './follow-state.ts';
 import { readWhole, type WholeFile } from './read-whole.ts';
-import { partOf, readableTypes, readerOf } from './registry.ts';
+import { readerOf } from './registry.ts';
+import { choiceOf, knownTypes, NEED_SPEC } from './source-types.ts';
 import { type Tallied, Tally } from './tally.ts';
-import { type ConnectionRow, parseConnectionRow, type RowProblem } from './teamviewer.ts';
+import { type ConnectionRow, parseConnectionRow, type RowProblem, type RowResult } from './teamviewer.ts';
 
 interface Unreadable {
   total: number;
@@ -20,8 +21,9 @@ interface Unreadable {
   first: { line: number; reason: RowProblem }[];
 }
 
+/** Files with one row for each session, which say nothing of those that still run. */
 export interface SourceTest {
-  type: 'teamviewer';
+  type: string;
   sizeBytes: number;
   encoding: Encoding;
   /** Lines that are not empty. */
@@ -56,13 +58,13 @@ export interface SourceTestOptions {
 /** What readers are told of this machine; the year of times without one is taken from the file. */
 export type TestSurroundings = Pick<ReaderOptions, 'zone' | 'ownIps'>;
 
-const ROWS_TYPE = 'teamviewer';
-const SPEC_TYPES = ['declared', 'csv'];
+/** Types whose lines are rows, and what reads one. */
+const ROWS: Readonly<Record<string, (text: string) => RowResult>> = { teamviewer: parseConnectionRow };
 const SHOWN_UNREADABLE = 20;
 const SHOWN_ROWS = 10;
 
 /**
- * Reads the rows of `Connections_incoming.txt`, in bounded memory.
+ * Reads a file of rows, such as `Connections_incoming.txt`, in bounded memory.
  * @throws TilsynError `source.unknown-type`, `source.missing`, `source.not-a-file`, `source.unreadable`
  */
 export async function testSource(
@@ -70,8 +72,9 @@ export async function testSource(
   type: string,
   options: SourceTestOptions = {},
 ): Promise<SourceTest> {
-  if (type !== ROWS_TYPE) throw unknownType(file);
-  const reading = new Reading(options.rows ?? SHOWN_ROWS);
+  const parse = rowsOf(type);
+  if (parse === null) throw await unknownType(file);
+  const reading = new Reading(type, parse, options.rows ?? SHOWN_ROWS);
   const whole = await readWhole(file, () => (line, number) => reading.take(line, number));
   const { result } = reading;
   const { sizeBytes, encoding, lines, unterminated } = whole;
@@ -88,7 +91,7 @@ export async function testAnySource(
   around: TestSurroundings,
   options: SourceTestOptions = {},
 ): Promise<SourceTest | ReaderTest> {
-  if (type === ROWS_TYPE) return await testSource(file, type, options);
+  if (rowsOf(type) !== null) return await testSource(file, type, options);
   const make = await makerOf(file, type, options.spec);
   const tally = new Tally(options.rows ?? SHOWN_ROWS);
   const unreadable: Unreadable = { total: 0, first: [] };
@@ -98,6 +101,10 @@ export async function testAnySource(
   });
   const { sizeBytes, encoding, lines } = whole;
   return { type, sizeBytes, encoding, lines, unreadable, ...tally.result() };
+}
+
+function rowsOf(type: string): ((text: string) => RowResult) | null {
+  return (Object.hasOwn(ROWS, type) ? ROWS[type] : undefined) ?? null;
 }
 
 function takeLine(
@@ -113,9 +120,10 @@ function takeLine(
 }
 
 async function makerOf(file: string, type: string, specName: string | undefined): Promise<MakeReader> {
-  const spec = SPEC_TYPES.includes(type) ? specOf(file, type, specName) : null;
-  const make = await readerOf(type, partOf(type, file), spec);
-  if (make === null) throw unknownType(file);
+  const choice = choiceOf(type, file);
+  const spec = NEED_SPEC.includes(type) ? specOf(file, type, specName) : null;
+  const make = choice === null ? null : await readerOf(choice.type, choice.part, spec);
+  if (make === null) throw await unknownType(file);
   return make;
 }
 
@@ -135,10 +143,10 @@ function specOf(file: string, type: string, name: string | undefined): DeclaredS
   });
 }
 
-function unknownType(file: string): TilsynError {
+async function unknownType(file: string): Promise<TilsynError> {
   return new TilsynError('source.unknown-type', `testing ${file}: no such source type`, {
     exit: 'usage',
-    hint: `Types of this version: ${[ROWS_TYPE, ...readableTypes()].join(', ')}.`,
+    hint: `Types of this version: ${[...Object.keys(ROWS), ...(await knownTypes())].join(', ')}.`,
   });
 }
 
@@ -151,22 +159,19 @@ type Rows = Omit<SourceTest, 'sizeBytes' | 'encoding' | 'lines' | 'lastRecordUnt
 
 /** What has been read so far. */
 class Reading {
-  readonly result: Rows = {
-    type: ROWS_TYPE,
-    sessions: 0,
-    unreadable: { total: 0, first: [] },
-    firstStart: null,
-    lastEnd: null,
-    rows: [],
-  };
+  readonly result: Rows;
+  readonly #parse: (text: string) => RowResult;
   readonly #rowsWanted: number;
 
-  constructor(rowsWanted: number) {
+  constructor(type: string, parse: (text: string) => RowResult, rowsWanted: number) {
+    const unreadable: Unreadable = { total: 0, first: [] };
+    this.result = { type, sessions: 0, unreadable, firstStart: null, lastEnd: null, rows: [] };
+    this.#parse = parse;
     this.#rowsWanted = rowsWanted;
   }
 
   take(line: FollowedLine, number: number): void {
-    const parsed = line.problem === 'too-long' ? TOO_LONG : parseConnectionRow(line.text);
+    const parsed = line.problem === 'too-long' ? TOO_LONG : this.#parse(line.text);
     if (parsed.ok) this.#takeRow(parsed.row);
     else addProblem(this.result.unreadable, parsed.reason, number);
   }

@@ -114,12 +114,16 @@ function after(xml: string, mark: string, from: number): number {
 
 /** Where the tag that begins at `from` has its `>`; one inside quotes is none. */
 function tagEnd(xml: string, from: number): number {
+  const first = xml.indexOf('>', from);
+  if (first === -1) return xml.length;
+  const tag = xml.slice(from, first);
+  if (!tag.includes('"') && !tag.includes("'")) return first;
   let quote = '';
   for (let at = from; at < xml.length; at++) {
-    const sign = xml.charAt(at);
-    if (quote !== '') quote = sign === quote ? '' : quote;
-    else if (sign === '"' || sign === "'") quote = sign;
-    else if (sign === '>') return at;
+    const sign = xml.charCodeAt(at);
+    if (quote !== '') quote = sign === quote.charCodeAt(0) ? '' : quote;
+    else if (sign === 34 || sign === 39) quote = sign === 34 ? '"' : "'";
+    else if (sign === 62) return at;
   }
   return xml.length;
 }
@@ -135,6 +139,7 @@ function takeTag(tag: string, found: Found): void {
 /** Names without their prefix, values without quotes. */
 function attributesOf(text: string): Map<string, string> {
   const attributes = new Map<string, string>();
+  if (!text.includes('=')) return attributes;
   for (const [, name = '', double, single] of text.matchAll(
     /([\w.-]{1,64})\s{0,16}=\s{0,16}(?:"([^"]*)"|'([^']*)')/g,
   )) {
@@ -161,6 +166,8 @@ function decoded(text: string): string {
 
 /** A part cut out of a text keeps all of it in memory; what a reader remembers for days must not. */
 function own(text: string): string {
+  // Shorter ones are copied anyway.
+  if (text.length < 13) return text;
   return Buffer.from(text, 'utf8').toString('utf8');
 }
 

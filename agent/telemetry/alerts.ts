@@ -5,7 +5,7 @@
  *     an alert goes on where its events say that it is, and no transition is said twice or left out.
  * T18 Where a transition could not be stored, the machine stays where it was and comes to it again.
  */
-import type { AlertCheck, AlertLevel, Notify } from '../../protocol/alert.ts';
+import type { AlertCheck, AlertLevel, CollectorCheck, Notify } from '../../protocol/alert.ts';
 import {
   ALERT_OK,
   type AlertState,
@@ -20,7 +20,7 @@ import type { Draft } from '../types.ts';
 import type { TelemetryStore } from './store.ts';
 
 /** What the agent looks at itself; whether an agent is silent, only the collector can see. */
-export type OwnCheck = Exclude<AlertCheck, 'agent-silent'>;
+export type OwnCheck = Exclude<AlertCheck, CollectorCheck>;
 export const DISK_CHECKS: readonly OwnCheck[] = ['disk-space', 'disk-fill', 'inodes'];
 
 /** One measurement of one thing. */

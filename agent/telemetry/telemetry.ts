@@ -84,6 +84,7 @@ export class Telemetry {
   }
 
   start(): void {
+    this.#stopped = false;
     this.#turn = this.#tick();
   }
 

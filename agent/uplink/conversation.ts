@@ -9,9 +9,11 @@ import {
   type AgentFrame,
   BATCH_BYTES,
   type CollectorFrame,
+  FRAME_KEYS,
   type FrameOf,
   frameText,
   readCollectorFrame,
+  type WireKey,
 } from '../../protocol/frame.ts';
 import type { GroupId, Id, LogId, Random } from '../../protocol/ids.ts';
 import type { Sample } from '../../protocol/telemetry.ts';
@@ -99,6 +101,8 @@ export class Conversation {
   #helloAt = 0;
   #challenge: Challenge | null = null;
   #erasesSent = new Set<GroupId>();
+  /** One-off groups whose keys this connection has been given. */
+  #handed = new Set<string>();
   #commands: Promise<void> = Promise.resolve();
   #commandsWaiting = 0;
   #over = false;
@@ -135,7 +139,7 @@ export class Conversation {
         this.#sayErased();
         return null;
       case 'status':
-        this.#send({ t: 'status', body: this.#deps.statusBody() });
+        this.#sayStatus();
         return null;
       case 'beat':
         this.#sayBeat();
@@ -195,10 +199,30 @@ export class Conversation {
 
   #sayErased(): void {
     const groups = this.#deps.journal.erasedHere().filter((group) => !this.#erasesSent.has(group));
+    if (groups.length === 0) return;
+    this.#deps.faults.hit?.('agent.erase.before');
     for (let at = 0; at < groups.length; at += MAX_FRAME_GROUPS) {
       this.#send({ t: 'erase', groups: groups.slice(at, at + MAX_FRAME_GROUPS) });
     }
     for (const group of groups) this.#erasesSent.add(group);
+    this.#deps.faults.hit?.('agent.erase.after');
+  }
+
+  /** With the keys of all one-off groups that live: the collector may have lost them since the last connection. */
+  #sayStatus(): void {
+    const keys = this.#deps.journal.oneoffKeys();
+    const body = this.#deps.statusBody();
+    this.#send(
+      keys.length === 0 ? { t: 'status', body } : { t: 'status', body, keys: keys.slice(0, FRAME_KEYS) },
+    );
+    this.#handOver(keys.slice(FRAME_KEYS));
+    for (const { group } of keys) this.#handed.add(group);
+  }
+
+  #handOver(keys: readonly WireKey[]): void {
+    for (let at = 0; at < keys.length; at += FRAME_KEYS) {
+      this.#send({ t: 'status', body: {}, keys: keys.slice(at, at + FRAME_KEYS) });
+    }
   }
 
   #sayBeat(): void {
@@ -223,11 +247,16 @@ export class Conversation {
     const out = journal.outgoing(log, after, { events, bytes });
     if (out === null) return this.#nothing(effect);
     if (out.firstSeq !== after + 1) throw missing();
-    const { parts, wraps, keys } = out;
+    const { parts, wraps } = out;
+    const fresh = out.keys.filter(({ group }) => !this.#handed.has(group));
+    const keys = fresh.slice(0, FRAME_KEYS);
     const text = frameText({ t: 'batch', log, events: out.events, parts, wraps, keys });
     const size = Buffer.byteLength(text);
     if (size > room) return { t: 'tight' };
     faults.hit?.('agent.send.before', { log, through: out.lastSeq });
+    // More than one frame holds go before it: no part comes without its key.
+    this.#handOver(fresh.slice(FRAME_KEYS));
+    for (const { group } of fresh) this.#handed.add(group);
     wire.send(text, () => this.#flushed(wire));
     faults.hit?.('agent.send.after', { log, through: out.lastSeq });
     return { t: 'sent', log, through: out.lastSeq, events: out.events.length, bytes: size };

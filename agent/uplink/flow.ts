@@ -126,11 +126,13 @@ function onTimer(live: Live, ctx: LinkContext): Step {
 
 function onAppended(live: Live, ctx: LinkContext): Step {
   const open = live.flows.at(-1);
-  if (open === undefined) return stay(live);
+  if (open === undefined) return { state: live, effects: [{ do: 'erase' }] };
   // Only the first event after a pause starts the gathering; later ones join it.
   const gatherUntil =
     open.drained && live.inFlight.length > 0 ? (live.gatherUntil ?? ctx.now + BATCH_MS) : live.gatherUntil;
-  return fill({ ...withFlow(live, open.log, { drained: false }), stale: true, gatherUntil }, ctx);
+  // What ended with these events goes at once, before any of them and whatever waits (U6).
+  const effects: LinkEffect[] = [{ do: 'erase' }];
+  return fill({ ...withFlow(live, open.log, { drained: false }), stale: true, gatherUntil }, ctx, effects);
 }
 
 function onSent(live: Live, sent: Extract<LinkInput, { t: 'sent' }>, ctx: LinkContext): Step {

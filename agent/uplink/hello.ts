@@ -73,7 +73,9 @@ export function makeProofFrame(
 ): FrameOf<AgentFrame, 'proof'> {
   const sig = makeProof(key, hello, challenge, channel);
   if (journal.applied().generation === challenge.generation) return { t: 'proof', sig };
-  return { t: 'proof', sig, offer: journal.heldGroups().slice(-MAX_FRAME_GROUPS) };
+  // Groups of our own making are signed by nobody, and are handed over with their keys.
+  const signed = journal.heldGroups().filter(({ kind }) => kind !== 'oneoff');
+  return { t: 'proof', sig, offer: signed.slice(-MAX_FRAME_GROUPS) };
 }
 
 export interface Settled {

@@ -7,7 +7,8 @@
  * U3  On one connection each log is sent in order, without holes or repeats, from its cursor on.
  * U4  An ack is cumulative, never moves back, and is never believed beyond what was sent.
  * U5  No leaf of a log leaves while an older log has leaves to send.
- * U6  After `welcome` erasures leave first; erase, status and beats never wait for credits.
+ * U6  After `welcome` erasures leave first, later ones with the append that they come with; erase, status and beats
+ *     never wait for credits.
  * U7  Never gives up: every state but `stopped` has a deadline.
  * U8  One connection at a time: a new one begins only after the old one was closed or aborted.
  * U9  Each wait lies inside what `backoff.ts` allows for its ending.

@@ -1,11 +1,14 @@
 /** `GET /v1/agreements`, `POST /v1/agreements`. */
 import { z } from 'zod';
 import { MODES } from '../../protocol/event.ts';
-import { fromIso, toIso } from '../../protocol/time.ts';
+import type { Personal } from '../../protocol/seal.ts';
+import { fromIso, toIso, type UtcMs } from '../../protocol/time.ts';
 import { createAgreement, listAgreements } from '../agreements.ts';
 import type { Caller } from '../auth.ts';
 import { customerNames, findOrCreateCustomer } from '../customers.ts';
-import type { AgreementRow } from '../store/types.ts';
+import { eraseAtOf, type HostEnd, phaseOf } from '../erasing/end-rules.ts';
+import { hostEnds } from '../erasing/ends.ts';
+import type { AgreementRow, Pos } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { recordReading } from './reading.ts';
 import { registryAnswer } from './registry.ts';
@@ -33,7 +36,7 @@ export function agreementRoutes(room: Room): void {
         rows,
         (row) => row.agreement,
         input,
-        (page) => items(ctx, caller, 'agreement.list', page),
+        (page) => agreementItems(ctx, caller, 'agreement.list', page),
       );
     },
   });
@@ -46,22 +49,58 @@ export function agreementRoutes(room: Room): void {
   });
 }
 
-async function items(ctx: Context, caller: Caller, verb: string, rows: readonly AgreementRow[]) {
-  await recordReading(ctx, caller, verb, rows.length);
-  return itemsOf(ctx, rows);
+/** Rows as they are shown; of those that end, with every host and what it still owes (V41). */
+export async function agreementItems(
+  ctx: Context,
+  caller: Caller,
+  verb: string,
+  rows: readonly AgreementRow[],
+) {
+  const ends = new Map<AgreementRow, HostEnd[]>();
+  for (const row of rows) {
+    if (row.endsAt !== null) ends.set(row, await hostEnds(ctx, ctx.store.read, row));
+  }
+  const named = [...ends.values()].flat().flatMap(({ agent }) => agent.namePos ?? []);
+  await recordReading(ctx, caller, verb, rows.length + named.length);
+  const items = await itemsOf(ctx, rows);
+  const opened = await ctx.opener.open(ctx.store.read, named);
+  return items.map((item, i) => {
+    const hosts = ends.get(rows[i] as AgreementRow) ?? [];
+    return { ...item, hosts: hosts.map((host) => hostItem(host, opened)) };
+  });
+}
+
+function hostItem({ agent, state, takenAt, clearedAt }: HostEnd, opened: ReadonlyMap<Pos, Personal>) {
+  const name = agent.namePos === null ? undefined : opened.get(agent.namePos)?.name;
+  const iso = (at: UtcMs | null) => (at === null ? null : toIso(at));
+  return {
+    host: typeof name === 'string' ? name : agent.agent,
+    hostId: agent.agent,
+    state,
+    lastSeenAt: iso(agent.lastSeenAt),
+    takenAt: iso(takenAt),
+    clearedAt: iso(clearedAt),
+  };
 }
 
 async function itemsOf(ctx: Context, rows: readonly AgreementRow[]) {
   const names = await customerNames(ctx);
+  const iso = (at: UtcMs | null) => (at === null ? null : toIso(at));
   return rows.map((row) => ({
     id: row.agreement,
     customer: names.get(row.customer) ?? null,
     customerId: row.customer,
     mode: row.mode,
-    state: row.state,
+    state: phaseOf(row),
     isDefault: row.isDefault,
     startsAt: toIso(row.startsAt),
-    endsAt: row.endsAt === null ? null : toIso(row.endsAt),
+    endsAt: iso(row.endsAt),
+    /** Until then its end can be cancelled. */
+    coolingOffUntil: iso(row.coolingUntil),
+    /** From then on its data is erased. */
+    eraseAt: iso(eraseAtOf(row)),
+    /** Every host and the collector are done. */
+    endedAt: iso(row.endedAt),
     createdAt: toIso(row.createdAt),
   }));
 }

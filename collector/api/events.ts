@@ -3,13 +3,16 @@
  *
  * Q10 What the collector says of an event is the collector's own: no field that a host made up stands beside a leaf's
  *     own fields.
+ * Q15 The sealed parts of sessions are not opened for whoever is shown pseudonyms: an event's part is as its host
+ *     sealed it, and has no pseudonym in it.
  */
 import { z } from 'zod';
-import { isRecognised } from '../../protocol/event.ts';
+import { eventDefinition, isRecognised } from '../../protocol/event.ts';
 import type { AgentId, LogId } from '../../protocol/ids.ts';
 import type { Leaf } from '../../protocol/leaf.ts';
 import { fromIso, toIso } from '../../protocol/time.ts';
 import type { Caller } from '../auth.ts';
+import { isVeiled } from '../permissions.ts';
 import type { LeafQuery, LeafRow, Pos, Reader } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { type OpenedParts, openParts } from './parts.ts';
@@ -82,17 +85,19 @@ async function list({ ctx, auth }: Room, caller: Caller, input: ListQuery) {
   });
   const page = rows.slice(0, input.limit);
   const opening = input.personal === true ? page : [];
+  const veiled = isVeiled(caller.person.role);
+  const opens = (leaf: LeafRow) => hasParts(leaf) && !(veiled && isOfSession(leaf));
   const filter = { ...input, limit: undefined };
-  await recordReading(ctx, caller, 'event.list', plan.count + opening.filter(hasParts).length, filter);
+  await recordReading(ctx, caller, 'event.list', plan.count + opening.filter(opens).length, filter);
   const view = await plan.open();
   const parts = await openParts(
     ctx,
-    opening.map((leaf) => (hasParts(leaf) ? [leaf.pos] : [])),
+    opening.map((leaf) => (opens(leaf) ? [leaf.pos] : [])),
   );
   const hosts = await hostsOf(read, page);
   const items = page.map((leaf, i) => ({
     ...eventItem(leaf, hosts.get(leaf.log) ?? null),
-    ...personalOf(parts[i]),
+    ...(hasParts(leaf) && !opens(leaf) ? withheld(parts[i]) : personalOf(parts[i])),
   }));
   const last = page.at(-1);
   return listAnswer(items, view.coverage, rows.length > page.length && last ? String(last.pos) : null);
@@ -129,6 +134,16 @@ function eventItem(leaf: LeafRow, hostId: AgentId | null): EventItem {
 function personalOf(parts: OpenedParts | undefined) {
   if (parts === undefined) return {};
   return { personal: parts.state, opened: parts.parts[0] ?? null };
+}
+
+/** Also of a type that this version does not know: what it holds is not known either. */
+function isOfSession({ type }: LeafRow): boolean {
+  const definition = eventDefinition(type);
+  return definition === undefined || definition.class === 'session';
+}
+
+function withheld(parts: OpenedParts | undefined) {
+  return parts === undefined ? {} : { personal: 'pseudonym', opened: null };
 }
 
 const TAIL_PAGE = 200;

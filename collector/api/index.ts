@@ -6,18 +6,23 @@ import type { FastifyInstance } from 'fastify';
 import { TilsynError } from '../../protocol/errors.ts';
 import { makeAuth } from '../auth.ts';
 import type { Context } from '../types.ts';
+import { agreementEndRoutes } from './agreement-ends.ts';
 import { agreementRoutes } from './agreements.ts';
 import { alertRoutes } from './alerts.ts';
 import { approvalRoutes } from './approvals.ts';
 import { coverageRoutes } from './coverage.ts';
+import { erasureRoutes } from './erasures.ts';
 import { eventRoutes } from './events.ts';
 import { hostRoutes } from './hosts.ts';
+import { identityRoutes } from './identities.ts';
 import { peopleRoutes } from './people.ts';
 import { retentionRoutes } from './retention.ts';
 import { asTilsynError, errorBody, type Room, statusOf } from './room.ts';
+import { sessionActRoutes } from './session-acts.ts';
 import { sessionRoutes } from './sessions.ts';
 import { makeTails } from './tail.ts';
 import { telemetryRoutes } from './telemetry.ts';
+import { ticketRoutes } from './tickets.ts';
 import { tokenRoutes } from './tokens.ts';
 import { webhookRoutes } from './webhooks.ts';
 
@@ -33,7 +38,12 @@ const NOUNS = [
   webhookRoutes,
   telemetryRoutes,
   approvalRoutes,
+  agreementEndRoutes,
+  erasureRoutes,
   retentionRoutes,
+  sessionActRoutes,
+  identityRoutes,
+  ticketRoutes,
 ];
 
 /** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */

@@ -171,7 +171,7 @@ async function make(ctx: Context, caller: Caller, input: z.infer<typeof add>) {
 }
 
 /** @throws TilsynError `person.unknown`, also for one whose customers the caller does not all see (Q4) */
-async function personSeen(ctx: Context, caller: Caller, id: string): Promise<PersonRow> {
+export async function personSeen(ctx: Context, caller: Caller, id: string): Promise<PersonRow> {
   const row = isId(id) ? await ctx.store.read.people.get(id) : null;
   if (row !== null && within(row.customers, caller.person.customers)) return row;
   throw unknownPerson();

@@ -1,14 +1,22 @@
-/** `GET /v1/retention/rules`, `/v1/retention/findings`, `/v1/retention/plan`. */
+/** `GET /v1/retention/rules`, `/v1/retention/findings`, `/v1/retention/plan`; `POST /v1/retention/policy`. */
 import { z } from 'zod';
 import { spanUnitOf } from '../../protocol/due.ts';
+import { TilsynError } from '../../protocol/errors.ts';
 import { type DataClass, hasSubject } from '../../protocol/group.ts';
+import { PACKS, packOf } from '../../protocol/packs.ts';
 import { type Policy, RETENTION_CLASSES, type RetentionClass, type Rule } from '../../protocol/policy.ts';
+import { shortened } from '../../protocol/policy-change.ts';
 import { fromIso, toIso } from '../../protocol/time.ts';
 import { listAgreements } from '../agreements.ts';
+import { ask, waiting } from '../approvals.ts';
+import { withoutReason } from '../approvals-errors.ts';
 import type { Caller } from '../auth.ts';
 import { customerNames } from '../customers.ts';
-import { findingsInForce, type PolicyRecord, policyInForce } from '../policy.ts';
+import { eraseAtOf } from '../erasing/end-rules.ts';
+import { wakeEraser } from '../erasing/wake.ts';
+import { findingsInForce, type PolicyRecord, policyInForce, setPack } from '../policy.ts';
 import { type Planned, planOf } from '../retention-plan.ts';
+import type { ApprovalRow, Tx } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { recordReading } from './reading.ts';
 import { registryAnswer } from './registry.ts';
@@ -16,6 +24,13 @@ import { field, type Room, route } from './room.ts';
 
 const page = z.strictObject({ limit: field.limit, after: field.after });
 const plan = z.strictObject({ ...page.shape, until: field.until });
+const set = z.strictObject({
+  pack: z.enum(Object.keys(PACKS)),
+  reason: field.reason,
+  /** Without a second person, where there is none. */
+  alone: z.boolean().default(false),
+  dryRun: field.dryRun,
+});
 
 export function retentionRoutes(room: Room): void {
   const { ctx } = room;
@@ -59,6 +74,13 @@ export function retentionRoutes(room: Room): void {
     verb: 'retention.plan',
     input: plan,
     handle: ({ caller, input }) => planned(ctx, caller, input),
+  });
+  route(room, {
+    method: 'POST',
+    path: '/v1/retention/policy',
+    verb: 'retention.set',
+    input: set,
+    handle: ({ caller, input }) => setPolicy(ctx, caller, input),
   });
 }
 
@@ -113,8 +135,10 @@ async function planned(ctx: Context, caller: Caller, input: z.infer<typeof plan>
   const rows = (await read.groups.list()).filter(({ agreement }) =>
     agreement === null ? customers === null : agreements.has(agreement),
   );
-  const endOf = (agreement: NonNullable<(typeof rows)[number]['agreement']>) =>
-    agreements.get(agreement)?.endsAt ?? null;
+  const endOf = (agreement: NonNullable<(typeof rows)[number]['agreement']>) => {
+    const row = agreements.get(agreement);
+    return row === undefined ? null : eraseAtOf(row);
+  };
   const until = input.until === undefined ? null : fromIso(input.until);
   const all = planOf(rows, policy, endOf, ctx.clock.now()).filter(
     ({ dueAt }) => until === null || (dueAt !== null && dueAt < until),
@@ -154,4 +178,44 @@ function itemOf({ row, dueAt, reason, action, state }: Planned, { name, version 
     policy: name,
     version,
   };
+}
+
+/** Done at once, or asked for: what could let something go earlier needs a second person (Y19). */
+async function setPolicy(ctx: Context, caller: Caller, input: z.infer<typeof set>) {
+  if (caller.person.customers !== null) throw notTheirs();
+  const { policy } = packOf(input.pack);
+  const shorter = shortened((await policyInForce(ctx.store.read)).policy, policy);
+  const { name, version } = policy;
+  const done = { policy: name, version, shortened: shorter };
+  if (input.dryRun) return { ...done, needsApproval: shorter.length > 0, dryRun: true };
+  const asked = await ctx.store.write((tx) => setOrAsk(ctx, tx, caller, input));
+  ctx.notify(await ctx.store.read.lastPos());
+  if (asked !== null) throw await waiting(ctx, asked);
+  return { ...done, needsApproval: false, dryRun: false };
+}
+
+/** What is in force is read again in the transaction: somebody else may have set another meanwhile. */
+async function setOrAsk(
+  ctx: Context,
+  tx: Tx,
+  caller: Caller,
+  { pack, reason, alone }: z.infer<typeof set>,
+): Promise<ApprovalRow | null> {
+  const { policy } = packOf(pack);
+  const { person } = caller.person;
+  if (shortened((await policyInForce(tx)).policy, policy).length > 0) {
+    if (alone && reason === null) throw withoutReason();
+    const body = { pack, version: policy.version };
+    return ask(ctx, tx, { verb: 'retention.set', body, person, reason, alone });
+  }
+  await setPack(ctx, tx, { pack, person, reason });
+  tx.afterCommit(() => wakeEraser(ctx));
+  return null;
+}
+
+function notTheirs(): TilsynError {
+  return new TilsynError('policy.bound', 'setting the policy: it is that of every customer', {
+    hint: 'Ask an admin who is bound to no customer.',
+    exit: 'forbidden',
+  });
 }

@@ -83,7 +83,8 @@ function fold(name: string): string {
   return name.normalize('NFC').toLocaleLowerCase('en');
 }
 
-async function openHostNames(
+/** Names of these hosts; the reading is committed first. */
+export async function openHostNames(
   ctx: Context,
   caller: Caller,
   agents: readonly AgentRow[],

@@ -8,10 +8,9 @@ import type { Caller } from '../auth.ts';
 import { cidrHolds, readCidr } from '../cidr.ts';
 import type { SessionQuery, SessionRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
-import { openWholes, partCount, type Whole, wholesOf } from './merged.ts';
-import type { OpenedParts } from './parts.ts';
+import type { Lens, LensPlan, Seen } from './lens.ts';
+import { type OpenedWhole, openWholes, partCount, type Whole, wholesOf } from './merged.ts';
 import { type Filter, recordReading } from './reading.ts';
-import { sessionPeople } from './session-item.ts';
 
 /** Candidates opened at a time, and in one answer; then `next` says where to go on. */
 export const CANDIDATE_PAGE = 2_000;
@@ -23,7 +22,8 @@ export interface PersonalFilter {
   technician?: string | undefined;
 }
 export interface FoundSession extends Whole {
-  parts: OpenedParts;
+  parts: OpenedWhole;
+  seen: Seen;
 }
 export interface Found {
   sessions: FoundSession[];
@@ -41,16 +41,26 @@ export function readCursor(text: string): NonNullable<SessionQuery['after']> | n
 }
 
 /** The predicate over what was opened; null where nothing sealed was asked for. @throws TilsynError `cidr.malformed` */
-export function personalMatch(filter: PersonalFilter): ((parts: OpenedParts) => boolean) | null {
+export function personalMatch(filter: PersonalFilter): ((seen: Seen) => boolean) | null {
   const { peer, ip, technician } = filter;
   if (peer === undefined && ip === undefined && technician === undefined) return null;
   const range = ip === undefined ? null : readCidr(ip);
-  return (parts) => {
-    const people = sessionPeople(parts);
+  return (people) => {
     if (peer !== undefined && plainId(people.peer?.id) !== plainId(peer)) return false;
-    if (technician !== undefined && people.technician !== technician) return false;
+    if (technician !== undefined && !isTechnician(people, technician)) return false;
     return range === null || (people.peer?.ips.some((known) => cidrHolds(range, known.ip)) ?? false);
   };
+}
+
+/** By id of the roster, or by what the reader is shown: a name, an account, a pseudonym. */
+function isTechnician({ person, technician, veiled }: Seen, asked: string): boolean {
+  // The id would say whose pseudonym it is (Q14).
+  if (!veiled && person === asked) return true;
+  return technician !== null && fold(technician) === fold(asked);
+}
+
+function fold(text: string): string {
+  return text.normalize('NFC').toLocaleLowerCase('en');
 }
 
 /** TeamViewer shows its ids in groups of digits; people paste them that way. */
@@ -61,7 +71,8 @@ function plainId(id: string | null | undefined): string {
 interface Search {
   caller: Caller;
   query: SessionQuery;
-  match: ((parts: OpenedParts) => boolean) | null;
+  match: ((seen: Seen) => boolean) | null;
+  lens: LensPlan;
   /** Parts that the answer opens besides the sessions' own: names of hosts, customers and sites. */
   extra: number;
   filter: Filter;
@@ -76,20 +87,22 @@ async function plain(ctx: Context, search: Search): Promise<Found> {
   const { limit } = search.query;
   const rows = await ctx.store.read.sessions({ ...search.query, limit: limit + 1 });
   const page = rows.slice(0, limit);
-  const sessions = await openRows(ctx, search, page, search.extra);
+  const { sessions } = await openRows(ctx, search, page, null);
   const last = page.at(-1);
   return { sessions, next: rows.length > limit && last !== undefined ? cursorText(last) : null };
 }
 
-async function sealed(ctx: Context, search: Search, match: (parts: OpenedParts) => boolean): Promise<Found> {
+async function sealed(ctx: Context, search: Search, match: (seen: Seen) => boolean): Promise<Found> {
   const found: FoundSession[] = [];
   const { limit } = search.query;
   let { after } = search.query;
+  let lens: Lens | null = null;
   for (let seen = 0; seen < MAX_CANDIDATES; seen += CANDIDATE_PAGE) {
     const query = { ...search.query, ...(after === undefined ? {} : { after }), limit: CANDIDATE_PAGE };
     const rows = await ctx.store.read.sessions(query);
-    const opened = await openRows(ctx, search, rows, seen === 0 ? search.extra : 0);
-    for (const session of opened) if (match(session.parts)) found.push(session);
+    const opened = await openRows(ctx, search, rows, lens);
+    lens = opened.lens;
+    for (const session of opened.sessions) if (match(session.seen)) found.push(session);
     const cut = found[limit - 1];
     const last = rows.at(-1);
     const more = rows.length === CANDIDATE_PAGE;
@@ -103,17 +116,22 @@ async function sealed(ctx: Context, search: Search, match: (parts: OpenedParts) 
   return { sessions: found, next: after === undefined ? null : `${after.startedAt}.${after.session}` };
 }
 
+/** `lens` null: the first page of the answer, whose reading speaks of the roster and the names too. */
 async function openRows(
   ctx: Context,
   search: Search,
   rows: readonly SessionRow[],
-  extra: number,
-): Promise<FoundSession[]> {
+  lens: Lens | null,
+): Promise<{ sessions: FoundSession[]; lens: Lens }> {
   const wholes = await wholesOf(ctx.store.read, rows);
-  await recordReading(ctx, search.caller, 'session.list', partCount(wholes) + extra, search.filter);
+  const first = lens === null ? search.extra + search.lens.count : 0;
+  await recordReading(ctx, search.caller, 'session.list', partCount(wholes) + first, search.filter);
+  const through = lens ?? (await search.lens.open());
   const parts = await openWholes(ctx, wholes);
-  return wholes.flatMap((whole, i) => {
-    const opened = parts[i];
-    return opened === undefined ? [] : [{ ...whole, parts: opened }];
+  const people = await through.people(wholes, parts);
+  const sessions = wholes.flatMap((whole, i) => {
+    const [opened, seen] = [parts[i], people[i]];
+    return opened === undefined || seen === undefined ? [] : [{ ...whole, parts: opened, seen }];
   });
+  return { sessions, lens: through };
 }

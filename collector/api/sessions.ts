@@ -5,13 +5,15 @@ import { SESSION_KINDS, TOOLS } from '../../protocol/event.ts';
 import { isId, type SessionId } from '../../protocol/ids.ts';
 import { fromIso } from '../../protocol/time.ts';
 import { type Caller, sees } from '../auth.ts';
+import { isVeiled } from '../permissions.ts';
 import type { LeafRow, Pos, Reader, SessionQuery, SessionRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
-import { openWholes, partCount, wholesOf } from './merged.ts';
-import { recordReading } from './reading.ts';
+import { planLens } from './lens.ts';
+import { wholesOf } from './merged.ts';
 import { field, type Room, route } from './room.ts';
 import { customersOf, scopeOf } from './scope.ts';
 import { type SessionItem, sessionItem } from './session-item.ts';
+import { openSession, openSessions, sessionNamed, standing } from './session-open.ts';
 import { findSessions, personalMatch, readCursor } from './session-search.ts';
 import { afterOf, type TailStep } from './tail.ts';
 import { askedOf, listAnswer, planView } from './view.ts';
@@ -32,6 +34,10 @@ const listQuery = z.strictObject({
   peer: field.text.optional(),
   ip: field.text.optional(),
   technician: field.text.optional(),
+  /** Only those that nobody has explained. */
+  unexplained: field.flag,
+  /** Those that never began, too. */
+  attempts: field.flag,
   limit: field.limit,
   after: field.after,
 });
@@ -73,6 +79,7 @@ export function sessionRoutes(room: Room): void {
 
 async function list(ctx: Context, caller: Caller, input: ListQuery) {
   const match = personalMatch(input);
+  if (input.ip !== undefined && isVeiled(caller.person.role)) throw byAddress();
   const scope = await scopeOf(ctx, caller, input);
   const since = input.since === undefined ? null : fromIso(input.since);
   const until = input.until === undefined ? null : fromIso(input.until);
@@ -85,9 +92,10 @@ async function list(ctx: Context, caller: Caller, input: ListQuery) {
     scope.narrowed ? scope.agents.map((a) => a.agent) : null,
   );
   const filter = { ...input, limit: undefined };
-  const found = await findSessions(ctx, { caller, query, match, extra: plan.count, filter });
+  const lens = await planLens(ctx, caller);
+  const found = await findSessions(ctx, { caller, query, match, lens, extra: plan.count, filter });
   const view = await plan.open();
-  const items = found.sessions.map((whole) => sessionItem(whole, view, whole.parts));
+  const items = found.sessions.map((whole) => sessionItem(whole, view, whole.parts, whole.seen));
   return listAnswer(items, view.coverage, found.next);
 }
 
@@ -117,55 +125,26 @@ function queryOf(
     ...(mode === undefined ? {} : { mode }),
     ...(after === null ? {} : { after }),
     overlaps: input.overlaps ?? false,
+    unexplained: input.unexplained ?? false,
+    attempts: input.attempts === true || state === 'attempted' || state === 'rejected',
     limit: input.limit,
   };
 }
 
-async function show(ctx: Context, caller: Caller, session: string): Promise<SessionItem> {
-  const row = isId(session) ? await standing(ctx.store.read, session as SessionId) : null;
-  if (row === null || !sees(caller, row.customer)) {
-    throw new TilsynError('session.unknown', 'showing a session: there is none with this id', {
-      hint: '`tilsyn session list` shows the ids.',
-      exit: 'notFound',
-    });
-  }
-  const [item] = await openSessions(ctx, caller, 'session.show', [row]);
-  return item as SessionItem;
-}
-
-/** The session itself, or the one that it was merged into. */
-async function standing(reader: Reader, session: SessionId): Promise<SessionRow | null> {
-  const seen = new Set<SessionId>();
-  for (let id: SessionId | null = session; id !== null && !seen.has(id); ) {
-    seen.add(id);
-    const [row]: SessionRow[] = await reader.sessionsById([id]);
-    if (row === undefined) return null;
-    if (row.mergedInto === null) return row;
-    id = row.mergedInto;
-  }
-  return null;
-}
-
-/** Items of these rows; the reading is committed before anything is opened (Q1). */
-async function openSessions(
-  ctx: Context,
-  caller: Caller,
-  verb: string,
-  rows: readonly SessionRow[],
-): Promise<SessionItem[]> {
-  const ids = new Set(rows.map((row) => row.agent));
-  const agents = (await Promise.all([...ids].map((id) => ctx.store.read.agents.get(id)))).filter(
-    (a) => a !== null,
+/** An address cannot be asked for by pseudonym, and by itself it would tell whose a pseudonym is (Q14). */
+function byAddress(): TilsynError {
+  return new TilsynError(
+    'session.by-address',
+    'listing sessions: who is shown pseudonyms does not ask by address',
+    {
+      hint: 'Ask by the pseudonym: --peer P-… . `tilsyn session reveal ID --reason R` shows the people of one session.',
+      exit: 'forbidden',
+    },
   );
-  const plan = await planView(ctx, agents, askedOf(ctx, null, null));
-  const wholes = await wholesOf(ctx.store.read, rows);
-  const filter = { session: rows.map((row) => row.session) };
-  await recordReading(ctx, caller, verb, partCount(wholes) + plan.count, filter);
-  const [view, parts] = [await plan.open(), await openWholes(ctx, wholes)];
-  return wholes.flatMap((whole, i) => {
-    const opened = parts[i];
-    return opened === undefined ? [] : [sessionItem(whole, view, opened)];
-  });
+}
+
+async function show(ctx: Context, caller: Caller, session: string): Promise<SessionItem> {
+  return openSession(ctx, caller, 'session.show', await sessionNamed(ctx, caller, session));
 }
 
 const SESSION_TYPES = [
@@ -175,6 +154,7 @@ const SESSION_TYPES = [
   'session.updated',
   'session.ended',
   'session.merged',
+  'session.explained',
 ];
 const TAIL_PAGE = 200;
 

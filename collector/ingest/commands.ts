@@ -9,6 +9,7 @@ import { TilsynError } from '../../protocol/errors.ts';
 import type { AgentFrame, CollectorFrame, FrameOf, Verb } from '../../protocol/frame.ts';
 import { type AgentId, type Id, newId, type PersonId } from '../../protocol/ids.ts';
 import { signRecord } from '../../protocol/sign.ts';
+import { wakeEraser } from '../erasing/wake.ts';
 import type { AgentRow, CommandRow, Reader, Tx } from '../store/types.ts';
 import type { Context } from '../types.ts';
 
@@ -114,6 +115,7 @@ export async function storeResult(ctx: Context, agent: AgentId, frame: ResultFra
     const [row] = await tx.commands.list({ agent, generation, n });
     if (row === undefined || row.resultAt !== null) return;
     await tx.commands.put([{ ...row, resultAt: ctx.clock.now(), ok, result: harmless(body) }]);
+    if (row.verb === 'agreement.end') tx.afterCommit(() => wakeEraser(ctx));
   });
 }
 

@@ -13,6 +13,7 @@ import type { AgentId, LogId } from '../../protocol/ids.ts';
 import { toB64 } from '../../protocol/ids.ts';
 import { MINUTE_MS, toIso } from '../../protocol/time.ts';
 import { CONFLICT, REVOKED } from '../agents.ts';
+import { endForgotten } from '../oneoff/end.ts';
 import type { AgentRow, LogRow, Reader, Tx } from '../store/types.ts';
 import type { Context, Refusal } from '../types.ts';
 import { commandsThrough } from './commands.ts';
@@ -136,6 +137,7 @@ export async function admit(
   const logs = await register(ctx, row, hello, known, offer);
   if (isRefused(logs)) return logs;
   await supply(ctx, row, ctx.clock.now());
+  await endForgotten(ctx, row, hello);
   const applied = hello.applied.generation === generation ? hello.applied.n : 0;
   return {
     welcome: welcomeOf(ctx, logs, issued),

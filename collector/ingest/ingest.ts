@@ -11,7 +11,9 @@ import { codeOf } from '../../protocol/errors.ts';
 import type { AgentFrame, FrameOf } from '../../protocol/frame.ts';
 import type { AgentId, AgreementId, GroupId, LogId } from '../../protocol/ids.ts';
 import { SECOND_MS } from '../../protocol/time.ts';
+import { registerNamed } from '../oneoff/keys.ts';
 import type { WrapRow } from '../store/types.ts';
+import { turnsOf } from '../turns.ts';
 import type { Context, Refusal } from '../types.ts';
 import { type IncomingLeaf, type Offence, readIncoming } from './decide.ts';
 import { FairQueue } from './fair.ts';
@@ -91,7 +93,8 @@ export class Ingest {
       while (!this.#queue.empty) {
         // Sockets are read in between, so that one fsync serves what came meanwhile.
         await new Promise<void>((resolve) => setImmediate(resolve));
-        await this.#timed(this.#queue.take(this.#pace.events));
+        // Who moves parts comes in between, when none is opened and not stored.
+        await turnsOf(this.#ctx, 'ingest').run(() => this.#timed(this.#queue.take(this.#pace.events)));
       }
     } finally {
       // In the same breath as the last look at the queue: a batch that comes later starts a run of its own.
@@ -153,6 +156,10 @@ export class Ingest {
     await this.#wraps.load(
       this.#ctx.store.read,
       batches.map(({ frame }) => frame),
+    );
+    await registerNamed(
+      this.#ctx,
+      batches.map(({ sender: { agent, agreement }, frame: { parts } }) => ({ agent, agreement, parts })),
     );
     const work: Work[] = [];
     const wraps = new Map<LogId, Map<string, WrapRow>>();

@@ -65,6 +65,11 @@ export class LinkRegistry implements Links {
     for (const link of this.all()) if (link.live) link.refresh();
   }
 
+  /** Key groups of these agreements died. */
+  refreshOf(agreements: ReadonlySet<AgreementId | null>): void {
+    for (const link of this.all()) if (link.live && agreements.has(link.agreement)) link.refresh();
+  }
+
   /** The caller has ended the one before. */
   enter(link: LiveLink): void {
     this.#links.set(link.agent, link);

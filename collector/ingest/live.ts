@@ -16,14 +16,18 @@ import {
   DEAD_MS,
   type FrameOf,
   MAX_FRAME_BYTES,
+  type WireKey,
 } from '../../protocol/frame.ts';
 import type { SignedGroup } from '../../protocol/group.ts';
-import type { GroupId, LogId } from '../../protocol/ids.ts';
-import { fromIso, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
+import type { GroupId, Id, LogId } from '../../protocol/ids.ts';
+import { fromIso, SECOND_MS, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
 import { softwareOf } from '../agents.ts';
 import { Bucket } from '../bucket.ts';
+import { noteConfirmed, toConfirm } from '../erasing/confirm.ts';
+import { endGroups } from '../oneoff/end.ts';
+import { takeKeys } from '../oneoff/keys.ts';
 import type { AgentRow } from '../store/types.ts';
-import type { Context } from '../types.ts';
+import type { Context, Refusal } from '../types.ts';
 import { commandsAfter, storeResult } from './commands.ts';
 import type { Credits } from './credits.ts';
 import type { Admission, Hello } from './handshake.ts';
@@ -40,7 +44,18 @@ const BESIDES = { perSecond: 256 * 1024, burst: MAX_FRAME_BYTES };
 /** However small a frame is, reading it costs this much of the trickle: 512 in a second, 2,048 at once. */
 const LEAST_FRAME_BYTES = 512;
 const MAX_GROUPS = 1024;
+/** A `hello` with so many may have left some out: what it holds is not known. */
+const MAX_HELD = 2048;
 const MAX_PENDING_BEATS = 8;
+/** Groups that nobody knew here and that are over: those of a month without a link, then a trickle. */
+const UNKNOWN = { perSecond: 20, burst: 4096 };
+
+const ERASE_FAILED: Refusal = {
+  code: 'erase.failed',
+  message: 'ending one-off groups: the collector could not write it; say it again',
+  hint: 'See the log of the collector.',
+  retryAfter: 5 * SECOND_MS,
+};
 
 type LiveFrame = Exclude<AgentFrame, { t: 'hello' | 'proof' }>;
 
@@ -54,16 +69,21 @@ export interface LiveDeps {
   wire: Wire;
   sender: Sender;
   row: AgentRow;
+  /** The agent's process. */
+  instance: Id<'instance'>;
 }
 
 export class Live {
   readonly #deps: LiveDeps;
   readonly #cursors = new Map<string, number>();
   readonly #openLog: LogId | null;
-  readonly #sentGroups = new Set<string>();
+  /** Groups that the agent holds: named in its `hello`, or sent on this connection. */
+  readonly #held = new Set<string>();
+  #namesAll = true;
   readonly #window: SendWindow;
   readonly #commands: { sent: number; sending: boolean; again: boolean };
   readonly #besides: Bucket;
+  readonly #unknown: Bucket;
   #beats: { next: number; readThrough: UtcMs }[] = [];
   #cancelBeat: () => void = () => {};
   #over = false;
@@ -72,6 +92,7 @@ export class Live {
     this.#deps = deps;
     this.#openLog = admission.openLog;
     this.#besides = new Bucket(deps.ctx.clock, BESIDES);
+    this.#unknown = new Bucket(deps.ctx.clock, UNKNOWN);
     const { credits, quotas, wire, row } = deps;
     this.#window = new SendWindow({
       ...{ credits, quotas, customer: row.customer },
@@ -86,7 +107,10 @@ export class Live {
   begin(hello: Hello, admission: Admission): void {
     const { ctx, presence, row } = this.#deps;
     this.#send({ ...admission.welcome, credits: this.#window.first });
+    for (const group of hello.groups) this.#held.add(group);
+    this.#namesAll = hello.groups.length < MAX_HELD;
     this.#sendGroups(admission.add, ctx.groups.dead(hello.groups as GroupId[]));
+    this.#tellDead().catch((error: unknown) => this.#failed(error));
     this.nudge();
     const now = ctx.clock.now();
     const skewMs = (fromIso(hello.time) ?? now) - now;
@@ -122,7 +146,7 @@ export class Live {
         this.#takeBeat(frame);
         break;
       case 'erase':
-        this.#takeErase(frame.groups as GroupId[]);
+        this.#takeErase(frame.groups as GroupId[], bytes);
         break;
       case 'result':
         this.#inBackground(bytes, () => storeResult(ctx, row.agent, frame));
@@ -131,7 +155,8 @@ export class Live {
         this.#deps.samples.take(row, frame.samples);
         break;
       case 'status':
-        // Taken so that agents of a later version get on with this one; nothing here uses them.
+        // Its body is taken so that agents of a later version get on with this one; nothing here uses it.
+        this.#takeKeys(frame.keys ?? []);
         break;
     }
   }
@@ -153,6 +178,7 @@ export class Live {
       this.#offend('unexpectedFrame', 'batch.log', 'its log was not in the hello');
       return;
     }
+    if (!this.#takeKeys(frame.keys)) return;
     if (this.#deps.ctx.faults.broken?.('no-credits')) {
       // A build broken on purpose (S2, S8): whatever comes is taken and waits in memory.
       ingest.submit({ sender, frame, settled: () => {} });
@@ -201,10 +227,33 @@ export class Live {
     presence.note(row.agent, { readThrough: utcMs(Math.min(ctx.clock.now(), latest)) });
   }
 
-  #takeErase(groups: readonly GroupId[]): void {
-    // An agent erases keys of its own making only; of those this side keeps none.
-    const kindOf = (group: GroupId) => this.#deps.ctx.groups.byId(group)?.kind ?? 'oneoff';
-    this.#send({ t: 'erased', groups: groups.filter((group) => kindOf(group) === 'oneoff') });
+  /** False: too many, and the connection is over. */
+  #takeKeys(keys: readonly WireKey[]): boolean {
+    const { ctx, row, instance } = this.#deps;
+    if (takeKeys(ctx, { agent: row.agent, instance }, keys)) return true;
+    this.#offend('flowExceeded', 'keys.too-many', 'these are keys of more sessions than a host can have');
+    return false;
+  }
+
+  /** Not behind what waits for ingest (O4 of `oneoff/end.ts`); said to be erased when it is, durably. */
+  #takeErase(groups: readonly GroupId[], bytes: number): void {
+    const { ctx, row, sender } = this.#deps;
+    const unknown = groups.filter((group) => ctx.groups.byId(group) === null).length;
+    if (!this.#unknown.take(unknown)) {
+      this.#offend('flowExceeded', 'erase.too-many', 'it names more groups that nobody knows than are taken');
+      return;
+    }
+    this.#inBackground(bytes, async () => {
+      try {
+        const over = await endGroups(ctx, row, groups, 'lane');
+        this.#send({ t: 'erased', groups: over });
+        ctx.faults.hit?.('collector.erase.answered');
+      } catch (error) {
+        // The agent says it again on its next connection, until it is told that it is so.
+        sender.end('tryLater', ERASE_FAILED);
+        throw error;
+      }
+    });
   }
 
   /** Sends the commands that were not sent on this connection yet, in order (M2 of `commands.ts`). */
@@ -237,16 +286,28 @@ export class Live {
     const { ctx, row } = this.#deps;
     const now = ctx.clock.now();
     await supply(ctx, row, now);
-    const add = ctx.groups
-      .forAgreement(row.agreement, now)
-      .filter(({ group }) => !this.#sentGroups.has(group));
-    const dead = ctx.groups.dead([...this.#sentGroups] as GroupId[]);
+    const add = ctx.groups.forAgreement(row.agreement, now).filter(({ group }) => !this.#held.has(group));
+    const dead = ctx.groups.dead([...this.#held] as GroupId[]);
     if (add.length + dead.length > 0) this.#sendGroups(add, dead);
+    await this.#tellDead();
+  }
+
+  /** Names dead groups that were not named yet, and hears when the agent has taken that in (V44). */
+  async #tellDead(): Promise<void> {
+    const { ctx, row, wire } = this.#deps;
+    const through = await toConfirm(ctx, row);
+    if (through === null || this.#over) return;
+    const dead = ctx.groups.dead([...this.#held] as GroupId[]);
+    if (dead.length > 0) this.#sendGroups([], dead);
+    if (!this.#namesAll) return;
+    wire.echo(() => {
+      noteConfirmed(ctx, row, through).catch((error: unknown) => this.#failed(error));
+    });
   }
 
   #sendGroups(add: readonly SignedGroup[], dead: readonly GroupId[]): void {
-    for (const { group } of add) this.#sentGroups.add(group);
-    for (const group of dead) this.#sentGroups.delete(group);
+    for (const { group } of add) this.#held.add(group);
+    for (const group of dead) this.#held.delete(group);
     this.#send({ t: 'groups', add: [...add], dead: dead.slice(0, MAX_GROUPS) });
     for (let from = MAX_GROUPS; from < dead.length; from += MAX_GROUPS) {
       this.#send({ t: 'groups', add: [], dead: dead.slice(from, from + MAX_GROUPS) });

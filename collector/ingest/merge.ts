@@ -159,7 +159,7 @@ export async function matchTwins(
 }
 
 function hasNoOrigin(ctx: Context, row: SessionRow): boolean {
-  if (row.partPos.length === 0) return true;
+  if (row.partPos.length === 0 || row.mode === 'one-off') return true;
   const span = ctx.groups.find(row.agreement, 'session', 'span', row.startedAt);
   return span !== null && span.state !== 'live';
 }

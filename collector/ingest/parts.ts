@@ -9,12 +9,15 @@
  *     by it stays, but under no span that has not begun: no agent keeps anything for longer than its policy.
  * P4  What is dropped, invalid or moved is counted in an event: once per batch, for moves once per way.
  * P5  A wrap may have come in an earlier frame of its log; it is stored with the first part that names it.
+ * P6  A part of a one-off session lies under the group that its own agent made, or, once that session was found to be
+ *     managed, in the span that it was moved to; without a key nothing says what an unknown group is, and it is dropped.
  */
 import { eventDefinition, fitsPersonal } from '../../protocol/event.ts';
 import type { WirePart } from '../../protocol/frame.ts';
 import type { AgentId, AgreementId, GroupId, Id, LogId, SessionId } from '../../protocol/ids.ts';
 import { type OpenedPart, openPart } from '../../protocol/seal.ts';
 import { DAY_MS, fromIso, type UtcMs, utcMs } from '../../protocol/time.ts';
+import { intoOf } from '../oneoff/regroup.ts';
 import type { GroupRow, WrapRow } from '../store/types.ts';
 import type { Context, GroupWish } from '../types.ts';
 import type { IncomingLeaf } from './decide.ts';
@@ -55,9 +58,14 @@ const EARLIEST = utcMs(946_684_800_000);
 const AHEAD_MS = 2 * DAY_MS;
 
 /** A group that parts of this agreement may lie under now; null: none such. */
-export function usableGroup(ctx: Context, agreement: AgreementId, group: string): GroupRow | null {
+export function usableGroup(
+  ctx: Context,
+  { agent, agreement }: Pick<PartsOf, 'agent' | 'agreement'>,
+  group: string,
+): GroupRow | null {
   const row = ctx.groups.byId(group as GroupId);
-  const usable = row?.state === 'live' && row.agreement === agreement && AGENT_KINDS.has(row.kind);
+  if (row?.state !== 'live' || row.agreement !== agreement) return null;
+  const usable = row.kind === 'oneoff' ? row.subject === agent : AGENT_KINDS.has(row.kind);
   return usable ? row : null;
 }
 
@@ -85,15 +93,16 @@ function planPart(
   const group = part.group as GroupId;
   const base = { leaf, group, under: group, body: Buffer.from(part.body, 'base64url'), resealed: null };
   const c = commitmentFor(leaf.leaf.pii, part.group);
-  const row = usableGroup(ctx, of.agreement, part.group);
+  const row = usableGroup(ctx, of, part.group);
   const cls = eventDefinition(leaf.leaf.type)?.class;
   const fits = cls === undefined || cls === row?.class;
   if (c === undefined || row === null || !fits) {
     return { ...base, wrap: null, came: null, outcome: 'drop', opened: null };
   }
-  const wrap = part.wrap === null ? undefined : (wraps.get(part.wrap) ?? of.wraps.get(part.wrap));
+  const isBare = row.kind === 'oneoff';
+  const wrap = part.wrap === null || isBare ? undefined : (wraps.get(part.wrap) ?? of.wraps.get(part.wrap));
   const right = wrap?.group === group ? wrap : undefined;
-  const content = right === undefined ? null : ctx.opener.contentKey(group, right);
+  const content = isBare ? bareKey(ctx, part, group) : wrapKey(ctx, group, right);
   const place = { log: of.log, seq: part.seq, group, under: group };
   const clear = content === null ? null : openPart(content, place, c, base.body);
   const opened = clear === null || fitsPersonal(leaf.leaf.type, clear.p) === false ? null : clear;
@@ -104,6 +113,15 @@ function planPart(
     outcome: opened === null ? 'invalid' : 'store',
     opened,
   };
+}
+
+function wrapKey(ctx: Context, group: GroupId, wrap: WrapRow | undefined): Buffer | null {
+  return wrap === undefined ? null : ctx.opener.contentKey(group, wrap);
+}
+
+/** The key that was handed over; none where the part names a wrap, which no one-off group has (P6). */
+function bareKey(ctx: Context, { wrap }: WirePart, group: GroupId): Buffer | null {
+  return wrap === null ? ctx.opener.oneoff.get(group) : null;
 }
 
 interface Late {
@@ -118,12 +136,29 @@ export async function regroupLate(
   resealer: Resealer,
   batches: readonly { of: PartsOf; planned: PlannedPart[] }[],
 ): Promise<void> {
+  followSessions(ctx, resealer, batches);
   const late = await lateParts(ctx, batches);
   if (late.length === 0) return;
   await provide(ctx, missingSpans(ctx, late));
   for (const { of, part, at } of late) {
     const target = ctx.groups.find(of.agreement, 'session', 'span', at);
     if (target !== null) move(resealer, of, part, target);
+  }
+}
+
+/** Parts of one-off sessions that were found to be managed go where the others of theirs lie (P6). */
+function followSessions(
+  ctx: Context,
+  resealer: Resealer,
+  batches: readonly { of: PartsOf; planned: PlannedPart[] }[],
+): void {
+  for (const { of, planned } of batches) {
+    for (const part of planned) {
+      const row = part.opened === null ? null : ctx.groups.byId(part.group);
+      const into = row === null ? null : intoOf(row);
+      const target = into === null ? null : ctx.groups.byId(into);
+      if (target !== null) move(resealer, of, part, target);
+    }
   }
 }
 

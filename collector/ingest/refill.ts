@@ -63,7 +63,9 @@ function opens(
   wraps: ReadonlyMap<string, WrapRow>,
 ): boolean {
   if (ctx.groups.byId(under)?.state !== 'live') return true;
-  const row = wrap === null ? undefined : wraps.get(wrap);
+  // Of a one-off group: there is no wrap, and another part under its key is this one or none.
+  if (wrap === null) return sent.wrap === null && sent.body.equals(body);
+  const row = wraps.get(wrap);
   if (row === undefined) return false;
   // Sent again as it lies here, and it opened just now.
   if (sent.wrap === wrap && sent.under === under && sent.body.equals(body)) return true;

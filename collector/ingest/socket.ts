@@ -10,7 +10,7 @@ import type { CloseName } from '../../protocol/close-code.ts';
 import { codeOf } from '../../protocol/errors.ts';
 import { type AgentFrame, type CollectorFrame, type FrameOf, readAgentFrame } from '../../protocol/frame.ts';
 import { makeChallenge, verifyProof } from '../../protocol/handshake.ts';
-import { type AgentId, type AgreementId, type LogId, toB64 } from '../../protocol/ids.ts';
+import { type AgentId, type AgreementId, type Id, type LogId, toB64 } from '../../protocol/ids.ts';
 import { SECOND_MS, toIso } from '../../protocol/time.ts';
 import type { OffenceReason } from '../../protocol/words.ts';
 import type { Offences } from '../offences.ts';
@@ -214,7 +214,11 @@ export class AgentSocket implements LiveLink, Sender {
   #goLive(hello: Hello, admission: Admission): void {
     const { ctx, ingest, presence, samples, credits, quotas } = this.#gate;
     const shared = { ctx, ingest, presence, samples, credits, quotas };
-    const live = new Live({ ...shared, wire: this.#wire, sender: this, row: this.#known }, admission);
+    const instance = hello.instance as Id<'instance'>;
+    const live = new Live(
+      { ...shared, wire: this.#wire, sender: this, row: this.#known, instance },
+      admission,
+    );
     this.#phase = { at: 'live', live };
     ctx.counters.letIn(this.agent);
     live.begin(hello, admission);

@@ -1,6 +1,8 @@
 /**
  * Key groups for agents. What an agent needs exists before it is let in: the group of the present span and the
  * next, `late` for what fits no span, `whole` for host names.
+ *
+ * V43 No key group is made for an agreement that has ended.
  */
 import type { AgreementId } from '../../protocol/ids.ts';
 import type { UtcMs } from '../../protocol/time.ts';
@@ -25,6 +27,8 @@ export async function supply(
   at: UtcMs,
 ): Promise<void> {
   const { agreement } = of;
+  // Of one that has ended nothing is made any more: what is sealed from then on could not be erased with it (V43).
+  if ((await ctx.store.read.agreements.get(agreement))?.state === 'ended') return;
   const whole: GroupWish = { agreement, class: 'host.name', kind: 'whole', at };
   if (of.mode === 'one-off') {
     await provide(ctx, [whole]);

@@ -5,7 +5,7 @@ import type { FaultSeam } from '../types.ts';
 import { corrupt, storeError } from './errors.ts';
 
 /** Nothing else writes; a backup tool that locks the file for a moment is waited for this long. */
-const BUSY_MS = 5_000;
+export const BUSY_MS = 5_000;
 /**
  * WAL pages (4 KiB) after which a commit moves them into the database; the file stays about this large. Ids are
  * random, so that each transaction touches most pages of an index: a page that many of them changed is moved once.

@@ -6,9 +6,20 @@ import type { OriginRow, PartRow, Reader, Tx, WrapRow } from './types.ts';
 
 type Reads = Pick<
   Reader,
-  'parts' | 'wraps' | 'countUnder' | 'tombstones' | 'origins' | 'withOrigin' | 'originCounts'
+  | 'parts'
+  | 'wraps'
+  | 'partsUnder'
+  | 'countUnder'
+  | 'lastErased'
+  | 'tombstones'
+  | 'origins'
+  | 'withOrigin'
+  | 'originCounts'
 >;
-type Writes = Pick<Tx, 'addParts' | 'dropParts' | 'entomb' | 'addWraps' | 'putOrigins' | 'dropGroups'>;
+type Writes = Pick<
+  Tx,
+  'addParts' | 'dropParts' | 'entomb' | 'addWraps' | 'putOrigins' | 'dropSomeUnder' | 'dropGroups'
+>;
 
 /** Parts of one group that are counted before an answer says "more": some milliseconds. */
 const MAX_COUNTED = 100_000;
@@ -52,6 +63,28 @@ export function readParts(sql: Sql, ids: Ids): Reads {
         .map((wrap) => get.get(wrap))
         .filter((cells) => cells !== undefined)
         .map(wrapRow);
+    },
+    async partsUnder(group, after, limit) {
+      const id = ids.groups.find(group);
+      if (id === null) return [];
+      const last = after === null ? [-1, -1] : [after.pos, ids.groups.find(after.group) ?? -1];
+      const rows = sql(`SELECT s.pos, s.leaf_grp, l.log, l.seq FROM sealed s JOIN leaves l ON l.pos = s.pos
+        WHERE s.grp = ? AND (s.pos, s.leaf_grp) > (?, ?) ORDER BY s.pos, s.leaf_grp LIMIT ?`).all(
+        id,
+        ...last,
+        limit,
+      ) as { pos: number; leaf_grp: number; log: number; seq: number }[];
+      return rows.map(({ pos, leaf_grp, log, seq }) => ({
+        pos,
+        log: ids.logs.hex(log),
+        seq,
+        group: ids.groups.hex(leaf_grp),
+      }));
+    },
+    async lastErased(agreement) {
+      const row = sql(`SELECT MAX(e.done_pos) AS pos FROM erasures e JOIN key_groups g ON g.grp = e.grp
+        WHERE g.agreement = ?`).get(agreement) as { pos: number | null };
+      return row.pos;
     },
     async countUnder(groups) {
       const count = sql(`SELECT COUNT(*) AS parts FROM (SELECT 1 FROM sealed WHERE grp = ? LIMIT ?)`);
@@ -129,6 +162,13 @@ export function writeParts(sql: Sql, ids: Ids): Writes {
       const put = sql(`INSERT INTO origins (grp, origin, session) VALUES (?, ?, ?)
         ON CONFLICT (grp, origin) DO UPDATE SET session = excluded.session`);
       for (const r of rows) put.run(ids.groups.int(r.group), r.origin, r.session);
+    },
+    async dropSomeUnder(group, limit) {
+      const id = ids.groups.find(group);
+      if (id === null) return 0;
+      return sql(`DELETE FROM sealed WHERE (pos, leaf_grp) IN
+        (SELECT pos, leaf_grp FROM sealed WHERE grp = ? ORDER BY pos, leaf_grp LIMIT ?)`).run(id, limit)
+        .changes;
     },
     async dropGroups(groups) {
       let parts = 0;

@@ -5,14 +5,20 @@ import type {
   AgreementRow,
   ApprovalRow,
   CommandRow,
+  ConfirmationRow,
   CustomerRow,
+  ErasureRow,
   GroupRow,
+  IdentityRow,
   KeyCopyRow,
   OrphanRow,
   PersonRow,
+  Reader,
+  SessionWatchRow,
   SigninRow,
   SilenceRow,
   SiteRow,
+  TicketRow,
   TokenRow,
   WebhookRow,
 } from './types.ts';
@@ -37,6 +43,10 @@ const agreements: Columns<AgreementRow> = {
   startsAt: ['starts_at'],
   endsAt: ['ends_at'],
   createdAt: ['created_at'],
+  coolingUntil: ['cooling_until'],
+  orderedAt: ['ordered_at'],
+  orderedBy: ['ordered_by'],
+  endedAt: ['ended_at'],
 };
 const agents: Columns<AgentRow> = {
   agent: ['agent'],
@@ -127,6 +137,20 @@ const groups: Columns<GroupRow> = {
   erasedBy: ['erased_by'],
   createdAt: ['created_at'],
 };
+const erasures: Columns<ErasureRow> = {
+  group: ['grp'],
+  by: ['by_what'],
+  policy: ['policy'],
+  version: ['version'],
+  dueAt: ['due_at'],
+  begunAt: ['begun_at'],
+  doneAt: ['done_at'],
+  parts: ['parts'],
+  listRoot: ['list_root'],
+  method: ['method'],
+  donePos: ['done_pos'],
+};
+const confirmations: Columns<ConfirmationRow> = { agent: ['agent'], pos: ['pos'], at: ['at'] };
 const orphans: Columns<OrphanRow> = { group: ['grp'], firstSeen: ['first_seen'] };
 const keyCopies: Columns<KeyCopyRow> = {
   copy: ['copy'],
@@ -134,6 +158,26 @@ const keyCopies: Columns<KeyCopyRow> = {
   pos: ['pos'],
   madeAt: ['made_at'],
   untilAt: ['until_at'],
+};
+const identities: Columns<IdentityRow> = {
+  identity: ['identity'],
+  person: ['person'],
+  kind: ['kind'],
+  from: ['from_at'],
+  to: ['to_at'],
+  state: ['state'],
+  valuePos: ['value_pos'],
+  createdBy: ['created_by'],
+  createdAt: ['created_at'],
+};
+const tickets: Columns<TicketRow> = {
+  ticket: ['ticket'],
+  agent: ['agent'],
+  from: ['from_at'],
+  to: ['to_at'],
+  pos: ['pos'],
+  importedBy: ['imported_by'],
+  importedAt: ['imported_at'],
 };
 const commands: Columns<CommandRow> = {
   command: ['command'],
@@ -151,6 +195,11 @@ const commands: Columns<CommandRow> = {
 };
 
 const silences: Columns<SilenceRow> = { agent: ['agent'], alert: ['alert'], state: ['state', 'json'] };
+const sessionWatch: Columns<SessionWatchRow> = {
+  watch: ['watch'],
+  alert: ['alert'],
+  state: ['state', 'json'],
+};
 const webhooks: Columns<WebhookRow> = {
   webhook: ['webhook'],
   customer: ['customer'],
@@ -169,6 +218,20 @@ const webhooks: Columns<WebhookRow> = {
   removedAt: ['removed_at'],
 };
 
+/** Tickets of these hosts whose time touches [from, to], both ends included; the first ones. */
+export function readTickets(sql: Sql): Pick<Reader, 'ticketsOf'> {
+  const table = sqliteTable(sql, 'tickets', tickets);
+  return {
+    async ticketsOf(agents, from, to, limit) {
+      return table.select(
+        `WHERE agent IN (SELECT value FROM json_each(?)) AND from_at <= ? AND to_at >= ?
+          ORDER BY from_at, ticket LIMIT ?`,
+        [JSON.stringify(agents), to, from, limit],
+      );
+    },
+  };
+}
+
 export function registry(sql: Sql) {
   return {
     customers: sqliteTable(sql, 'customers', customers),
@@ -185,5 +248,10 @@ export function registry(sql: Sql) {
     keyCopies: sqliteTable(sql, 'key_copies', keyCopies),
     silences: sqliteTable(sql, 'silences', silences),
     webhooks: sqliteTable(sql, 'webhooks', webhooks),
+    erasures: sqliteTable(sql, 'erasures', erasures),
+    confirmations: sqliteTable(sql, 'confirmations', confirmations),
+    sessionWatch: sqliteTable(sql, 'session_watch', sessionWatch),
+    identities: sqliteTable(sql, 'identities', identities),
+    tickets: sqliteTable(sql, 'tickets', tickets),
   };
 }

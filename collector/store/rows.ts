@@ -1,7 +1,5 @@
-/** Rows of the collector's store, as both kinds of store give them. Its laws stand in `types.ts`. */
-import type { AlertCheck, AlertLevel, Notify } from '../../protocol/alert.ts';
-import type { AlertState } from '../../protocol/alert-machine.ts';
 import type { Birth } from '../../protocol/birth.ts';
+import type { IDENTITY_KINDS } from '../../protocol/event.ts';
 import type { DataClass, GroupKind, SignedGroup } from '../../protocol/group.ts';
 import type {
   AgentId,
@@ -39,8 +37,15 @@ export interface AgreementRow {
   state: 'open' | 'ended';
   isDefault: boolean;
   startsAt: UtcMs;
+  /** Effective date of an order to end it; null: there is none. */
   endsAt: UtcMs | null;
   createdAt: UtcMs;
+  /** Until when the order can be cancelled. */
+  coolingUntil: UtcMs | null;
+  orderedAt: UtcMs | null;
+  orderedBy: PersonId | null;
+  /** Every host and the collector are done with erasing. */
+  endedAt: UtcMs | null;
 }
 export interface AgentRow {
   agent: AgentId;
@@ -129,7 +134,7 @@ export interface GroupRow {
   kind: GroupKind;
   agreement: AgreementId | null;
   class: DataClass;
-  /** The person or customer whose it is; null where the class goes by spans. */
+  /** The person or customer whose it is, of a one-off group the agent; null where the class goes by spans. */
   subject: string | null;
   from: UtcMs | null;
   to: UtcMs | null;
@@ -141,6 +146,37 @@ export interface GroupRow {
   erasedAt: UtcMs | null;
   erasedBy: string | null;
   createdAt: UtcMs;
+}
+/** One erasure of a key group, from its first transaction on. */
+export interface ErasureRow {
+  group: GroupId;
+  /** `policy`, `agreement`, `tombstone`, `lane` … */
+  by: string;
+  policy: string | null;
+  version: number | null;
+  dueAt: UtcMs | null;
+  begunAt: UtcMs;
+  doneAt: UtcMs | null;
+  /** Sealed parts that went; null: not counted yet. */
+  parts: number | null;
+  listRoot: string | null;
+  method: string | null;
+  /** The leaf `erasure.done`. */
+  donePos: Pos | null;
+}
+/** A host holds nothing of what was erased up to this leaf. */
+export interface ConfirmationRow {
+  agent: AgentId;
+  pos: Pos;
+  at: UtcMs;
+}
+/** The place of a sealed part among those that lie under one group. */
+export interface PartPlaceRow {
+  pos: Pos;
+  log: LogId;
+  seq: number;
+  /** The group that the leaf names. */
+  group: GroupId;
 }
 /** A live slot that no group's row names. */
 export interface OrphanRow {
@@ -265,6 +301,30 @@ export interface SessionRow {
   /** Leaves of this session that have sealed parts. */
   partPos: Pos[];
   mergedInto: SessionId | null;
+  /** Newest leaf that explains it; null: nobody has. */
+  explainedPos: Pos | null;
+}
+/** One thing that tools know a person by. The value lies sealed. */
+export interface IdentityRow {
+  identity: Id<'identity'>;
+  person: PersonId;
+  kind: (typeof IDENTITY_KINDS)[number];
+  from: UtcMs | null;
+  to: UtcMs | null;
+  state: 'active' | 'removed';
+  valuePos: Pos;
+  createdBy: PersonId;
+  createdAt: UtcMs;
+}
+/** An imported ticket: when somebody was to be at a host. */
+export interface TicketRow {
+  ticket: Id<'ticket'>;
+  agent: AgentId;
+  from: UtcMs;
+  to: UtcMs;
+  pos: Pos;
+  importedBy: PersonId;
+  importedAt: UtcMs;
 }
 export interface SourceRow {
   source: SourceId;
@@ -283,70 +343,6 @@ export interface GapRow {
   toAt: UtcMs;
   reason: string;
   count: number | null;
-}
-
-export type AlertId = Id<'alert'>;
-/** One episode of an alert. Times are by the clock of who told of them. */
-export interface AlertRow {
-  alert: AlertId;
-  /** The host that it is about. */
-  agent: AgentId;
-  customer: CustomerId;
-  site: SiteId;
-  agreement: AgreementId;
-  /** True: the collector says so; false: the host itself. */
-  own: boolean;
-  check: AlertCheck;
-  /** Disk, as samples number it; null: the machine. */
-  index: number | null;
-  level: AlertLevel;
-  state: 'open' | 'cleared';
-  notify: Notify;
-  value: number | null;
-  threshold: number | null;
-  forSeconds: number;
-  raisedAt: UtcMs;
-  /** Last told of. */
-  changedAt: UtcMs;
-  clearedAt: UtcMs | null;
-  ackedAt: UtcMs | null;
-  ackedBy: PersonId | null;
-  /** The leaf that it begins with. */
-  raisedPos: Pos;
-}
-
-/** A host that is silent, or was not long ago. */
-export interface SilenceRow {
-  agent: AgentId;
-  /** The open episode; null: none. */
-  alert: AlertId | null;
-  state: AlertState;
-}
-export type SilentHost = Pick<AgentRow, 'agent' | 'state' | 'enrolledAt' | 'firstSeenAt' | 'lastSeenAt'>;
-
-export type WebhookId = Id<'webhook'>;
-export interface WebhookRow {
-  webhook: WebhookId;
-  /** Alerts of this customer only; null: of all. */
-  customer: CustomerId | null;
-  state: 'active' | 'removed';
-  /** Everything up to here was answered with 2xx, or is not for this one. */
-  cursor: Pos;
-  delivered: number;
-  deliveredAt: UtcMs | null;
-  triedAt: UtcMs | null;
-  /** First failed attempt since the last success. */
-  failingSince: UtcMs | null;
-  failures: number;
-  /** HTTP status of the last attempt; null: there was no answer. */
-  status: number | null;
-  /** A word: why there was none. */
-  reason: string | null;
-  /** An event says that it fails. */
-  told: boolean;
-  createdBy: PersonId | null;
-  createdAt: UtcMs;
-  removedAt: UtcMs | null;
 }
 
 /** A leaf that speaks of a session whose `session.started` has not come yet. */

@@ -32,6 +32,7 @@ const columns: Columns<SessionRow> = {
   startedPos: ['started_pos'],
   partPos: ['part_pos', 'json'],
   mergedInto: ['merged_into'],
+  explainedPos: ['explained_pos'],
 };
 
 type Reads = Pick<
@@ -39,6 +40,7 @@ type Reads = Pick<
   | 'sessionsById'
   | 'sessionHeads'
   | 'sessions'
+  | 'runningSessions'
   | 'twins'
   | 'twinned'
   | 'mergedInto'
@@ -68,6 +70,13 @@ export function readSessions(sql: Sql): Reads {
     async sessions(query) {
       const { where, values } = sessionFilter(query);
       return table.select(`WHERE ${where} ORDER BY started_at, session LIMIT ?`, [...values, query.limit]);
+    },
+    async runningSessions(limit) {
+      // As the partial index says it, word for word.
+      return table.select(
+        "WHERE state = 'active' AND merged_into IS NULL ORDER BY started_at, session LIMIT ?",
+        [limit],
+      );
     },
     async twins(row) {
       const { agent, startedAt, tool, kind, endedAt, occurrence, session } = row;
@@ -167,6 +176,8 @@ function sessionFilter(query: SessionQuery) {
     const value = query[field];
     if (value !== undefined) add(`${field} = ?`, value);
   }
+  if (query.unexplained === true) add('explained_pos IS NULL');
+  if (query.attempts === false) add("state NOT IN ('attempted', 'rejected')");
   if (query.merged !== true) add('merged_into IS NULL');
   if (query.after !== undefined) {
     add('(started_at, session) > (?, ?)', query.after.startedAt, query.after.session);

@@ -7,13 +7,20 @@ import { TilsynError } from '../../protocol/errors.ts';
 import { halfQuarantined, quarantineDatabase, restrict } from '../files.ts';
 import type { FaultSeam } from '../types.ts';
 import { readAlerts, writeAlerts } from './alerts.ts';
-import { type Migration, migrations, openBesideWriter, openReader, openWriter } from './connection.ts';
+import {
+  BUSY_MS,
+  type Migration,
+  migrations,
+  openBesideWriter,
+  openReader,
+  openWriter,
+} from './connection.ts';
 import { corrupt, storeError } from './errors.ts';
 import { guarded } from './guard.ts';
 import { IdMap, type Ids } from './ids.ts';
 import { readLeaves, writeLeaves } from './leaves.ts';
 import { readParts, writeParts } from './parts.ts';
-import { registry } from './registry.ts';
+import { readTickets, registry } from './registry.ts';
 import { readSessions, writeSessions } from './sessions.ts';
 import { type Sql, statements } from './table.ts';
 import type { Pos, Reader, Store, Tx } from './types.ts';
@@ -62,7 +69,12 @@ function storeOf(writer: Writer, reading: Database, last: () => void): Store {
     reading.close();
     last();
   };
-  return { read, write: (fn) => writer.write(fn), close: () => writer.close(close) };
+  return {
+    read,
+    write: (fn) => writer.write(fn),
+    settle: () => writer.settle(),
+    close: () => writer.close(close),
+  };
 }
 
 /** Renames a damaged database with its `-wal` and `-shm` to `….quarantined-<n>`; returns the new name. */
@@ -77,6 +89,7 @@ function idsOf(sql: Sql): Ids {
 function readerOf(sql: Sql, ids: Ids): Reader {
   return {
     ...registry(sql),
+    ...readTickets(sql),
     ...readLeaves(sql, ids),
     ...readParts(sql, ids),
     ...readSessions(sql),
@@ -103,6 +116,10 @@ function writerOf(sql: Sql, ids: Ids): Statements {
     async dropOrphans(groups) {
       const drop = sql('DELETE FROM orphans WHERE grp = ?');
       for (const group of groups) drop.run(group);
+    },
+    async dropSessionWatch(watches) {
+      const drop = sql('DELETE FROM session_watch WHERE watch = ?');
+      for (const watch of watches) drop.run(watch);
     },
     async setMeta(key, value) {
       sql(`INSERT INTO meta (key, value) VALUES (?, ?)
@@ -135,6 +152,27 @@ class Writer {
     const run = this.#tail.then(() => this.#transact(fn));
     this.#tail = run.catch(() => {});
     return run;
+  }
+
+  settle(): Promise<boolean> {
+    if (this.#closed) return Promise.reject(closed());
+    const run = this.#tail.then(() => this.#empty());
+    this.#tail = run.catch(() => {});
+    return run;
+  }
+
+  /** True where no reader was in the way: `busy` is 0, and the log has no byte left. */
+  #empty(): boolean {
+    try {
+      // A backup may read for minutes: nobody waits for it here.
+      this.#db.pragma('busy_timeout = 0');
+      const [row] = this.#db.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[];
+      return row?.busy === 0;
+    } catch (error) {
+      throw storeError(error, 'emptying the log of the collector database');
+    } finally {
+      this.#db.pragma(`busy_timeout = ${BUSY_MS}`);
+    }
   }
 
   async close(fn: () => void): Promise<void> {

@@ -10,19 +10,20 @@
  * K5  A damaged database is recognised, never repaired in place; the caller sets it aside.
  * K6  A database of a newer version opens and keeps what this version does not know.
  */
-import type { AgentId, CustomerId, GroupId, Id, LogId, SessionId } from '../../protocol/ids.ts';
+import type { AgentId, AgreementId, CustomerId, GroupId, Id, LogId, SessionId } from '../../protocol/ids.ts';
 import type { UtcMs } from '../../protocol/time.ts';
 import type {
   AgentRow,
   AgreementRow,
-  AlertId,
-  AlertRow,
   ApprovalRow,
   CommandRow,
+  ConfirmationRow,
   CustomerRow,
+  ErasureRow,
   ForkRow,
   GapRow,
   GroupRow,
+  IdentityRow,
   KeyCopyRow,
   LeafRow,
   LogRow,
@@ -30,23 +31,31 @@ import type {
   NewLeaf,
   OriginRow,
   OrphanRow,
+  PartPlaceRow,
   PartRow,
   PersonRow,
   Pos,
   SessionHead,
   SessionRow,
   SigninRow,
-  SilenceRow,
-  SilentHost,
   SiteRow,
   SourceRow,
+  TicketRow,
   TokenRow,
   WaitingRow,
-  WebhookRow,
   WrapRow,
 } from './rows.ts';
+import type {
+  AlertId,
+  AlertRow,
+  SessionWatchRow,
+  SilenceRow,
+  SilentHost,
+  WebhookRow,
+} from './rows-watching.ts';
 
 export type * from './rows.ts';
+export type * from './rows-watching.ts';
 
 /** A registry table: small, read whole or by equal columns. */
 export interface Table<Row> {
@@ -86,6 +95,10 @@ export interface SessionQuery {
   mode?: string;
   /** Exclusive: the `(startedAt, session)` of the last row of the page before. */
   after?: { startedAt: UtcMs; session: SessionId };
+  /** True: only those that nobody has explained. */
+  unexplained?: boolean;
+  /** False: not those that never began. */
+  attempts?: boolean;
   /** True: sessions that were merged into another are listed too. */
   merged?: boolean;
   limit: number;
@@ -122,6 +135,13 @@ export interface Reader {
   readonly keyCopies: Table<KeyCopyRow>;
   readonly silences: Table<SilenceRow>;
   readonly webhooks: Table<WebhookRow>;
+  readonly erasures: Table<ErasureRow>;
+  readonly confirmations: Table<ConfirmationRow>;
+  readonly sessionWatch: Table<SessionWatchRow>;
+  readonly identities: Table<IdentityRow>;
+  readonly tickets: Table<TicketRow>;
+  /** Tickets of these hosts whose time touches [from, to], both ends included; by their start, the first ones. */
+  ticketsOf(agents: readonly AgentId[], from: UtcMs, to: UtcMs, limit: number): Promise<TicketRow[]>;
   readonly sources: Table<SourceRow>;
   logs(ids: readonly LogId[]): Promise<LogRow[]>;
   /** Null: the collector's own logs. Oldest first. */
@@ -140,6 +160,10 @@ export interface Reader {
   lastPos(): Promise<Pos>;
   parts(positions: readonly Pos[]): Promise<PartRow[]>;
   wraps(ids: readonly Id<'wrap'>[]): Promise<WrapRow[]>;
+  /** Where the parts lie that are under this group now, in the order of `pos`; `after` is the last one of before. */
+  partsUnder(group: GroupId, after: PartPlaceRow | null, limit: number): Promise<PartPlaceRow[]>;
+  /** The last leaf `erasure.done` of a group of this agreement; null: there is none. */
+  lastErased(agreement: AgreementId): Promise<Pos | null>;
   /** How many parts lie under each of these groups; counted up to `MAX_COUNTED`, then `more`. */
   countUnder(groups: readonly GroupId[]): Promise<{ parts: number; more: boolean }[]>;
   /** Parts of these leaves that were erased alone. */
@@ -156,6 +180,8 @@ export interface Reader {
   sessionHeads(ids: readonly SessionId[]): Promise<SessionHead[]>;
   /** In the order `(startedAt, session)`. */
   sessions(query: SessionQuery): Promise<SessionRow[]>;
+  /** Sessions that run, the oldest first. */
+  runningSessions(limit: number): Promise<SessionRow[]>;
   /** Unmerged sessions of this agent with equal tool, kind, start, end and occurrence, other than `session`. */
   twins(row: SessionRow): Promise<SessionRow[]>;
   /** Of these, the unmerged ones for which `twins` would find any; one look for many. */
@@ -203,6 +229,12 @@ export interface Tx extends Reader {
   readonly silences: WritableTable<SilenceRow>;
   dropSilences(agents: readonly AgentId[]): Promise<void>;
   readonly webhooks: WritableTable<WebhookRow>;
+  readonly erasures: WritableTable<ErasureRow>;
+  readonly confirmations: WritableTable<ConfirmationRow>;
+  readonly sessionWatch: WritableTable<SessionWatchRow>;
+  dropSessionWatch(watches: readonly string[]): Promise<void>;
+  readonly identities: WritableTable<IdentityRow>;
+  readonly tickets: WritableTable<TicketRow>;
   dropOrphans(groups: readonly GroupId[]): Promise<void>;
   readonly sources: WritableTable<SourceRow>;
   putLogs(rows: readonly LogRow[]): Promise<void>;
@@ -229,6 +261,8 @@ export interface Tx extends Reader {
   dropWaiting(ids: readonly SessionId[]): Promise<void>;
   /** Empties `sessions`, `sources`, `gaps`, `alerts` and what waits for a start, before a rebuild. */
   clearProjections(): Promise<void>;
+  /** Deletes at most so many parts that lie under this group; returns how many there were. */
+  dropSomeUnder(group: GroupId, limit: number): Promise<number>;
   /** Deletes parts, wraps and origins that lie under these groups; returns how many parts there were. */
   dropGroups(groups: readonly GroupId[]): Promise<number>;
   /**
@@ -248,5 +282,10 @@ export interface Store {
    * returns: hand `tx` on instead.
    */
   write<T>(fn: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * Moves everything into the database file and empties its log, after the transactions that were asked for before:
+   * what was deleted stands in neither. False where a reader keeps it from that; to be tried again.
+   */
+  settle(): Promise<boolean>;
   close(): Promise<void>;
 }

@@ -90,6 +90,23 @@ test('a session in the file arrives sealed at the collector, and coverage follow
   });
 });
 
+test('sources of kinds that nothing reads yet stand in the status as that', async () => {
+  const place = await enrolled();
+  const source = { type: 'teamviewer', connectionsIncoming: place.file };
+  const others = [
+    { type: 'sshd', match: 'all' },
+    { type: 'declared', spec: 'x11vnc' },
+  ];
+  writeFileSync(place.config, JSON.stringify({ sources: [...others, source] }));
+  const handle = await start(place);
+  await expect.poll(() => handle.status().sources.map(({ state }) => state)).toContain('caught-up');
+  expect(handle.status().sources.map(({ type, state }) => [type, state])).toEqual([
+    ['teamviewer', 'caught-up'],
+    ['sshd', 'not-built'],
+    ['declared', 'not-built'],
+  ]);
+});
+
 test('the host is named once in a log, not at each start', async () => {
   const place = await enrolled();
   await (await start(place)).stop();

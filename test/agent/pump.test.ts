@@ -48,7 +48,7 @@ function chain(w: World, path: string, label: string, { start, onCaughtUp }: Rig
   const deps = {
     ...{ journal, clock, log: silentLog, random: randomBytes, mode: 'managed' as const, onCaughtUp },
     ...{ digestKey: w.options.digestKey, enrolledAt: rule.enrolledAt, found() {} },
-    machine: { zone: 'UTC', ownIps: [] },
+    machine: { zone: 'UTC', ownIps: [], uptimeMs: () => 1e12 },
   };
   const file = { source: journal.sourceId(label), path, word: 'connections', direction: 'incoming' as const };
   return chainOf(deps, {

@@ -77,9 +77,10 @@ it('K4 the mark of a dropped secret never makes a field longer than its allow-li
   expect(w.journal.backlog()).toBe(1);
 });
 
-it('K5 a one-off machine keeps nothing personal, and needs no group', () => {
+it('K5 a one-off machine keeps nothing personal of a session that is over, and needs no group', () => {
   const w = world({ identity: identity('one-off') });
-  w.journal.append([started(source(w))]);
+  const start = started(source(w));
+  w.journal.append([start, ended(start.data.session)]);
   const { log } = w.journal.logs()[0]!;
   const out = w.journal.outgoing(log, 0, LIMITS)!;
   expect(out.parts).toEqual([]);

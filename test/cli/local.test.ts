@@ -116,7 +116,7 @@ describe('source', () => {
     expect((await cli.run(['source', 'test', join(cli.dir, 'none'), '--type', 'teamviewer'])).code).not.toBe(
       0,
     );
-    expect((await cli.run(['source', 'test', good, '--type', 'anydesk'])).code).toBe(2);
+    expect((await cli.run(['source', 'test', good, '--type', 'telnet'])).code).toBe(2);
   });
 
   it('detect and list are lists with their coverage', async () => {

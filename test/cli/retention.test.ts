@@ -16,7 +16,7 @@ beforeAll(async () => {
   cli = new CliWorld();
   cli.use(world, await world.person('admin'));
   host = await world.host();
-  await world.ctx.store.write((tx) => setPack(world.ctx, tx, 'dk-msp', null));
+  await world.ctx.store.write((tx) => setPack(world.ctx, tx, { pack: 'dk-msp', person: null }));
 });
 afterAll(async () => {
   cli.close();
@@ -172,9 +172,9 @@ describe('retention rules, lint and plan', () => {
       /session +one-off +session-end +P0D +- +session +erase +dk-msp 1 +pn\.session\.oneoff/,
     );
     expect(out).toMatch(/audit\.reading +- +event +no period/);
-    await world.ctx.store.write((tx) => setPack(world.ctx, tx, 'none', null));
+    await world.ctx.store.write((tx) => setPack(world.ctx, tx, { pack: 'none', person: null }));
     expect((await run('retention rules')).out).toMatch(/session +- +- +no rule/);
-    await world.ctx.store.write((tx) => setPack(world.ctx, tx, 'dk-msp', null));
+    await world.ctx.store.write((tx) => setPack(world.ctx, tx, { pack: 'dk-msp', person: null }));
   });
 
   it('Y18 lint without a file: the policy in force; findings exit 6', async () => {
@@ -209,5 +209,32 @@ describe('retention rules, lint and plan', () => {
       /session +span +Acme .+ waiting .+agreement-end +erase/,
     );
     expect((await run('retention plan --until soon')).code).toBe(2);
+  });
+
+  it('Y19 set: shown first, at once where nothing is shorter, else exit 5 with the approval', async () => {
+    expect((await run('retention set none')).code).toBe(2); // nobody can be asked here
+    const dry = await run('retention set none --dry-run -o json');
+    expect(dry.json()).toMatchObject({ policy: 'none', needsApproval: false, dryRun: true });
+    const asked = await run('retention set none', { answer: 'n' });
+    expect([asked.code, asked.err]).toEqual([2, expect.stringContaining('put none 1 in force')]);
+    expect((await run('retention set none --yes --reason tidy')).code).toBe(0);
+    expect((await run('retention rules')).out).toMatch(/session +- +- +no rule/);
+    const back = await cli.run([
+      'retention',
+      'set',
+      'dk-msp',
+      '--yes',
+      '--reason',
+      'as agreed',
+      '-o',
+      'json',
+    ]);
+    const { error } = JSON.parse(back.err);
+    expect([back.code, error.code]).toEqual([5, 'approval.needed']);
+    const second = { TILSYN_TOKEN_FILE: cli.file('dpo', await world.person('dpo')) };
+    const given = await run(`approval approve ${error.approval}`, { env: second, answer: 'y' });
+    expect([given.code, given.err]).toEqual([0, expect.stringContaining('retention.set {"pack":"dk-msp"')]);
+    expect((await run('retention rules')).out).toContain('dk-msp 1');
+    expect((await run('retention set nonsense --yes --reason x')).code).toBe(2);
   });
 });

@@ -100,6 +100,12 @@ export class ApiWorld {
   readonly routes: RouteOptions[] = [];
   url = '';
   ca = '';
+  /** What an erasure needs of this collector. */
+  get erasing() {
+    const { store, groups, own, clock, faults, telemetry, bury } = this.ctx;
+    return { store, keyring: this.#keyring, groups, own, clock, faults, telemetry, bury };
+  }
+
   #keyring!: Keyring;
   #ingest!: Ingest;
   #store!: Store;
@@ -125,6 +131,7 @@ export class ApiWorld {
     this.opener = createOpener(this.#keyring, groups);
     const own = await createOwnLog({ ...base, groups });
     this.journal = own;
+    this.#keyring.onErase((group) => own.forget(group));
     this.ctx = {
       ...base,
       telemetry: openTelemetry({ dir: join(this.dir, 'telemetry') }),

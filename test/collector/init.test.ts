@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { readConfig } from '../../collector/config.ts';
 import { init, run } from '../../collector/main.ts';
 import { policyInForce } from '../../collector/policy.ts';
 import { openStore } from '../../collector/store/sqlite.ts';
@@ -142,5 +143,25 @@ describe('collector run', () => {
       code: 'collector.config',
       message: expect.stringContaining('keys2'),
     });
+  });
+
+  const office = { days: [1, 5], from: '07:00', to: '18:00', zone: 'Europe/Copenhagen' };
+  it.each([
+    ['an unknown key', { unknwon: true }, 'unknown key "unknwon"; the nearest known one is unknown'],
+    ['one of a customer', { customers: { ['a'.repeat(32)]: { longerThanHour: 1 } } }, 'is longerThanHours'],
+    ['one of working hours', { workingHours: { ...office, zon: 1 } }, 'is zone'],
+    ['no customer', { customers: { Acme: {} } }, 'field sessionAlerts.customers'],
+    ['no zone', { workingHours: { ...office, zone: 'Mars' } }, 'field sessionAlerts.workingHours.zone'],
+    ['no hours', { workingHours: { ...office, to: '06:00' } }, 'field sessionAlerts.workingHours.to'],
+    ['no clock', { workingHours: { ...office, from: '7 am' } }, 'field sessionAlerts.workingHours.from'],
+  ])('U18 sessionAlerts of collector.json: %s is said by its place', async (_, sessionAlerts, said) => {
+    const { dir } = await makePlace();
+    const path = join(dir, 'collector.json');
+    const config = JSON.parse(readFileSync(path, 'utf8')) as object;
+    writeFileSync(path, JSON.stringify({ ...config, sessionAlerts }));
+    expect(() => readConfig(dir)).toThrow(said);
+    const right = { workingHours: office, customers: { ['a'.repeat(32)]: { deniedMoreThan: null } } };
+    writeFileSync(path, JSON.stringify({ ...config, sessionAlerts: right }));
+    expect(readConfig(dir).sessionAlerts).toEqual(right);
   });
 });

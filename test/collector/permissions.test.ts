@@ -6,8 +6,9 @@ import fastify, { type RouteOptions } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { registerApi } from '../../collector/api/index.ts';
 import type { Enroller } from '../../collector/enrol.ts';
-import { may, PERMISSIONS, type Verb } from '../../collector/permissions.ts';
+import { isVeiled, may, PERMISSIONS, type Verb } from '../../collector/permissions.ts';
 import { agentRoutes } from '../../collector/routes.ts';
+import { ROLES } from '../../protocol/event.ts';
 import { READING_VERBS } from '../../protocol/words.ts';
 import { readText } from '../house/tree.ts';
 import { ABSENT, named, type Side, type TwoCustomers, twoCustomers, WHO } from './two-customers.ts';
@@ -39,6 +40,25 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   'GET /v1/sessions/:session': { asks: (s) => [`/v1/sessions/${s.session}`] },
   'GET /v1/sessions/tail': { asks: (s) => tails('/v1/sessions/tail', s) },
+  'POST /v1/sessions/:session/explain': {
+    asks: (s) => [[`/v1/sessions/${s.session}/explain`, { ticket: 'INC-1', ...DRY }]],
+  },
+  'POST /v1/sessions/:session/reveal': {
+    asks: (s) => [[`/v1/sessions/${s.session}/reveal`, { reason: 'complaint' }]],
+  },
+  'POST /v1/tickets': {
+    asks: (s) => [
+      ['/v1/tickets', { csv: ticketOf(s), ...DRY }],
+      ['/v1/tickets', { csv: ticketOf({ ...s, hostName: s.host }), ...DRY }],
+    ],
+  },
+  'GET /v1/people/:person/ids': { asks: (s) => [`/v1/people/${s.person}/ids`] },
+  'POST /v1/people/:person/ids': {
+    asks: (s) => [[`/v1/people/${s.person}/ids`, { kind: 'account', value: 'specimen', ...DRY }]],
+  },
+  'POST /v1/people/:person/ids/:identity/remove': {
+    asks: (s) => [[`/v1/people/${s.person}/ids/${s.identity}/remove`, DRY]],
+  },
   'GET /v1/events': {
     list: '/v1/events?personal=1',
     shows: (side) => side.host,
@@ -85,6 +105,15 @@ const CASES: Readonly<Record<string, Case>> = {
       ['/v1/agreements', { customer: s.customerName, ...DRY }],
     ],
   },
+  'POST /v1/agreements/:agreement/end': { asks: (s) => [[`/v1/agreements/${s.agreement}/end`, DRY]] },
+  'POST /v1/agreements/:agreement/end-now': { asks: (s) => [[`/v1/agreements/${s.agreement}/end-now`, DRY]] },
+  'POST /v1/agreements/:agreement/cancel': { asks: (s) => [[`/v1/agreements/${s.ending}/cancel`, DRY]] },
+  'GET /v1/erasures': {
+    list: '/v1/erasures',
+    shows: (side) => side.erasure,
+    asks: (s) => [`/v1/erasures?customer=${s.customer}`, `/v1/erasures?customer=${s.customerName}`],
+  },
+  'GET /v1/erasures/:erasure': { asks: (s) => [`/v1/erasures/${s.erasure}`] },
   'GET /v1/people': { list: '/v1/people', shows: (side) => side.person },
   'POST /v1/people': {
     asks: (s) => [['/v1/people', { role: 'auditor', customers: [s.customerName], ...DRY }]],
@@ -97,11 +126,18 @@ const CASES: Readonly<Record<string, Case>> = {
   'POST /v1/approvals/:approval/refuse': {
     asks: (s) => [[`/v1/approvals/${s.approval}/refuse`, { reason: 'no', ...DRY }]],
   },
+  'POST /v1/retention/policy': {},
   'GET /v1/retention/rules': {},
   'GET /v1/retention/findings': {},
   'GET /v1/retention/plan': { list: '/v1/retention/plan', shows: (side) => side.agreement },
   'POST /v1/people/:person/revoke': { asks: (s) => [[`/v1/people/${s.person}/revoke`, DRY]] },
 };
+
+/** Of the world's own day. */
+function ticketOf({ hostName, person }: Pick<Side, 'hostName' | 'person'>): string {
+  const [from, to] = ['2026-11-22T12:00:00Z', '2026-11-22T13:00:00Z'];
+  return `ticket,host,technician,from,to\nINC-1,${hostName},${person},${from},${to}\n`;
+}
 
 function places(path: string, side: Side): Ask[] {
   return [
@@ -203,12 +239,20 @@ describe('the table', () => {
 
   it('an auditor changes nothing, and nobody who may not read is shown a session', () => {
     const verbs = Object.keys(PERMISSIONS) as Verb[];
-    const changes = /\.(ack|add|remove|test|change|create|approve|refuse|resolve|revoke)$/;
+    const changes =
+      /\.(ack|add|remove|test|change|create|approve|refuse|resolve|revoke|end|end-now|cancel|explain|import)$/;
     expect(
       verbs.filter((verb) => may({ role: 'auditor', reading: true }, verb) && changes.test(verb)),
     ).toEqual([]);
     const read = verbs.filter((verb) => may({ role: 'admin', reading: false }, verb));
     expect(read.filter((verb) => /^session|personal/.test(verb))).toEqual([]);
+  });
+
+  it('Q14 who is shown pseudonyms learns by no other verb whose session it was', () => {
+    const veiled = ROLES.filter(isVeiled);
+    expect(veiled).toEqual(['auditor', 'technician']);
+    expect(veiled.filter((role) => may({ role, reading: true }, 'ticket.import'))).toEqual([]);
+    expect(veiled.filter((role) => may({ role, reading: true }, 'session.reveal'))).toEqual(['auditor']);
   });
 });
 

@@ -78,6 +78,10 @@ async function registered(store: Store): Promise<AgentRow> {
         startsAt: NOW,
         endsAt: null,
         createdAt: NOW,
+        coolingUntil: null,
+        orderedAt: null,
+        orderedBy: null,
+        endedAt: null,
       },
     ]);
     await tx.agents.put([agent]);

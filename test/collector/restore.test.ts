@@ -120,7 +120,10 @@ describe('restore, the database lost and the keys there', () => {
     const [row] = (await ctx.store.read.groups.list({ kind: 'span' })).filter(
       ({ state }) => state === 'live',
     );
-    await ctx.store.write((tx) => tx.groups.put([{ ...row!, dueAt: utcMs(ctx.clock.now() + DAY_MS) }]));
+    const [agreement] = await ctx.store.read.agreements.list();
+    const endsAt = utcMs(ctx.clock.now() + DAY_MS);
+    await ctx.store.write((tx) => tx.agreements.put([{ ...agreement!, endsAt, coolingUntil: endsAt }]));
+    const of = (await ctx.store.read.groups.list({ agreement: agreement!.agreement })).length;
     await it.world.token();
     const second = join(dirname(it.file), 'two.tilsyn');
     await backup({ file: second, state: it.world.dir, log: silent });
@@ -134,9 +137,9 @@ describe('restore, the database lost and the keys there', () => {
     clock.advance(2 * DAY_MS);
     const done = await restore({ state: it.world.dir, file: second, log: silent, clock });
     await it.world.restart();
-    expect(done.erased).toBe(1);
+    expect(done.erased).toBe(of);
     const { read } = it.world.handle.ctx.store;
-    expect(await read.groups.get(row!.group)).toMatchObject({ state: 'erased', erasedBy: 'policy' });
+    expect(await read.groups.get(row!.group)).toMatchObject({ state: 'erased', erasedBy: 'agreement' });
     const types = await ownTypes(it.world);
     expect(types.indexOf('erasure.started')).toBeLessThan(types.indexOf('erasure.done'));
     for (const token of await read.tokens.list()) expect(tokenState(token, clock.now())).not.toBe('open');

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ask } from '../../collector/approvals.ts';
 import { policyInForce, setPack } from '../../collector/policy.ts';
 import { planOf } from '../../collector/retention-plan.ts';
 import { openStore } from '../../collector/store/sqlite.ts';
@@ -47,13 +48,13 @@ describe('the policy in force', () => {
   it('V50 setting one is a record and an event, in one transaction', async () => {
     const person = 'c'.repeat(32) as PersonId;
     const failing = world.ctx.store.write(async (tx) => {
-      await setPack(world.ctx, tx, 'dk-msp', person);
+      await setPack(world.ctx, tx, { pack: 'dk-msp', person });
       throw new Error('the power went');
     });
     await expect(failing).rejects.toThrow('the power went');
     expect((await policyInForce(world.ctx.store.read)).pack).toBe('none');
     expect(await told('policy.set')).toEqual([]);
-    await world.ctx.store.write((tx) => setPack(world.ctx, tx, 'dk-msp', person));
+    await world.ctx.store.write((tx) => setPack(world.ctx, tx, { pack: 'dk-msp', person }));
     expect(await policyInForce(world.ctx.store.read)).toEqual({
       policy: packOf('dk-msp').policy,
       pack: 'dk-msp',
@@ -122,9 +123,67 @@ describe('the policy in force', () => {
   });
 });
 
+describe('setting another pack', () => {
+  const set = (pack: string, token: string, more = {}) =>
+    world.post('/v1/retention/policy', token, { pack, reason: 'as agreed', ...more });
+  const inForce = async () => (await policyInForce(world.ctx.store.read)).policy.name;
+  const last = async () => (await world.own('policy.set')).at(-1);
+
+  it('Y19 what makes nothing shorter is done at once, with its reason sealed', async () => {
+    expect((await set('none', admin, { dryRun: true })).body).toMatchObject({
+      needsApproval: false,
+      shortened: [],
+    });
+    expect(await inForce()).toBe('dk-msp');
+    const { status, body } = await set('none', admin);
+    expect([status, body.policy, body.dryRun]).toEqual([200, 'none', false]);
+    expect(await inForce()).toBe('none');
+    expect(await last()).toMatchObject({ data: { policy: 'none' }, personal: { reason: 'as agreed' } });
+    expect((await last())?.data.approval).toBeUndefined();
+  });
+
+  it('Y19 R7 what could let something go earlier waits for a second person', async () => {
+    const dry = (await set('dk-msp', admin, { dryRun: true })).body;
+    expect(dry).toMatchObject({ needsApproval: true, shortened: expect.arrayContaining(['recording']) });
+    const { status, body } = await set('dk-msp', admin);
+    expect([status, body.error.code]).toEqual([403, 'approval.needed']);
+    expect(await inForce()).toBe('none');
+    const dpo = await world.person('dpo', null);
+    const given = await world.post(`/v1/approvals/${body.error.approval}/approve`, dpo, {});
+    expect([given.status, given.body.state]).toEqual([200, 'given']);
+    expect(await inForce()).toBe('dk-msp');
+    expect((await last())?.data).toMatchObject({
+      policy: 'dk-msp',
+      version: 1,
+      approval: body.error.approval,
+    });
+  });
+
+  it('R8 what is approved is the version that was asked for', async () => {
+    await set('none', admin);
+    const asker = (await world.ctx.store.read.people.list())[0]?.person as PersonId;
+    const body = { pack: 'dk-msp', version: 2 };
+    const wanted = { verb: 'retention.set', body, person: asker, reason: null, alone: false } as const;
+    await expect(world.ctx.store.write((tx) => ask(world.ctx, tx, wanted))).rejects.toMatchObject({
+      code: 'policy.other-version',
+    });
+    expect(await inForce()).toBe('none');
+  });
+
+  it('Q11 it is that of every customer: not for who sees one, and of the packs there are', async () => {
+    const bound = await world.person('admin', [host.row.customer]);
+    expect((await set('none', bound)).body.error.code).toBe('policy.bound');
+    expect((await set('nonsense', admin)).body.error.code).toBe('request.invalid');
+    expect((await set('none', await world.person('dpo', null))).body.error.code).toBe('permission.denied');
+    expect((await set('dk-msp', admin, { alone: true, reason: null })).body.error.code).toBe(
+      'approval.reason',
+    );
+  });
+});
+
 describe('the plan', () => {
   it('says of every key group when it falls due, or why it does not', async () => {
-    await world.ctx.store.write((tx) => setPack(world.ctx, tx, 'dk-msp', null));
+    await world.ctx.store.write((tx) => setPack(world.ctx, tx, { pack: 'dk-msp', person: null }));
     const { items } = await get('/v1/retention/plan');
     const mine = items.filter((item: Loose) => item.agreement === host.row.agreement);
     expect(mine.length).toBeGreaterThan(1);

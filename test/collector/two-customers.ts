@@ -2,7 +2,7 @@
 import { addPerson } from '../../collector/people.ts';
 import type { PersonRow } from '../../collector/store/types.ts';
 import { ROLES } from '../../protocol/event.ts';
-import type { CustomerId } from '../../protocol/ids.ts';
+import type { AgreementId, CustomerId, GroupId } from '../../protocol/ids.ts';
 import { alertId, told } from './alert-events.ts';
 import { ApiWorld, type TestHost } from './api-world.ts';
 
@@ -17,11 +17,17 @@ export interface Side {
   session: string;
   token: string;
   agreement: string;
+  /** An agreement whose end is ordered. */
+  ending: string;
+  /** A key group that was erased. */
+  erasure: string;
   person: string;
   /** To revoke somebody of this customer who could approve. */
   approval: string;
   alert: string;
   webhook: string;
+  /** Of the roster, of `person`. */
+  identity: string;
 }
 export const ABSENT: Side = {
   customer: '0'.repeat(32),
@@ -33,10 +39,13 @@ export const ABSENT: Side = {
   session: '3'.repeat(32),
   token: '4'.repeat(32),
   agreement: '5'.repeat(32),
+  ending: '9'.repeat(32),
+  erasure: 'a'.repeat(32),
   person: '6'.repeat(32),
   approval: '8'.repeat(32),
   alert: '7'.repeat(32),
   webhook: '8'.repeat(32),
+  identity: '9'.repeat(32),
 };
 
 /** A role, and the same without reading where that makes a difference (Q12). */
@@ -83,6 +92,17 @@ async function signedIn(world: ApiWorld, { role, reading }: Who, customers: Cust
   return (await addPerson(world.ctx, wanted)).token;
 }
 
+/** A group of this agreement that is dead, with nothing in it. */
+async function deadGroup(world: ApiWorld, agreement: AgreementId): Promise<string> {
+  const { ctx, clock } = world;
+  const wish = { agreement, class: 'session', kind: 'span', at: clock.now() } as const;
+  const prepared = await ctx.groups.prepare([wish]);
+  await ctx.store.write((tx) => prepared.commit(tx));
+  const group = prepared.groups[0]?.group as GroupId;
+  await world.erase(group);
+  return group;
+}
+
 type Names = Pick<Side, 'customerName' | 'siteName' | 'hostName'>;
 
 async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Names): Promise<Side> {
@@ -95,8 +115,14 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
   const person = (await world.post('/v1/people', admin, { role: 'auditor', customers: [row.customer] })).body
     .id;
   const dpo = (await world.post('/v1/people', admin, { role: 'dpo', customers: [row.customer] })).body.id;
+  const made = await world.post('/v1/agreements', admin, { customer: row.customer });
+  const ending = made.body.id;
+  await world.post(`/v1/agreements/${ending}/end`, admin, { reason: 'left' });
+  const erasure = await deadGroup(world, ending);
   const hook = { url: 'https://alerts.example/', customer: row.customer };
   const webhook = (await world.post('/v1/webhooks', admin, hook)).body.id;
+  const known = { kind: 'teamviewer', value: '555 000 111' };
+  const identity = (await world.post(`/v1/people/${person}/ids`, admin, known)).body.id;
   return {
     ...names,
     customer: row.customer,
@@ -105,9 +131,12 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
     session,
     token,
     agreement: row.agreement,
+    ending,
+    erasure,
     person,
     approval: (await world.post(`/v1/people/${dpo}/revoke`, admin, { reason: 'left' })).body.error.approval,
     alert,
     webhook,
+    identity,
   };
 }

@@ -1,6 +1,7 @@
 /** Registry tables: rows come back as they were put, are found by equal columns, and are replaced in place. */
 import { expect, it } from 'vitest';
-import type { AgentRow, CommandRow, PersonRow, Reader, Tx } from '../../collector/store/types.ts';
+import type { AgentRow, CommandRow, PersonRow, Reader, TicketRow, Tx } from '../../collector/store/types.ts';
+import { ALERT_OK } from '../../protocol/alert-machine.ts';
 import { type Open, on } from './store-open.ts';
 import { at, group, groupRow, NEW } from './store-rows.ts';
 
@@ -62,6 +63,11 @@ function commandRow(agent: AgentRow['agent'], n: number): CommandRow {
   };
 }
 
+function ticketRow(agent: TicketRow['agent'], from: number, to: number): TicketRow {
+  const ids = { ticket: hex() as TicketRow['ticket'], importedBy: hex() as TicketRow['importedBy'] };
+  return { ...ids, agent, from: at(from), to: at(to), pos: 7, importedAt: at(1) };
+}
+
 /** One row of each registry table. */
 function rows() {
   const customer = NEW.customer();
@@ -76,8 +82,12 @@ function rows() {
       ...open,
       isDefault: true,
       startsAt: at(1),
-      endsAt: null,
+      endsAt: at(5),
       createdAt: at(1),
+      coolingUntil: at(6),
+      orderedAt: at(2),
+      orderedBy: hex(),
+      endedAt: null,
     },
     agents: agentRow(),
     tokens: {
@@ -120,8 +130,35 @@ function rows() {
       expiresAt: at(9),
       lastUsedAt: null,
     },
+    identities: {
+      identity: hex(),
+      person: hex(),
+      kind: 'network',
+      from: null,
+      to: at(9),
+      state: 'active',
+      valuePos: 4,
+      createdBy: hex(),
+      createdAt: at(1),
+    },
+    tickets: ticketRow(NEW.agent(), 1, 2),
+    sessionWatch: { watch: `${hex()} session-long`, alert: null, state: ALERT_OK },
     groups: groupRow(group),
     commands: commandRow(NEW.agent(), 1),
+    erasures: {
+      group: NEW.group(),
+      by: 'agreement',
+      policy: 'none',
+      version: 1,
+      dueAt: at(1),
+      begunAt: at(2),
+      doneAt: null,
+      parts: 3,
+      listRoot: 'root',
+      method: null,
+      donePos: null,
+    },
+    confirmations: { agent: NEW.agent(), pos: 4, at: at(2) },
     keyCopies: { copy: hex(), kind: 'escrow', pos: 3, madeAt: at(1), untilAt: null },
     sources: {
       source: hex(),
@@ -188,6 +225,32 @@ export function registryContract(open: Open): void {
       expect(await people.list({ role: 'dpo' })).toEqual([]);
       expect(await table.list({ agent, ok: true })).toEqual([commands[1]]);
       expect(await table.list({ agent, ok: null })).toEqual([commands[0]]);
+    }),
+  );
+
+  it(
+    'finds tickets of hosts by any part of their time, both ends included, the first ones',
+    on(open, async (store) => {
+      const [agent, other] = [NEW.agent(), NEW.agent()];
+      const [early, late, wide] = [ticketRow(agent, 1, 5), ticketRow(agent, 9, 12), ticketRow(agent, 2, 40)];
+      await store.write((tx) => tx.tickets.put([late, early, wide, ticketRow(other, 1, 5)]));
+      const found = (from: number, to: number, limit = 10) =>
+        store.read.ticketsOf([agent], at(from), at(to), limit);
+      expect(await found(5, 9)).toEqual([early, wide, late]);
+      expect(await found(6, 8)).toEqual([wide]);
+      expect(await found(0, 99, 2)).toEqual([early, wide]);
+      expect(await found(41, 99)).toEqual([]);
+      expect(await store.read.ticketsOf([], at(0), at(99), 10)).toEqual([]);
+    }),
+  );
+
+  it(
+    'drops what is watched no more',
+    on(open, async (store) => {
+      const rows = ['a', 'b'].map((watch) => ({ watch, alert: null, state: ALERT_OK }));
+      await store.write((tx) => tx.sessionWatch.put(rows));
+      await store.write((tx) => tx.dropSessionWatch(['a', 'c']));
+      expect(await store.read.sessionWatch.list()).toEqual(rows.slice(1));
     }),
   );
 }

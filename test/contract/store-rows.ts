@@ -116,6 +116,7 @@ export function session(over: Partial<SessionRow> = {}): SessionRow {
     startedPos: 1,
     partPos: [1, 2],
     mergedInto: null,
+    explainedPos: null,
     ...over,
   };
 }

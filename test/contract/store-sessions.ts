@@ -127,6 +127,30 @@ export function sessionContract(open: Open): void {
   );
 
   it(
+    'takes those that nobody has explained, those that began, and those that run',
+    on(open, async (store) => {
+      const said = session({ startedAt: at(10), explainedPos: 5 });
+      const running = session({ startedAt: at(12), endedAt: null, state: 'active' });
+      const before = session({ startedAt: at(11), endedAt: null, state: 'active' });
+      const moved = { ...running, session: NEW.session(), mergedInto: running.session };
+      const [tried, denied] = (['attempted', 'rejected'] as const).map((state) =>
+        session({ startedAt: at(14), endedAt: null, state }),
+      );
+      await store.write((tx) =>
+        tx.putSessions([said, running, before, moved, ...[tried, denied].filter((row) => row !== undefined)]),
+      );
+      expect(await asked(store, { unexplained: true, attempts: false })).toEqual([
+        before.session,
+        running.session,
+      ]);
+      expect(await asked(store, { attempts: false })).toHaveLength(3);
+      expect(await asked(store, { attempts: true })).toHaveLength(5);
+      expect(ids(await store.read.runningSessions(10))).toEqual([before.session, running.session]);
+      expect(ids(await store.read.runningSessions(1))).toEqual([before.session]);
+    }),
+  );
+
+  it(
     'finds twins: one agent, equal tool, kind, start, end and occurrence, unmerged',
     on(open, async (store) => {
       const row = session();

@@ -30,6 +30,19 @@ function transactions(open: Open): void {
   );
 
   it(
+    'S3 settles after the writes that were asked for before it, and goes on taking writes',
+    on(open, async (store) => {
+      const before = store.write((tx) => tx.setMeta('name', 'before'));
+      const settled = store.settle();
+      const after = store.write((tx) => tx.setMeta('more', 'after'));
+      expect(await settled).toBe(true);
+      await Promise.all([before, after]);
+      expect([await store.read.meta('name'), await store.read.meta('more')]).toEqual(['before', 'after']);
+      expect(await store.settle()).toBe(true);
+    }),
+  );
+
+  it(
     'K2 runs writes one at a time, in the order of the calls',
     on(open, async (store) => {
       const seen: string[] = [];
@@ -312,7 +325,9 @@ function sealed(open: Open): void {
       expect(await store.read.parts([1, 2])).toEqual([part(2, { wrap: null })]);
       expect(await store.read.tombstones([1, 2])).toEqual([{ pos: 1, group }]);
       expect(await store.read.withOrigin([row.session, NEW.session()])).toEqual([row.session]);
-      expect(await store.read.originCounts([row.session, NEW.session()])).toEqual(new Map([[row.session, 1]]));
+      expect(await store.read.originCounts([row.session, NEW.session()])).toEqual(
+        new Map([[row.session, 1]]),
+      );
     }),
   );
 

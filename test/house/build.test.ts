@@ -28,12 +28,13 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the build', () => {
-  it('Z4 has one .js for each .ts, every schema, and no TypeScript', () => {
+  it('Z4 has one .js for each .ts, every schema and declaration, and no TypeScript', () => {
     const built = readdirSync(out, { recursive: true, encoding: 'utf8' });
     for (const { path } of filesIn(PRODUCT))
       expect(existsSync(join(out, path.replace(/\.ts$/, '.js'))), path).toBe(true);
-    for (const { path, text } of filesIn(PRODUCT, '.sql'))
-      expect(readFileSync(join(out, path), 'utf8')).toBe(text);
+    const others = [...filesIn(PRODUCT, '.sql'), ...filesIn(PRODUCT, '.yaml')];
+    expect(others.filter(({ path }) => path.startsWith('agent/sources/declared/')).length).toBeGreaterThan(4);
+    for (const { path, text } of others) expect(readFileSync(join(out, path), 'utf8')).toBe(text);
     expect(built.filter((path) => path.endsWith('.ts'))).toEqual([]);
   });
 

@@ -15,7 +15,8 @@ function commandsIn(text: string): string[] {
 function wrong(command: string): string | null {
   const words = command.split(/\s+/).slice(1);
   const two = TABLE.find(({ path }) => path === words.slice(0, 2).join(' '));
-  const entry = two ?? TABLE.find(({ path }) => path === words[0]);
+  const three = TABLE.find(({ path }) => path === words.slice(0, 3).join(' '));
+  const entry = three ?? two ?? TABLE.find(({ path }) => path === words[0]);
   if (entry === undefined) return `no such command: ${command}`;
   const known = [...GLOBAL, ...(entry.options ?? []).map(([flags]) => /--[a-z0-9-]+/.exec(flags)?.[0])];
   const named = words.flatMap((word) => /^\[?(--[a-z0-9-]+)/.exec(word)?.[1] ?? []);

@@ -1,11 +1,12 @@
 /** E1: every word that the code gives as a reason is on the list, so that no answer ends in `other` by oversight. */
 import { describe, expect, it } from 'vitest';
 import { BIRTH_REASONS } from '../../protocol/birth.ts';
-import { GAP_REASONS } from '../../protocol/event.ts';
+import { AUTH_METHODS, GAP_REASONS, REJECTIONS } from '../../protocol/event.ts';
 import { REASONS } from '../../protocol/words.ts';
 import { codeOnly, filesIn, type SourceFile } from './tree.ts';
 
-const known = new Set<string>([...REASONS, ...BIRTH_REASONS, ...GAP_REASONS, 'completed', 'tool-stopped']);
+const SESSIONS = [...REJECTIONS, ...AUTH_METHODS, 'completed', 'tool-stopped'];
+const known = new Set<string>([...REASONS, ...BIRTH_REASONS, ...GAP_REASONS, ...SESSIONS]);
 const SAID = /\b(?:reason: |method: |notice\(\w+, '[a-z-]+', |#say\('agent\.[a-z]+', |#?stop\()'([a-z-]+)'/g;
 
 function unlisted(files: readonly SourceFile[]): string[] {

@@ -3,6 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { spanOf } from '../../protocol/group.ts';
 import { addPeriod, readPeriod } from '../../protocol/period.ts';
+import type { Rule } from '../../protocol/policy.ts';
+import { shortened } from '../../protocol/policy-change.ts';
 import { decide, dueOf, dueOfGroup, spanUnitOf } from '../../protocol/retention.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
 import {
@@ -231,6 +233,53 @@ describe('decide, step by step', () => {
   });
 });
 
+describe('another policy (Y19)', () => {
+  it('Y19 where it makes nothing shorter, nothing goes that would have stayed', () => {
+    let same = 0;
+    fc.assert(
+      fc.property(things, policies, policies, instants, (some, was, is, now) => {
+        const thing = { ...some, requestedErasureAt: null };
+        const at = later(now, 3 * 365 * DAY_MS);
+        if (shortened(was, is).includes(thing.class)) return;
+        const after = decide(thing, is, [], at);
+        if (after.verdict === 'keep') return;
+        same += 1;
+        expect(decide(thing, was, [], at).verdict).toBe('expire');
+      }),
+      { numRuns: 3_000 },
+    );
+    expect(same).toBeGreaterThan(20);
+  });
+
+  it.each<[string, Partial<Rule> | null, Partial<Rule> | null, boolean]>([
+    ['a first period', null, {}, true],
+    ['a period taken away', {}, null, false],
+    ['shorter', {}, { keepAtMost: 'P29D' }, true],
+    ['longer', {}, { keepAtMost: 'P31D' }, false],
+    ['the same', {}, {}, false],
+    ['sometimes shorter', { keepAtMost: 'P31D' }, { keepAtMost: 'P1M' }, true],
+    ['another trigger', {}, { trigger: 'agreement-end', keepAtMost: 'P9Y' }, true],
+    ['at least, taken away', { keepAtLeast: 'P1D' }, null, true],
+    ['at least, shorter', { keepAtLeast: 'P2D' }, { keepAtLeast: 'P1D' }, true],
+    ['at least, longer', { keepAtLeast: 'P1D' }, { keepAtLeast: 'P2D' }, false],
+    ['reported till now', { action: 'report' }, {}, true],
+    ['reported from now on', {}, { action: 'report' }, false],
+    ['erased, not only anonymised', { action: 'anonymise' }, {}, true],
+    ['anonymised, not erased', {}, { action: 'anonymise' }, false],
+    ['not rounded any more', { keepAtMost: 'P1Y', round: 'year-end' }, { keepAtMost: 'P1Y' }, true],
+    ['no time after the end of an agreement', { trigger: 'agreement-end' }, null, true],
+  ])('Y19 %s', (_, was, is, shorter) => {
+    const of = (rule: Partial<Rule> | null) => policyOf(rule === null ? [] : [ruleOf(rule)]);
+    expect(shortened(of(was), of(is))).toEqual(shorter ? ['session'] : []);
+  });
+
+  it('Y19 another zone is hours of a month, and nothing of a day', () => {
+    const of = (keepAtMost: string, zone: string) => policyOf([ruleOf({ keepAtMost })], zone);
+    expect(shortened(of('P1M', CPH), of('P1M', 'UTC'))).toEqual(['session']);
+    expect(shortened(of('P30D', CPH), of('P30D', 'UTC'))).toEqual([]);
+  });
+});
+
 describe('when a key group falls due', () => {
   const session = (from: UtcMs, to: UtcMs) => ({ kind: 'span', class: 'session', from, to }) as const;
   const none = { agreementEndsAt: null };
@@ -284,6 +333,21 @@ describe('when a key group falls due', () => {
     const { from, to } = spanOf(instant('2027-01-31T12:00:00.000Z'), 'day');
     expect(toIso(dueOf(session(from, to), policy, none) ?? utcMs(0))).toBe('2027-02-28T08:00:00.000Z');
     expect(toIso(decide(ended(from), policy, [], NOW).dueAt ?? utcMs(0))).toBe('2027-03-01T00:00:00.000Z');
+  });
+
+  it('Y16 of items on both sides of a change of the clock, the one that falls due first or last counts', () => {
+    // 02:59:30 for the first time, and 02:00 for the second time half a minute later.
+    const facts = (earliest: string, latest: string) => ({
+      ...none,
+      ends: { earliest: instant(earliest), latest: instant(latest) },
+    });
+    const single = { kind: 'single', class: 'session', from: null, to: null } as const;
+    const most = policyOf([ruleOf({ keepAtMost: 'P1M' })]);
+    const both = facts('2026-10-25T00:59:30.000Z', '2026-10-25T06:00:00.000Z');
+    expect(toIso(dueOf(single, most, both) ?? utcMs(0))).toBe('2026-11-25T01:00:00.000Z');
+    const least = policyOf([ruleOf({ keepAtMost: 'P1M', keepAtLeast: 'P1M' })]);
+    const turned = facts('2026-10-24T23:00:00.000Z', '2026-10-25T01:00:30.000Z');
+    expect(toIso(dueOf(single, least, turned) ?? utcMs(0))).toBe('2026-11-25T01:59:59.999Z');
   });
 
   it('Y16 a year that is due, of a month’s group, and nothing else', () => {

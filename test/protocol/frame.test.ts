@@ -10,6 +10,7 @@ import {
   type CollectorFrame,
   type collectorFrames,
   FIRST_CREDITS,
+  FRAME_KEYS,
   frameText,
   MAX_FRAME_BYTES,
   readAgentFrame,
@@ -67,7 +68,7 @@ const fromAgent: { [K in keyof typeof agentFrames]: Extract<AgentFrame, { t: K }
     keys: [{ group: idOf('a1'), key: b32 }],
   },
   telemetry: { t: 'telemetry', samples: [{ any: 'thing' }] },
-  status: { t: 'status', body: { any: ['thing'] } },
+  status: { t: 'status', body: { any: ['thing'] }, keys: [{ group: idOf('a1'), key: b32 }] },
   beat: { t: 'beat', time, readThrough: null, next: 1, backlog: 0 },
   result: { t: 'result', n: 1, query: null, ok: true, body: {} },
 };
@@ -117,7 +118,7 @@ describe.each(sides)('frames of the %s', (_side, frames, read) => {
   it.each(all)(
     'X8 %s: each required field missing, null where not allowed, or of a wrong type closes badFrame',
     (t, frame) => {
-      const optional = t === 'proof' ? ['offer'] : t === 'ack' ? ['receipt'] : [];
+      const optional = { proof: ['offer'], ack: ['receipt'], status: ['keys'] }[t] ?? [];
       for (const field of Object.keys(frame).filter((f) => f !== 't')) {
         if (!optional.includes(field)) {
           const { [field]: _gone, ...rest } = frame;
@@ -172,6 +173,17 @@ describe('frames', () => {
     const text = '{"a":"æ🔒\\u0001","b":1e+30}';
     const read = readAgentFrame(frameText({ ...fromAgent.batch, events: [text] }));
     expect(read.ok && read.frame.t === 'batch' && read.frame.events[0]).toBe(text);
+  });
+
+  it('X14 keys of one-off groups stand in batch and status, at most so many, each of 32 bytes', () => {
+    const { batch, status, beat } = fromAgent;
+    const keys = (n: number) => Array.from({ length: n }, () => ({ group: idOf('a1'), key: b32 }));
+    for (const frame of [batch, status]) {
+      const ok = (keys: unknown) => readAgentFrame(JSON.stringify({ ...frame, keys })).ok;
+      expect([ok(keys(FRAME_KEYS)), ok(keys(FRAME_KEYS + 1))]).toEqual([true, false]);
+      expect(ok([{ group: idOf('a1'), key: b32.slice(1) }])).toBe(false);
+    }
+    expect(readAgentFrame(JSON.stringify({ ...beat, keys: keys(1) }))).toEqual({ ok: true, frame: beat });
   });
 
   it('X10 a batch of many wraps, or with a wrap or part of a size that none has, is refused', () => {

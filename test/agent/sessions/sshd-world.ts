@@ -60,7 +60,11 @@ export function sshdRig(o: SshdRigOptions = {}): SshdRig {
     return chainOf(
       {
         ...{ journal, clock, log: silentLog, random: randomBytes, mode: 'managed', enrolledAt: ENROLLED },
-        ...{ digestKey: options.digestKey, machine: { zone: 'UTC', ownIps: [] }, found() {} },
+        ...{
+          digestKey: options.digestKey,
+          machine: { zone: 'UTC', ownIps: [], uptimeMs: () => 1e12 },
+          found() {},
+        },
       },
       tool,
     );

@@ -1,4 +1,4 @@
-/** Windows' event logs as a feed: R70 to R74, against logs that answer what `wevtutil` would. */
+/** Windows' event logs as a feed: R80 to R84, against logs that answer what `wevtutil` would. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FollowedLine, FollowNotice, FollowState } from '../../../agent/sources/follow.ts';
@@ -95,7 +95,7 @@ function busy(machine: Machine): void {
 }
 
 describe('reading', () => {
-  it('R71 gives the events of all logs in the order of their times, and only those of sessions', async () => {
+  it('R81 gives the events of all logs in the order of their times, and only those of sessions', async () => {
     const machine = new Machine();
     busy(machine);
     const first = await machine.step(0);
@@ -165,7 +165,7 @@ describe('reading', () => {
     expect(machine.ids()).toHaveLength(20);
   });
 
-  it('R72 what is younger than a second waits, so that an older one of another log comes first', async () => {
+  it('R82 what is younger than a second waits, so that an older one of another log comes first', async () => {
     const machine = new Machine();
     machine.now = NOON;
     machine.windows.write(arrival('11:59:59.900'));
@@ -178,7 +178,7 @@ describe('reading', () => {
     expect(machine.ids()).toEqual(['4624@1', '21@1']);
   });
 
-  it('R72 with a clock that was set back nothing waits for ever', async () => {
+  it('R82 with a clock that was set back nothing waits for ever', async () => {
     const machine = new Machine();
     machine.windows.write(arrival('19:00:00'));
     machine.windows.write(logoff('12:10:00'));
@@ -199,7 +199,7 @@ describe('reading', () => {
 });
 
 describe('an answer', () => {
-  it('R70 that lacks what must be there is a failure, however well it ended', async () => {
+  it('R80 that lacks what must be there is a failure, however well it ended', async () => {
     const machine = new Machine();
     busy(machine);
     machine.windows.mangle = (stdout, args) => (args.some((arg) => arg.startsWith('/q:')) ? '' : stdout);
@@ -213,7 +213,7 @@ describe('an answer', () => {
     expect(machine.kinds().filter((kind) => kind === 'recovered EIO')).toHaveLength(3);
   });
 
-  it('R70 that was cut off is taken as far as it goes, and no further', async () => {
+  it('R80 that was cut off is taken as far as it goes, and no further', async () => {
     const machine = new Machine();
     busy(machine);
     machine.windows.mangle = (stdout, args) =>
@@ -246,7 +246,7 @@ describe('an answer', () => {
 });
 
 describe('logs that change', () => {
-  it('R73 a log that went round while nobody looked has lost so many records', async () => {
+  it('R83 a log that went round while nobody looked has lost so many records', async () => {
     const machine = new Machine();
     machine.windows.write(arrival('12:00:00'));
     await machine.look();
@@ -258,7 +258,7 @@ describe('logs that change', () => {
     expect(machine.ids()).toEqual(['21@1', '23@7', '23@8', '23@9', '23@10']);
   });
 
-  it('R73 a log that was cleared is said, also when nothing is lost, and once', async () => {
+  it('R83 a log that was cleared is said, also when nothing is lost, and once', async () => {
     const machine = new Machine();
     machine.windows.write(arrival('12:00:00'));
     await machine.look();
@@ -277,7 +277,7 @@ describe('logs that change', () => {
   });
 
   it.each([1, 2, 5])(
-    'R73 a log whose numbers begin anew is read from its beginning (%i new)',
+    'R83 a log whose numbers begin anew is read from its beginning (%i new)',
     async (count) => {
       const machine = new Machine();
       machine.windows.write(arrival('12:00:00'));
@@ -292,7 +292,7 @@ describe('logs that change', () => {
     },
   );
 
-  it('R74 a log that may not be read is said once; the others go on', async () => {
+  it('R84 a log that may not be read is said once; the others go on', async () => {
     const machine = new Machine();
     busy(machine);
     machine.windows.codes.set(CHANNELS.security, 5).set(CHANNELS.core, 15_007);
@@ -308,7 +308,7 @@ describe('logs that change', () => {
     expect(machine.ids().at(-1)).toBe('4624@2');
   });
 
-  it('R74 without the leading log the source is unreadable, before first sight too', async () => {
+  it('R84 without the leading log the source is unreadable, before first sight too', async () => {
     const machine = new Machine();
     busy(machine);
     machine.windows.codes.set(CHANNELS.lsm, 5);
@@ -320,7 +320,7 @@ describe('logs that change', () => {
     expect(machine.ids()).toEqual(['1149@1', '4624@2', '21@1', '23@2']);
   });
 
-  it('R74 a program that cannot be started is no exception', async () => {
+  it('R84 a program that cannot be started is no exception', async () => {
     const machine = new Machine();
     machine.windows.before = () => {
       throw Object.assign(new Error('spawn'), { code: 'ENOENT' });
@@ -351,6 +351,18 @@ describe('reading again', () => {
     }
   });
 
+  it('finds its place again behind a burst in one second', async () => {
+    const machine = new Machine();
+    for (let n = 0; n < 300; n++) machine.windows.write(arrival('12:00:00', n));
+    machine.windows.write(logoff('12:00:01'));
+    await machine.look(100);
+    const all = machine.ids();
+    machine.restart();
+    for (const index of [0, 63, 64, 200, 300]) {
+      expect(await machine.again(machine.lines[index]?.start ?? 0)).toEqual(all.slice(index));
+    }
+  });
+
   it('is null where the line is gone, or the logs cannot be asked', async () => {
     const machine = new Machine();
     busy(machine);
@@ -370,7 +382,7 @@ describe('the merge', () => {
   const events = fc.array(fc.integer({ min: 0, max: 50 }), { maxLength: 12 });
   const logs = fc.array(events, { minLength: 1, maxLength: 4 });
 
-  it('R71 loses nothing, keeps the order of each log, and ends before what is not known of another', () => {
+  it('R81 loses nothing, keeps the order of each log, and ends before what is not known of another', () => {
     fc.assert(
       fc.property(logs, fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }), (times, more) => {
         const batches = times.map((list, channel) => ({
@@ -398,7 +410,7 @@ describe('the merge', () => {
 });
 
 describe('any course of things', () => {
-  it('R71 pages and looks, in any order of writing, give what one look would', async () => {
+  it('R81 pages and looks, in any order of writing, give what one look would', async () => {
     const written = fc.array(
       fc.record({
         log: fc.integer({ min: 0, max: 2 }),

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { parseSyslogLine, programAt } from '../../../agent/sources/syslog-line.ts';
+import { programAt, SyslogReader } from '../../../agent/sources/syslog-line.ts';
 import { toIso, utcMs } from '../../../protocol/time.ts';
 
 const NEAR = Date.UTC(2026, 10, 22, 12);
 
 function read(text: string, near = NEAR, zone = 'UTC') {
-  return parseSyslogLine(text, { zone, near: () => utcMs(near), ownIps: [] });
+  return new SyslogReader({ zone, near: () => utcMs(near), ownIps: [] }).read(text);
 }
 
 function when(text: string, near = NEAR, zone = 'UTC'): string {
@@ -46,6 +46,25 @@ describe('the old form', () => {
     expect(year('Feb 29', NEAR)).toBe('2024-02-29T10:00');
     expect(year('Feb 29', Date.UTC(2027, 5, 1))).toBe('2024-02-29T10:00');
     expect(year('Feb 29', Date.UTC(1899, 5, 1))).toBe('start');
+  });
+
+  test('R2 the year does not depend on what was read before, also where nothing but the year has changed', () => {
+    let near = NEAR;
+    const by = new SyslogReader({ zone: 'UTC', near: () => utcMs(near), ownIps: [] });
+    const at = () => {
+      const line = by.read('Nov 23 12:00:30 srv01 sshd[1]: x');
+      return line === null || typeof line === 'string' ? String(line) : toIso(line.at).slice(0, 19);
+    };
+    const day = 86_400_000;
+    const years = [0, 300, 365, 366, 900, -1, -400].map((days) => {
+      near = NEAR + days * day;
+      return at();
+    });
+    const fresh = [0, 300, 365, 366, 900, -1, -400].map((days) =>
+      when('Nov 23 12:00:30 srv01 sshd[1]: x', NEAR + days * day).slice(0, 19),
+    );
+    expect(years).toEqual(fresh);
+    expect(new Set(years.map((text) => text.slice(0, 4))).size).toBe(5);
   });
 
   test('the time is the zone’s, also around a change of the clocks', () => {

@@ -100,6 +100,14 @@ describe('R24: two at once', () => {
     ).toEqual(keys.sort());
   });
 
+  test('one peer twice: the last line of the first session does not end the second', () => {
+    const one = incoming(A);
+    // Of the second, the log does not say the gate.
+    const two = incoming({ ...B, peer: PEER, shift: 5, ends: false }).slice(1);
+    const { changes } = read([...header(), ...interleaved(one, two)]);
+    expect(all(changes, 'ended').map(({ key }) => key)).toEqual([all(changes, 'started')[0]?.key]);
+  });
+
   test('one comes in while one goes out', () => {
     const out = outgoing({ minute: '06:16', gate: 9 });
     const { changes } = read([...header(), ...interleaved(incoming(), out)]);
@@ -125,6 +133,13 @@ describe('lines in another order than usual', () => {
       line.includes('was added') ? [grant, line] : [line],
     );
     expect(all(read([...header(), ...late]).changes, 'started')).toHaveLength(1);
+  });
+
+  test('who takes part is in, whatever is said of a log-in afterwards', () => {
+    const at = lines.findIndex((line) => line.includes('run() leave'));
+    const refused = (lines[at] ?? '').replace('CLogin::run() leave', AUTH.notAllowed);
+    const odd = lines.toSpliced(at, 0, refused).filter((line) => !line.includes('ConnectionMode'));
+    expect(words(read([...header(), ...odd]).changes)).toEqual(['attempted', 'started', 'updated', 'ended']);
   });
 
   test('a hello that is missing: the call is its instant, the end or a participant names the peer', () => {
@@ -244,7 +259,9 @@ describe('R29: the service stops', () => {
   test('a log without a service: the first line below a header decides', () => {
     const portable = open.map((line) => line.replace(' S0   ', ' G1   '));
     const next = (pid: number) => entry('x', { time: '08:00:00.000', level: 'G1', pid });
-    const { reader } = read([...header(), ...portable]);
+    const { reader, changes } = read([...header(), ...portable]);
+    expect(words(changes)).toEqual(['attempted', 'started', 'updated']);
+    expect(readMore(reader, [next(888)]).changes).toEqual([]);
     expect(readMore(reader, [...header(), next(SERVICE)]).changes).toEqual([]);
     expect(words(readMore(reader, [...header(), next(777)]).changes)).toEqual(['tool-stopped']);
   });

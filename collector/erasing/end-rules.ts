@@ -1,0 +1,114 @@
+/**
+ * Where the end of an agreement stands, and what each of its hosts still owes. Pure.
+ *
+ * V39 Nothing is erased for the end of an agreement before both its effective date and its cooling-off have passed;
+ *     until then it can be cancelled, and not after.
+ * V41 An end is complete when nothing of the agreement lives at the collector and every host that is not revoked has
+ *     taken the order, has reached its effective date, and holds nothing of it; who has not is named.
+ */
+
+import { HOUR_MS, type UtcMs, utcMs } from '../../protocol/time.ts';
+import type { AgentRow, AgreementRow, CommandRow, ConfirmationRow, GroupRow, Pos } from '../store/types.ts';
+
+/** From the order to the first erasure, whatever the effective date. */
+export const COOLING_MS = 72 * HOUR_MS;
+
+export type EndPhase = 'open' | 'ending' | 'erasing' | 'ended';
+
+type Ordered = Pick<AgreementRow, 'state' | 'endsAt' | 'coolingUntil' | 'endedAt'>;
+
+/** When its groups fall due by its end; null: it is not to end. */
+export function eraseAtOf({ endsAt, coolingUntil }: Pick<Ordered, 'endsAt' | 'coolingUntil'>): UtcMs | null {
+  return endsAt === null ? null : utcMs(Math.max(endsAt, coolingUntil ?? endsAt));
+}
+
+export function phaseOf(row: Ordered): EndPhase {
+  if (row.state === 'ended') return row.endedAt === null ? 'erasing' : 'ended';
+  return row.endsAt === null ? 'open' : 'ending';
+}
+
+/** True where nothing new is enrolled under it any more. */
+export function isOver(row: Ordered, now: UtcMs): boolean {
+  return row.state === 'ended' || (row.endsAt !== null && row.endsAt <= now);
+}
+
+/** True where its erasing is to begin (V39). */
+export function mustBegin(row: Ordered, now: UtcMs): boolean {
+  const at = eraseAtOf(row);
+  return row.state === 'open' && at !== null && at <= now;
+}
+
+/** The body of the command to its hosts; `effectiveAt` null: what was ordered before does not hold. */
+export function orderFor(row: Pick<AgreementRow, 'agreement' | 'endsAt'>): {
+  agreement: string;
+  effectiveAt: UtcMs | null;
+} {
+  return { agreement: row.agreement, effectiveAt: row.endsAt };
+}
+
+/** The last `agreement.end` among a host's commands of one generation. */
+export function lastOrder(commands: readonly CommandRow[]): CommandRow | null {
+  return commands
+    .filter(({ verb }) => verb === 'agreement.end')
+    .reduce<CommandRow | null>((last, one) => (last === null || one.n > last.n ? one : last), null);
+}
+
+/** True where a host has to be told (again): what it was told last in this generation is not what holds. */
+export function mustTell(row: AgreementRow, commands: readonly CommandRow[]): boolean {
+  if (row.endedAt !== null) return false;
+  const told = lastOrder(commands)?.body.effectiveAt ?? null;
+  return told !== row.endsAt;
+}
+
+export interface HostFacts {
+  agent: AgentRow;
+  commands: readonly CommandRow[];
+  confirmation: ConfirmationRow | null;
+}
+
+export interface HostEnd {
+  agent: AgentRow;
+  /** `failed`: it could not, or knows no such order; `revoked`: it is not waited for. */
+  state: 'pending' | 'done' | 'failed' | 'revoked';
+  /** It has taken the order. */
+  takenAt: UtcMs | null;
+  /** It holds nothing of what was erased. */
+  clearedAt: UtcMs | null;
+}
+
+/** @param erasedThrough the last leaf `erasure.done` of the agreement; null: nothing of it was erased yet */
+export function hostEnd(
+  row: AgreementRow,
+  { agent, commands, confirmation }: HostFacts,
+  erasedThrough: Pos | null,
+  now: UtcMs,
+): HostEnd {
+  const order = lastOrder(commands);
+  const present = order !== null && order.body.effectiveAt === row.endsAt ? order : null;
+  const takenAt = present?.ok === true ? present.resultAt : null;
+  const clear = confirmation !== null && confirmation.pos >= (erasedThrough ?? 0);
+  const clearedAt = row.state === 'ended' && clear ? confirmation.at : null;
+  const reached = row.endsAt !== null && row.endsAt <= now;
+  const state =
+    agent.state === 'revoked'
+      ? 'revoked'
+      : present?.ok === false
+        ? 'failed'
+        : takenAt !== null && clearedAt !== null && reached
+          ? 'done'
+          : 'pending';
+  return { agent, state, takenAt, clearedAt };
+}
+
+/** V41. */
+export function isComplete(
+  row: AgreementRow,
+  groups: readonly Pick<GroupRow, 'state'>[],
+  hosts: readonly Pick<HostEnd, 'state'>[],
+): boolean {
+  return (
+    row.state === 'ended' &&
+    groups.every(({ state }) => state === 'erased') &&
+    hosts.every(({ state }) => state === 'done' || state === 'revoked')
+  );
+}
