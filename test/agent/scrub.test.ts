@@ -93,6 +93,14 @@ describe('names stay', () => {
     'C:\\Program Files\\TeamViewer\\Connections_incoming.txt',
     '/var/log/teamviewer15/TeamViewer15_Logfile.log',
     'password was denied',
+    'rfbClientSendString("password check failed!")',
+    'CToken::GetSystemToken() set session 1',
+    'PredefinedSessionPassword (reset) ForceId(1) CurrentId(1)',
+    'acct="op" exe="/usr/bin/passwd" hostname=? addr=? terminal=pts/0 res=failed',
+    'HasAutoLoginCredentials: 0',
+    'connection closed, close code 4009',
+    'changed password on hmi02',
+    'SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP0',
     '',
   ])('%s', (text) => {
     expect(scrub(text)).toEqual({ text, dropped: 0 });
@@ -161,14 +169,31 @@ test.each([
   'password is ',
   'authorization',
   '1234-',
+  'pw to ',
+  'password for a is ',
+  'kode til a ',
+  'schl\u00fcssel ',
+  'pin code ',
+  'login a/',
+  'net use \\\\a ',
+  'psexec -p ',
+  'curl -u a:',
+  'echo a|',
+  'cookie: a=b;',
+  '://a b@',
+  'a:22:c:d:',
+  'password("',
+  '/v pass /d ',
+  'ConvertTo-SecureString ',
+  'password &a=',
 ])('linear time: "%s" over and over', (unit) => {
   const time = (length: number): number => {
     const text = unit.repeat(length / unit.length);
-    const start = performance.now();
+    const start = process.cpuUsage().user;
     scrub(text);
-    return performance.now() - start;
+    return (process.cpuUsage().user - start) / 1000;
   };
   time(50_000);
   // A quadratic pattern would take a hundred times as long, and minutes for the larger one.
-  expect(time(2_000_000)).toBeLessThan(4000);
+  expect(time(500_000)).toBeLessThan(2000);
 });

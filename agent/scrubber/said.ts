@@ -1,0 +1,191 @@
+/**
+ * Secrets that a word announces: `password=…`, "Kodeord: …", "the PIN is …", "lösenordet har ändrats till …".
+ *
+ * One pass finds the words; at the end of each the ways in which a value can follow are tried in turn. The more the
+ * word and the way say, the less is asked of the value: behind `password=` everything is a secret, some words further
+ * on only what looks like one.
+ */
+import {
+  DROPPED,
+  dropped,
+  hasSign,
+  isBareWord,
+  isQuoted,
+  isSaid,
+  looksLikeCode,
+  looksMixed,
+  looksSecret,
+  VALUE,
+} from './values.ts';
+import { CHANGED, IS, TO, WORD_SOURCE } from './words.ts';
+
+type Kind = 'password' | 'credential' | 'pin' | 'short' | 'plain';
+
+interface Way {
+  /** Tried where the word ends. Group 1 stays, group 2 is the value. */
+  pattern: RegExp;
+  takes(kind: Kind, value: string, place: Place): boolean;
+}
+
+interface Place {
+  text: string;
+  /** What stands between the word and the value. */
+  between: string;
+  wordAt: number;
+  valueEnd: number;
+}
+
+const WORD = new RegExp(WORD_SOURCE, 'giu');
+const ESCAPED = DROPPED.replace(/[[\]]/gu, '\\$&');
+/** An earlier pass took what stands here. */
+const GONE = new RegExp(`[^\\p{L}\\p{N}]{0,6}${ESCAPED}`, 'uy');
+const QUOTE = '(?:\\\\?["\'])?';
+const SEPARATOR = '(?:=>|:=|->|→|=|:)';
+
+const way = (source: string, takes: Way['takes']): Way => ({ pattern: new RegExp(source, 'iuy'), takes });
+
+const WAYS: readonly Way[] = [
+  // password = …, "apiKey": "…", Password='…', <add key="Password" value="…"/>, <pwd>…</pwd>
+  way(
+    `(${QUOTE}[)\\]]?\\s{0,8}${SEPARATOR}\\s{0,8}|["']\\s{1,4}value\\s{0,4}=\\s{0,4}|>)(${VALUE})`,
+    (kind, value, place) => !isSaid(value) && behindSeparator(kind, value, place),
+  ),
+  // enable secret 5 …, username op password 7 …, password 51:b:…
+  way(
+    `(\\s{1,4}(?:(?:(?:ascii|hex|encrypted|clear)\\s{1,4})?\\d\\s{1,4}|\\d{2}:b:))(${VALUE})`,
+    (_kind, value) => looksSecret(value),
+  ),
+  // password "…", password (…), pw ("…")
+  way(
+    `(\\s{0,4}[(:]\\s{0,4}|\\s{1,4})((?:["'\u201c\u201e])[^"'\u201c\u201d]{1,256}(?=["'\u201c\u201d]))`,
+    (kind, value) => (kind === 'password' || kind === 'short') && value.length > 4,
+  ),
+  // the password is …, koden är …
+  way(`(\\s{1,8}(?:${IS})\\s{1,4}(?:(?:still|now|nu|nyt)\\s{1,4})?)(${VALUE})`, behindIs),
+  // Password 4821, pw h3x9tq, PIN-kode 7712
+  way(`(\\s{1,8}\\(?)(${VALUE})`, (kind, value) => behindBlank(kind, value)),
+  // password was changed to …, Passwort geändert auf …
+  way(
+    `((?:\\s{1,4}[^\\s:;,=.!?]{1,32}){0,4}?\\s{1,4}(?:${TO})\\s{1,4})(${VALUE})`,
+    (kind, value, { text, wordAt, between }) =>
+      kind !== 'plain' &&
+      (hasSign(value) ||
+        (looksSecret(value) && CHANGED.test(`${text.slice(Math.max(0, wordAt - 40), wordAt)} ${between} `))),
+  ),
+  // password for the panel: …, the one-time password for 774 120 983 is …
+  way(
+    `((?:\\s{1,4}[^\\s:;,=.!?]{1,32}){1,6}?(?:\\s{0,4}${SEPARATOR}\\s{1,4}|\\s{1,4}(?:${IS})\\s{1,4}))(${VALUE})`,
+    (kind, value) => kind !== 'plain' && (kind === 'pin' ? looksLikeCode(value) : looksSecret(value)),
+  ),
+  // kode til skabet 3321, code for the gate 2580#
+  way(
+    `(\\s{1,4}(?:til|till|for|för|für|to)(?:\\s{1,4}\\p{L}{1,24}){1,2}\\s{1,4})(${VALUE})`,
+    (kind, value) => (kind === 'plain' || kind === 'pin') && /^\d{4,8}[#*]?$/u.test(value),
+  ),
+  // Kennwort Admin …, password of the panel …: further off, so it has to look like one.
+  way(`((?:\\s{1,4}[^\\s:;,=.!?]{1,32}){1,2}?\\s{1,4})(${VALUE})`, (kind, value, { between }) =>
+    kind === 'password' || kind === 'short'
+      ? hasSign(value) || (looksMixed(value) && !ofAPlace(between))
+      : false,
+  ),
+];
+
+/** More of the same behind a list: "backup codes: aaaa-1111 bbbb-2222", "verification code: 917 204". */
+const MORE = new RegExp(`(\\s{1,2})(${VALUE})`, 'iuy');
+
+const SEEN_TO_BE_A_NAME = new RegExp(`^\\s{0,3}[/:]?\\s{0,3}${ESCAPED}`, 'u');
+
+function behindSeparator(kind: Kind, value: string, { text, between, valueEnd }: Place): boolean {
+  // credentials: op / [dropped]
+  if (SEEN_TO_BE_A_NAME.test(text.slice(valueEnd, valueEnd + 24))) return false;
+  // CToken::GetSystemToken(): a name in a program.
+  if (kind !== 'password' && value.startsWith(':')) return false;
+  if (kind === 'plain') return between.includes('>') ? false : looksLikeCode(value);
+  // `password</a>`: the value of something else.
+  if (between.startsWith('>')) return !value.startsWith('/');
+  return true;
+}
+
+function behindIs(kind: Kind, value: string, { text, valueEnd }: Place): boolean {
+  if (isQuoted(value)) return true;
+  if (kind === 'plain' || kind === 'pin') return looksLikeCode(value);
+  if (kind === 'credential') return looksMixed(value);
+  // "The password is hunter." ends there; "the password is case sensitive" goes on.
+  const ends = /^\s{0,2}(?:[.,;!?)]|$|\n)/u.test(text.slice(valueEnd, valueEnd + 4));
+  return looksSecret(value) || (ends && isBareWord(value));
+}
+
+function behindBlank(kind: Kind, value: string): boolean {
+  if (kind === 'password') return looksSecret(value);
+  if (kind === 'credential') return looksMixed(value) && value.length >= 8;
+  return kind === 'short' ? looksMixed(value) || /^\d{4,10}$/u.test(value) : looksLikeCode(value);
+}
+
+/** "password on hmi02", "kodeord til PC-3": what follows is where it is used. */
+const ofAPlace = (between: string) =>
+  /\s(?:on|for|of|at|in|from|by|via|with|since|until|på|til|till|i|hos|fra|från|av|af|för|auf|für|an|von|bei|seit|am|the|ticket|case|sag)\s{1,4}$/iu.test(
+    between,
+  );
+
+/** Appends to `out`; returns where it went on. */
+interface Found {
+  head: string;
+  kept: string;
+  end: number;
+  count: number;
+}
+
+export function dropSaid(text: string): { text: string; dropped: number } {
+  const out = { text: '', dropped: 0 };
+  let from = 0;
+  WORD.lastIndex = 0;
+  for (let word = WORD.exec(text); word !== null; word = WORD.exec(text)) {
+    const wordEnd = WORD.lastIndex;
+    const found = follows(text, word.index, wordEnd, kindOf(word.groups));
+    if (found === null) continue;
+    out.text += text.slice(from, wordEnd) + found.head + found.kept;
+    out.dropped += found.count;
+    from = found.end;
+    WORD.lastIndex = from;
+  }
+  out.text += text.slice(from);
+  return out;
+}
+
+function kindOf(groups: Record<string, string | undefined> | undefined): Kind {
+  const kinds: Kind[] = ['password', 'credential', 'pin', 'short'];
+  return kinds.find((kind) => groups?.[kind] !== undefined) ?? 'plain';
+}
+
+function follows(text: string, wordAt: number, wordEnd: number, kind: Kind): Found | null {
+  GONE.lastIndex = wordEnd;
+  if (GONE.test(text)) return null;
+  for (const { pattern, takes } of WAYS) {
+    pattern.lastIndex = wordEnd;
+    const match = pattern.exec(text);
+    const [between, value] = [match?.[1] ?? '', match?.[2] ?? ''];
+    const valueEnd = pattern.lastIndex;
+    if (match === null || !takes(kind, value, { text, between, wordAt, valueEnd })) continue;
+    const kept = dropped(value);
+    if (kept === null) return null;
+    return more(text, kind, { head: between, kept, end: valueEnd, count: 1 }, value);
+  }
+  return null;
+}
+
+/** Digits in two groups are one code; several codes stand in a row. */
+function more(text: string, kind: Kind, found: Found, first: string): Found {
+  if (kind !== 'pin') return found;
+  let { kept, end, count } = found;
+  for (let n = 0; n < 16; n += 1) {
+    MORE.lastIndex = end;
+    const match = MORE.exec(text);
+    const value = match?.[2] ?? '';
+    const isGroup = n === 0 && /^\d{3}$/u.test(first) && /^\d{3}$/u.test(value);
+    if (match === null || !(isGroup || looksMixed(value))) break;
+    kept += isGroup ? '' : (match[1] ?? '') + (dropped(value) ?? value);
+    end = MORE.lastIndex;
+    count += isGroup ? 0 : 1;
+  }
+  return { ...found, kept, end, count };
+}

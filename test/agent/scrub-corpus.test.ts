@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest';
+import { DROPPED, type Scrubbed, scrub } from '../../agent/scrub.ts';
+import { type Labelled, scrubCorpus } from '../fixtures/scrub-corpus.ts';
+import { figures, measure, precision, recall } from '../support/scrub-measure.ts';
+
+const corpus = scrubCorpus();
+const part = (name: Labelled['part']) => corpus.filter((line) => line.part === name);
+
+describe('the corpus', () => {
+  test('at least 300 lines, half with secrets, two thirds to work on', () => {
+    const withSecrets = corpus.filter(({ secrets }) => secrets.length > 0);
+    expect(corpus.length).toBeGreaterThanOrEqual(300);
+    expect(withSecrets.length / corpus.length).toBeGreaterThan(0.4);
+    expect(withSecrets.length / corpus.length).toBeLessThan(0.6);
+    expect(part('held-back').length).toBe(Math.floor(corpus.length / 3));
+  });
+
+  test('no line twice, every secret long enough to be told apart', () => {
+    expect(new Set(corpus.map(({ text }) => text)).size).toBe(corpus.length);
+    for (const { text, secrets } of corpus)
+      for (const secret of secrets) {
+        expect(text).toContain(secret);
+        expect(secret.length).toBeGreaterThanOrEqual(4);
+      }
+  });
+});
+
+describe('the measure can fail', () => {
+  const nothing = (text: string): Scrubbed => ({ text, dropped: 0 });
+  const everything = (): Scrubbed => ({ text: DROPPED, dropped: 1 });
+  /** Half of each secret stays, as if a pattern ended too early. */
+  const half = (text: string): Scrubbed => {
+    const secrets = corpus.find((line) => line.text === text)?.secrets ?? [];
+    const left = secrets.reduce((rest, s) => rest.replaceAll(s, s.slice(0, Math.ceil(s.length / 2))), text);
+    return { text: left, dropped: secrets.length };
+  };
+
+  test('a scrubber that does nothing finds none', () => {
+    expect(recall(measure(corpus, nothing))).toBe(0);
+  });
+
+  test('one that drops everything finds all, and is right where a line is nothing but its secret', () => {
+    const found = measure(corpus, everything);
+    expect(recall(found)).toBe(1);
+    expect(precision(found)).toBeLessThan(0.05);
+    expect(found.innocentChanged).toBe(found.innocent);
+  });
+
+  test('half a secret is not gone', () => {
+    expect(recall(measure(corpus, half))).toBeLessThan(0.1);
+  });
+});
+
+describe('the scrubber', () => {
+  test('recall and precision of the working part', () => {
+    const found = measure(part('working'), scrub);
+    console.log(figures('working part', found));
+    expect(recall(found)).toBeGreaterThanOrEqual(0.99);
+    expect(precision(found)).toBeGreaterThanOrEqual(0.95);
+  });
+
+  // Its recall was 95.9 % when it was first measured and misses the 99 % aimed at: `bench/README.md` says so. It was
+  // not worked on afterwards; the bound here only sees to it that nothing gets worse.
+  test('the held-back part is no worse than it was', () => {
+    const found = measure(part('held-back'), scrub);
+    console.log(figures('held-back part', found));
+    expect(recall(found)).toBeGreaterThanOrEqual(0.95);
+    expect(precision(found)).toBeGreaterThanOrEqual(0.95);
+  });
+});
