@@ -34,9 +34,11 @@ export interface EndingResult {
   problems: string[];
 }
 
-const IMAGE_MB = 192;
+const IMAGE_MB = 128;
 const ROWS_PER_SECOND = 150;
 const PATIENCE_MS = 90_000;
+/** Peers that are looked for. */
+const PEERS = 6;
 /** Only names that stand for nothing else on a disk. */
 const NAMES = ['ITestUserRedacted', 'Møller, Jane', 'Joe Doe | Pro IT'];
 
@@ -112,7 +114,9 @@ export class Ending {
       (rows as { grp: string }[]).map(({ grp }) => [grp, all.get(grp) ?? Buffer.alloc(32)]),
     );
     const peers = this.#world.writer.rows.map(({ peerId }) => peerId).filter((peer) => peer.length >= 9);
-    const texts = Object.fromEntries([...new Set([...peers, ...NAMES])].map((text) => [text, text]));
+    // The names stand in nearly every session; of the peers some, spread over all of them: each look reads the device.
+    const some = peers.filter((_, i) => i % Math.ceil(peers.length / PEERS) === 0);
+    const texts = Object.fromEntries([...some, ...NAMES].map((text) => [text, text]));
     return { keys, texts };
   }
 
