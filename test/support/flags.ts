@@ -19,6 +19,10 @@ export const POINTS = [
   'collector.ingest.before-commit',
   'collector.ingest.after-commit',
   'collector.ack.before',
+  'erasing.begun',
+  'keyring.copy-1',
+  'erasing.keys-gone',
+  'erasing.rows-gone',
 ] as const;
 export type Point = (typeof POINTS)[number];
 

@@ -30,6 +30,16 @@ export function leftovers(folders: readonly string[], sought: Sought): Leftover[
   );
 }
 
+/** The same in one file, however large: a device. */
+export function needlesFound(path: string, sought: Sought): Omit<Leftover, 'file'>[] {
+  const bytes = readFileSync(path);
+  return Object.entries(sought).flatMap(([what, thing]) =>
+    formsOf(thing)
+      .filter(([, needle]) => bytes.includes(needle))
+      .map(([form]) => ({ what, form })),
+  );
+}
+
 export function filesBelow(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
