@@ -199,4 +199,5 @@ export const READING_VERBS = [
   'retention.lint',
   'retention.plan',
   'retention.set',
+  'session.erase',
 ] as const;
