@@ -108,11 +108,13 @@ export const REASONS = [
   'mismatch',
   'tombstone',
   'slot-overwritten',
+  'anonymised',
   'slot-unreadable',
   'key-dropped',
   'policy',
   'agreement',
   'lane',
+  'request',
   // Which of a tool's files said so.
   'connections',
   'connections-incoming',
