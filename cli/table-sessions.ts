@@ -1,5 +1,5 @@
 /** Commands about sessions, and why they were. */
-import { DRY, type Entry, PAGE, RANGE } from './table-entry.ts';
+import { ALONE, CONSENT, DRY, type Entry, PAGE, RANGE } from './table-entry.ts';
 
 export const SESSION_TABLE: readonly Entry[] = [
   {
@@ -63,6 +63,15 @@ export const SESSION_TABLE: readonly Entry[] = [
     example: 'tilsyn session reveal 4f1c…e0 --reason "complaint 2026-14"',
     options: [['--reason <text>', 'why; is recorded, sealed']],
     load: async () => (await import('./session-act.ts')).sessionReveal,
+  },
+  {
+    path: 'session erase',
+    args: ['<id...>'],
+    about:
+      'erase what is sealed of these sessions, on request of the person they are of; needs a second person',
+    example: 'tilsyn session erase 4f1c…e0 81aa…07 --reason "request 2026-14" --dry-run',
+    options: [...CONSENT, ALONE],
+    load: async () => (await import('./session-erase.ts')).sessionErase,
   },
   {
     path: 'ticket import',

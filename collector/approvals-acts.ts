@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { TilsynError } from '../protocol/errors.ts';
 import { id } from '../protocol/group.ts';
-import type { AgreementId, CustomerId, Id, PersonId } from '../protocol/ids.ts';
+import type { AgreementId, CustomerId, Id, PersonId, SessionId } from '../protocol/ids.ts';
 import { PACKS, packOf } from '../protocol/packs.ts';
 import type { UtcMs } from '../protocol/time.ts';
 import { type Order, orderEnd, ordered } from './erasing/ends.ts';
@@ -13,6 +13,8 @@ import { wakeEraser } from './erasing/wake.ts';
 import { refuseLastAdmin, revokeIn, unknownPerson } from './people.ts';
 import { PERMISSIONS, type Role, ruleOf, type Verb } from './permissions.ts';
 import { setPack } from './policy.ts';
+import { requested } from './regroup/request.ts';
+import { MOST_SESSIONS, takeOut } from './regroup/take-out.ts';
 import type { PersonRow, Reader, Tx } from './store/types.ts';
 import type { Context } from './types.ts';
 
@@ -27,7 +29,7 @@ interface Touched {
 export interface Act {
   body: z.ZodType<Body>;
   /** Whom it touches. @throws TilsynError where it could not be done anyway */
-  touches(reader: Reader, body: Body, now: UtcMs): Promise<Touched>;
+  touches(reader: Reader, body: Body, now: UtcMs, ctx: Context): Promise<Touched>;
   run(ctx: Context, tx: Tx, body: Body, by: { asker: PersonId; approval: Id<'approval'> }): Promise<void>;
 }
 
@@ -92,10 +94,31 @@ function refuseOther({ pack, version }: Body): void {
   );
 }
 
+/** A person asked for what is held of them to be erased. */
+const erasure: Act = {
+  body: z.strictObject({ sessions: z.array(id).min(1).max(MOST_SESSIONS) }),
+  async touches(reader, body, now, ctx) {
+    const { customers } = await requested(ctx, reader, sessionsOf(body), now);
+    return { about: null, customers };
+  },
+  async run(ctx, tx, body, { approval }) {
+    const sessions = sessionsOf(body);
+    // Kept, or wanted for longer, since it was asked for (V58).
+    await requested(ctx, tx, sessions, ctx.clock.now());
+    await takeOut(ctx, tx, { sessions, why: 'request', approval });
+    tx.afterCommit(() => wakeEraser(ctx));
+  },
+};
+
+function sessionsOf(body: Body): SessionId[] {
+  return (body as { sessions: SessionId[] }).sessions;
+}
+
 const ACTS = {
   'person.revoke': revocation,
   'agreement.end-now': endNow,
   'retention.set': policy,
+  'session.erase': erasure,
 } as const satisfies Partial<Record<Verb, Act>>;
 export type ActVerb = keyof typeof ACTS;
 

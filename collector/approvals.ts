@@ -47,7 +47,7 @@ export async function ask(ctx: Context, tx: Tx, wanted: Ask): Promise<ApprovalRo
   const { verb, person, reason, alone } = wanted;
   const act = actOf(verb) as Act;
   const body = act.body.parse(wanted.body);
-  const touched = await act.touches(tx, body, now);
+  const touched = await act.touches(tx, body, now, ctx);
   const row =
     (await asked(tx, verb, body, now)) ?? (await put(ctx, tx, { ...touched, verb, body, person, reason }));
   // Nobody would ever give it, and alone it cannot be done (R4): the transaction leaves nothing of it.

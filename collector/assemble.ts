@@ -125,6 +125,7 @@ export async function assemble(parts: Parts): Promise<Rooms> {
     webhooks: webhookFiles(paths.webhooks),
     notify: commits.notify,
     bury: (ids) => keyring.bury(ids),
+    isBuried: (id) => keyring.isBuried(id),
     onCommit: commits.listen,
   };
   return { ctx, own, links };

@@ -42,6 +42,11 @@ export async function explainableUnder(
   reader: Reader,
   session: SessionRow,
 ): Promise<GroupRow | null> {
+  const single = ctx.groups.takenOut(session.session);
+  if (single !== null) {
+    const row = await reader.groups.get(single.group);
+    return row !== null && canSeal(ctx, row) ? row : null;
+  }
   const parts = await reader.parts(session.partPos);
   for (const group of new Set(parts.map(({ under }) => under))) {
     const row = await reader.groups.get(group);

@@ -1,8 +1,9 @@
 /** All rows of `key_groups` in memory, by id and by what they are for. */
 import { hasSubject, spanOf } from '../protocol/group.ts';
-import type { GroupId } from '../protocol/ids.ts';
+import type { GroupId, SessionId } from '../protocol/ids.ts';
 import type { SpanTable } from '../protocol/packs.ts';
 import type { UtcMs } from '../protocol/time.ts';
+import { takesOf } from './regroup/takes.ts';
 import type { GroupRow } from './store/types.ts';
 import type { GroupWish } from './types.ts';
 
@@ -33,6 +34,8 @@ export class GroupIndex {
   readonly #byKey = new Map<string, GroupRow>();
   /** One-off groups that live. */
   readonly #oneoff = new Map<GroupId, GroupRow>();
+  /** Sessions that were taken out of their span, dead groups too. */
+  readonly #taken = new Map<SessionId, GroupId>();
 
   readonly #isLost: (row: GroupRow) => boolean;
 
@@ -45,6 +48,7 @@ export class GroupIndex {
   /** Adds or replaces rows that are committed. */
   add(rows: readonly GroupRow[]): void {
     for (const row of rows) {
+      this.#take(this.#byId.get(row.group), row);
       this.#byId.set(row.group, row);
       if (row.kind === 'oneoff') this.#addOneoff(row);
       // Those two belong to one session or one person and are only ever asked for by id.
@@ -56,6 +60,19 @@ export class GroupIndex {
 
   byId(group: GroupId): GroupRow | null {
     return this.#byId.get(group) ?? null;
+  }
+
+  takenOut(session: string): GroupRow | null {
+    const group = this.#taken.get(session as SessionId);
+    return group === undefined ? null : this.byId(group);
+  }
+
+  #take(before: GroupRow | undefined, row: GroupRow): void {
+    const old = before === undefined ? null : takesOf(before);
+    for (const session of old?.sessions ?? []) {
+      if (this.#taken.get(session) === row.group) this.#taken.delete(session);
+    }
+    for (const session of takesOf(row)?.sessions ?? []) this.#taken.set(session, row.group);
   }
 
   #addOneoff(row: GroupRow): void {

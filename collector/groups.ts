@@ -101,6 +101,10 @@ class KeyGroups implements Groups {
     return this.#index.oneoff(agent);
   }
 
+  takenOut(session: string): GroupRow | null {
+    return this.#index.takenOut(session);
+  }
+
   dead(ids: readonly GroupId[]): GroupId[] {
     return ids.filter((id) => {
       const row = this.#index.byId(id);

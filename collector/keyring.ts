@@ -249,6 +249,11 @@ export class Keyring {
     });
   }
 
+  /** Every id that was revoked or ended, and every group whose key was erased. */
+  tombstones(): string[] {
+    return [...this.#index].filter(([, { state }]) => state === 'erased').map(([id]) => id);
+  }
+
   /** True where this id was revoked, or its key erased. */
   isBuried(id: Id): boolean {
     return this.#index.get(id as GroupId)?.state === 'erased';

@@ -92,6 +92,8 @@ export const PERMISSIONS = {
   'retention.lint': { roles: ALL },
   'retention.plan': { roles: OVERSEE },
   'retention.set': { roles: ADMIN, approve: DECIDE },
+  // On request of the person whose sessions they are; shows counts.
+  'session.erase': { roles: ['admin', 'dpo'], approve: DECIDE },
 } as const satisfies Record<string, Rule>;
 export type Verb = keyof typeof PERMISSIONS;
 

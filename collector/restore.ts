@@ -21,6 +21,7 @@ import { Keyring } from './keyring.ts';
 import { lockState } from './lock.ts';
 import { addPerson } from './people.ts';
 import { recover } from './recovery.ts';
+import { settleRequests } from './regroup/take-out.ts';
 import { type KeysFrom, layKeyFiles, laySlotFiles, markRestoring, unmarkRestoring } from './restore-keys.ts';
 import { living, lookAtKeys, lookAtState, type RestorePlan } from './restore-plan.ts';
 import { readBackup, unsealCopy } from './store/backup.ts';
@@ -251,12 +252,13 @@ async function settle(
     erased: (await store.read.groups.list({ state: 'erased' })).length,
   });
   const before = await count();
-  const { telemetry, bury } = ctx;
-  const options = { store, keyring, groups, own, clock, telemetry, bury };
+  const { telemetry, bury, opener, random } = ctx;
+  const options = { store, keyring, groups, own, clock, telemetry, bury, opener, random };
   const { drafts, findings } = await recover(options);
   if (drafts.length > 0) await store.write((tx) => own.append(tx, drafts));
   for (const { code, count: n, message } of findings) ctx.log.warn({ code, count: n }, `restore: ${message}`);
   await settleEnds(options);
+  await settleRequests(options, keyring.tombstones());
   await eraseDue(options);
   const after = await count();
   return {

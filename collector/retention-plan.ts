@@ -2,13 +2,14 @@
 import { type DueReason, dueOfGroup } from '../protocol/due.ts';
 import type { Action, Policy } from '../protocol/policy.ts';
 import type { UtcMs } from '../protocol/time.ts';
+import { takesOf } from './regroup/takes.ts';
 import type { GroupRow } from './store/types.ts';
 
 export interface Planned {
   row: GroupRow;
   /** Null: `reason` says why there is none. */
   dueAt: UtcMs | null;
-  reason: DueReason | 'report-only' | 'session-end';
+  reason: DueReason | 'report-only' | 'session-end' | 'kept' | 'request';
   action: Action | null;
   state: 'erasing' | 'due' | 'waiting' | 'kept';
 }
@@ -30,8 +31,16 @@ export function planOf(
 }
 
 function planned(row: GroupRow, policy: Policy, agreementEndsAt: UtcMs | null, now: UtcMs): Planned {
+  const takes = takesOf(row);
+  if (takes?.why === 'kept')
+    return { row, dueAt: null, reason: 'kept', action: null, state: stateOf(row, null, now) };
+  if (takes?.why === 'request') {
+    const { createdAt } = row;
+    return { row, dueAt: createdAt, reason: 'request', action: 'erase', state: stateOf(row, createdAt, now) };
+  }
   // Nothing in a late group was sealed before it was made.
-  const ends = row.kind === 'late' ? { earliest: row.createdAt, latest: row.createdAt } : null;
+  const late = row.kind === 'late' ? { earliest: row.createdAt, latest: row.createdAt } : null;
+  const ends = takes?.ends ?? late;
   const due = dueOfGroup(row, policy, { agreementEndsAt, ends });
   const action = due.rule?.action ?? null;
   const report = action === 'report' && due.dueAt !== null;

@@ -36,6 +36,7 @@ import { Offences } from './offences.ts';
 import { endOrphans } from './orphans.ts';
 import { refreshProjections } from './projections.ts';
 import { type Finding, orphanFindings, recover } from './recovery.ts';
+import { settleRequests } from './regroup/take-out.ts';
 import { agentRoutes } from './routes.ts';
 import { Port } from './server.ts';
 import { quarantineStore } from './store/sqlite.ts';
@@ -210,9 +211,9 @@ async function generationOf(store: Store): Promise<Id<'generation'>> {
 
 /** What an erasure needs of a collector. */
 export function erasingOf({ ctx, own }: Rooms, keyring: Keyring) {
-  const { store, groups, clock, faults, telemetry, bury } = ctx;
-  const forget = (gone: readonly GroupId[]) => ctx.opener.oneoff.drop(gone);
-  return { store, keyring, groups, own, clock, faults, telemetry, bury, forget };
+  const { store, groups, clock, faults, telemetry, bury, opener, random } = ctx;
+  const forget = (gone: readonly GroupId[]) => opener.oneoff.drop(gone);
+  return { store, keyring, groups, own, clock, faults, telemetry, bury, forget, opener, random };
 }
 
 async function recoverState(rooms: Rooms, keyring: Keyring): Promise<void> {
@@ -223,6 +224,7 @@ async function recoverState(rooms: Rooms, keyring: Keyring): Promise<void> {
   if (drafts.length > 0) await store.write((tx) => own.append(tx, drafts));
   tell(log, findings);
   await settleEnds(around);
+  await settleRequests(around, keyring.tombstones());
   const { erased } = await eraseDue(around);
   if (erased > 0) log.info({ count: erased }, 'recovery: what fell due meanwhile was erased');
   // What a crash left in the log of the database (V36).

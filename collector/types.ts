@@ -5,7 +5,7 @@ import type { CloseName } from '../protocol/close-code.ts';
 import type { EventData, EventPersonal, EventType } from '../protocol/event.ts';
 import type { CollectorFrame, FrameOf } from '../protocol/frame.ts';
 import type { DataClass, GroupKind, SignedGroup } from '../protocol/group.ts';
-import type { AgentId, AgreementId, GroupId, Id, PersonId, Random } from '../protocol/ids.ts';
+import type { AgentId, AgreementId, GroupId, Id, PersonId, Random, SessionId } from '../protocol/ids.ts';
 import type { Personal } from '../protocol/seal.ts';
 import type { Clock, UtcMs } from '../protocol/time.ts';
 import type { SessionAlerts } from './config.ts';
@@ -59,6 +59,8 @@ export interface Groups {
   forAgreement(agreement: AgreementId, at: UtcMs): SignedGroup[];
   /** One-off groups that live; of this agent, or of all. */
   oneoff(agent: AgentId | null): GroupRow[];
+  /** The `single` group, any state, that this session was taken out into; null: it lies where it began. */
+  takenOut(session: string): GroupRow | null;
   /** Of these ids, the ones that are dead. */
   dead(ids: readonly GroupId[]): GroupId[];
   /**
@@ -180,9 +182,12 @@ export interface Context {
   notify(through: Pos): void;
   /**
    * Notes durably, outside of the database, that these hosts or people are revoked (V24), or these agreements have
-   * ended (V40). Inside the transaction that says so, before it ends: a crash in between is finished by the next start.
+   * ended (V40), or these sessions are erased on request (V54). Inside the transaction that says so, before it ends: a
+   * crash in between is finished by the next start.
    */
-  bury(ids: readonly (AgentId | PersonId | AgreementId)[]): Promise<void>;
+  bury(ids: readonly (AgentId | PersonId | AgreementId | SessionId)[]): Promise<void>;
+  /** True where this id was noted so. Absent: nobody keeps such notes. */
+  isBuried?(id: SessionId): boolean;
   /** Calls back after each commit; returns the way to stop that. */
   onCommit(fn: (through: Pos) => void): () => void;
 }

@@ -108,6 +108,7 @@ export const REASONS = [
   'mismatch',
   'tombstone',
   'slot-overwritten',
+  'anonymised',
   'slot-unreadable',
   'key-dropped',
   'policy',
@@ -115,6 +116,7 @@ export const REASONS = [
   'lane',
   'process',
   'contact',
+  'request',
   // Which of a tool's files said so.
   'connections',
   'connections-incoming',
@@ -201,4 +203,5 @@ export const READING_VERBS = [
   'retention.lint',
   'retention.plan',
   'retention.set',
+  'session.erase',
 ] as const;

@@ -5,6 +5,7 @@ import { type GroupId, isId } from '../../protocol/ids.ts';
 import { toIso, type UtcMs } from '../../protocol/time.ts';
 import { type Caller, sees } from '../auth.ts';
 import { backupHorizon, certificateOf, hostWord } from '../erasing/certificate.ts';
+import { takesOf } from '../regroup/takes.ts';
 import type { AgentRow, AgreementRow, ErasureRow, GroupRow, KeyCopyRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { recordReading } from './reading.ts';
@@ -124,11 +125,19 @@ async function itemOf(
     from: iso(row.from),
     to: iso(row.to),
     ...said,
+    request: requestOf(row),
     dueAt: iso(dueAt),
     begunAt: iso(begunAt),
     doneAt: iso(doneAt),
     backupHorizon: { ...horizon, until: iso(horizon.until) },
   };
+}
+
+/** Of what went on request: the approval that was given for it, and which sessions it took. */
+function requestOf(row: GroupRow) {
+  const takes = takesOf(row);
+  if (takes?.why !== 'request') return null;
+  return { approval: takes.approval, sessions: takes.sessions };
 }
 
 async function hostItem(ctx: Context, agent: AgentRow, erasure: ErasureRow | null, view: View) {

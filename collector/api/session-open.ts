@@ -17,7 +17,11 @@ import { askedOf, planView } from './view.ts';
 export async function sessionNamed(ctx: Context, caller: Caller, session: string): Promise<SessionRow> {
   const row = isId(session) ? await standing(ctx.store.read, session as SessionId) : null;
   if (row !== null && sees(caller, row.customer)) return row;
-  throw new TilsynError('session.unknown', 'looking up a session: there is none with this id', {
+  throw unknownSession();
+}
+
+export function unknownSession(): TilsynError {
+  return new TilsynError('session.unknown', 'looking up a session: there is none with this id', {
     hint: '`tilsyn session list` shows the ids.',
     exit: 'notFound',
   });

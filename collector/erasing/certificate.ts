@@ -47,6 +47,7 @@ export function backupHorizon(
 const VERIFIED: Readonly<Record<string, readonly string[]>> = {
   'slot-overwritten': ['keys-read-back', 'rows-deleted', 'database-log-emptied'],
   tombstone: ['keys-read-back', 'rows-deleted', 'database-log-emptied'],
+  anonymised: ['keys-read-back', 'rows-deleted', 'database-log-emptied'],
   'key-dropped': ['key-in-memory-only', 'rows-deleted', 'database-log-emptied'],
 };
 

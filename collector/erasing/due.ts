@@ -7,6 +7,7 @@
 import { dueOfGroup } from '../../protocol/due.ts';
 import type { Policy } from '../../protocol/policy.ts';
 import type { UtcMs } from '../../protocol/time.ts';
+import { type Takes, takesOf } from '../regroup/takes.ts';
 import type { AgreementRow, GroupRow } from '../store/types.ts';
 import { eraseAtOf } from './end-rules.ts';
 import type { Due } from './erase.ts';
@@ -17,15 +18,25 @@ export function dueFor(
   policy: Policy,
   agreement: Pick<AgreementRow, 'endsAt' | 'coolingUntil'> | null,
 ): Due | null {
+  const takes = takesOf(row);
+  if (takes?.why === 'kept') return null;
+  if (takes?.why === 'request') return requestOf(row, takes);
   const agreementEndsAt = agreement === null ? null : eraseAtOf(agreement);
-  const ends = row.kind === 'late' ? { earliest: row.createdAt, latest: row.createdAt } : null;
+  const late = row.kind === 'late' ? { earliest: row.createdAt, latest: row.createdAt } : null;
+  const ends = takes?.ends ?? late;
   const { dueAt, reason, rule } = dueOfGroup(row, policy, { agreementEndsAt, ends });
   const named = { group: row.group, policy: policy.name, version: policy.version };
   // A person ended the agreement: where the policy has no period to say, that is the time.
   const unsaid = dueAt === null && (reason === 'no-period' || reason === 'no-policy');
   if (unsaid && agreementEndsAt !== null) return { ...named, by: 'agreement', dueAt: agreementEndsAt };
   if (dueAt === null || rule?.action === 'report') return null;
-  return { ...named, by: reason === 'agreement-end' ? 'agreement' : 'policy', dueAt };
+  const action = rule?.action ?? 'erase';
+  return { ...named, by: reason === 'agreement-end' ? 'agreement' : 'policy', dueAt, action };
+}
+
+/** At once, but not before all of it is there: what is moved later would be dropped, and not counted with it. */
+function requestOf({ group, createdAt }: GroupRow, { gathered }: Takes): Due | null {
+  return gathered ? { group, by: 'request', policy: null, version: null, dueAt: createdAt } : null;
 }
 
 /** Of these rows: when each falls due, and which are due now, the most overdue first. */

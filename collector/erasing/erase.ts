@@ -44,10 +44,12 @@ export interface EraseOptions {
 /** What is to be erased, and by which rule. */
 export interface Due {
   group: GroupRow['group'];
-  by: 'policy' | 'agreement' | 'lane';
+  by: 'policy' | 'agreement' | 'lane' | 'request';
   policy: string | null;
   version: number | null;
   dueAt: UtcMs | null;
+  /** Of the rule; absent: `erase`. */
+  action?: 'erase' | 'anonymise' | undefined;
 }
 
 /** What the rows need to be for their erasure to begin; asked inside the transaction (V38). */
@@ -90,9 +92,11 @@ async function begin(
     for (const due of dues) {
       const row = await tx.groups.get(due.group);
       if (row?.state !== 'live' || !(await still(tx, row, due))) continue;
-      const { by, dueAt } = due;
-      erasing.push({ ...row, state: 'erasing', erasedBy: by, dueAt });
-      known.push({ ...blank(row, now), ...due });
+      const { action, ...rule } = due;
+      erasing.push({ ...row, state: 'erasing', erasedBy: due.by, dueAt: due.dueAt });
+      // Kept from here on: after a crash nobody asks the policy again.
+      const method = action === 'anonymise' ? 'anonymised' : null;
+      known.push({ ...blank(row, now), ...rule, method });
     }
     if (erasing.length === 0) return erasing;
     await tx.groups.put(erasing);
@@ -162,7 +166,7 @@ async function empty(options: EraseOptions, row: GroupRow, by: string | null): P
     dueAt: row.dueAt,
   };
   // Nothing comes to a group that is not live: what is read in pieces is one state.
-  const method = by ?? (row.kind === 'oneoff' ? 'key-dropped' : 'slot-overwritten');
+  const method = by ?? known.method ?? (row.kind === 'oneoff' ? 'key-dropped' : 'slot-overwritten');
   const counted =
     known.listRoot === null
       ? { ...known, ...(await listUnder(store.read, row.group, breathe)), method }

@@ -9,7 +9,9 @@ import { codeOf } from '../../protocol/errors.ts';
 import type { Policy } from '../../protocol/policy.ts';
 import { MINUTE_MS, SECOND_MS, type UtcMs } from '../../protocol/time.ts';
 import { policyInForce } from '../policy.ts';
+import { type GatherOptions, gatherAll } from '../regroup/gather.ts';
 import type { AgreementRow, GroupRow, Store } from '../store/types.ts';
+import { turnsOf } from '../turns.ts';
 import type { Context } from '../types.ts';
 import { dueFor, planDue } from './due.ts';
 import { eraseAtOf, phaseOf } from './end-rules.ts';
@@ -34,7 +36,7 @@ export interface Look {
   next: UtcMs | null;
 }
 
-type Around = EraseOptions & Pick<Context, 'telemetry' | 'bury'>;
+type Around = EraseOptions & GatherOptions & Pick<Context, 'telemetry' | 'bury'>;
 
 /** Everything of this collector that is due now. Safe to repeat; a crash anywhere is met by the next look (V34). */
 export async function eraseDue(around: Around): Promise<Look> {
@@ -44,6 +46,7 @@ export async function eraseDue(around: Around): Promise<Look> {
   for (const { agreement } of await store.read.agreements.list({ state: 'ended', endedAt: null })) {
     await around.telemetry.dropAgreement(agreement);
   }
+  await gatherAll(around);
   const agreements = await agreementsOf(store);
   const plan = planDue(await store.read.groups.list({ state: 'live' }), policy, agreements, clock.now());
   await writeDue(around, plan.changed);
@@ -154,7 +157,8 @@ export class Eraser {
 
   async #erase(): Promise<Look> {
     const { around, ctx } = this.#o;
-    const look = await eraseDue(around);
+    const turn = (fn: () => Promise<void>) => turnsOf(ctx, 'ingest').run(fn);
+    const look = await eraseDue({ ...around, turn });
     if (look.erased > 0) ctx.log.info({ count: look.erased }, 'erasing: what was due is erased');
     return look;
   }

@@ -11,6 +11,8 @@
  * P5  A wrap may have come in an earlier frame of its log; it is stored with the first part that names it.
  * P6  A part of a one-off session lies under the group that its own agent made, or, once that session was found to be
  *     managed, in the span that it was moved to; without a key nothing says what an unknown group is, and it is dropped.
+ * P7  A part of a session that was taken out of its span goes into the group that it was taken out into; where that is
+ *     dead it is dropped, also one that does not open.
  */
 import { eventDefinition, fitsPersonal } from '../../protocol/event.ts';
 import type { WirePart } from '../../protocol/frame.ts';
@@ -154,6 +156,7 @@ function followSessions(
 ): void {
   for (const { of, planned } of batches) {
     for (const part of planned) {
+      if (followTaken(ctx, resealer, of, part)) continue;
       const row = part.opened === null ? null : ctx.groups.byId(part.group);
       const into = row === null ? null : intoOf(row);
       const target = into === null ? null : ctx.groups.byId(into);
@@ -162,9 +165,29 @@ function followSessions(
   }
 }
 
-/** The group that an opened part of a session came under; null where it is no such part. */
-function cameUnder(ctx: Context, { outcome, opened, group }: PlannedPart): GroupRow | null {
-  if (outcome !== 'store' || opened === null) return null;
+/** True where the session was taken out of its span: its parts go where the others of it went, or are dropped (P7). */
+function followTaken(ctx: Context, resealer: Resealer, of: PartsOf, part: PlannedPart): boolean {
+  const { session } = part.leaf.leaf.data;
+  if (part.outcome === 'drop' || typeof session !== 'string') return false;
+  const target = ctx.groups.takenOut(session);
+  if (target === null) {
+    // Erased on request in a database that is not this one any more (V54).
+    if (ctx.isBuried?.(session as SessionId) !== true) return false;
+    part.outcome = 'drop';
+    return true;
+  }
+  if (target.agreement !== of.agreement) return false;
+  if (target.state !== 'live') part.outcome = 'drop';
+  else if (part.opened !== null) {
+    move(resealer, of, part, target);
+    if (part.under !== target.group) part.outcome = 'drop';
+  }
+  return true;
+}
+
+/** The group that an opened part of a session came under; null where it is no such part, or was moved already. */
+function cameUnder(ctx: Context, { outcome, opened, group, under }: PlannedPart): GroupRow | null {
+  if (outcome !== 'store' || opened === null || under !== group) return null;
   const row = ctx.groups.byId(group);
   const movable = row?.class === 'session' && (row.kind === 'late' || row.kind === 'span');
   return movable ? row : null;

@@ -6,6 +6,7 @@ import type { LogId, SessionId } from '../../protocol/ids.ts';
 import { type UtcMs, utcMs } from '../../protocol/time.ts';
 import type { Counters } from '../counters.ts';
 import { applyLeaves, type Stored } from '../projections.ts';
+import { followMerges } from '../regroup/follow.ts';
 import type { NewLeaf, PartRow, Pos, Tx, WrapRow } from '../store/types.ts';
 import type { Context, OwnDraft } from '../types.ts';
 import {
@@ -248,7 +249,7 @@ async function mergeSessions(ctx: Context, tx: Tx, work: Work): Promise<void> {
     ...(work.origins.length > 0 ? await matchOrigins(tx, work.origins, (pos) => fresh.has(pos)) : []),
     ...(ended.length > 0 ? await matchTwins(ctx, tx, [...new Set(ended)]) : []),
   ];
-  for (const merge of await resolveMerges(tx, pairs)) {
-    work.events.push({ type: 'session.merged', data: merge });
-  }
+  const merges = await resolveMerges(tx, pairs);
+  for (const merge of merges) work.events.push({ type: 'session.merged', data: merge });
+  if (merges.length > 0) work.events.push(...(await followMerges(ctx, tx, merges)));
 }

@@ -7,26 +7,17 @@
  *     moves, and the session stays one-off.
  * O10 From the move on the group's row names the span: later parts of the session go there as they come.
  */
-import { fitsPersonal } from '../../protocol/event.ts';
 import type { GroupId, SessionId } from '../../protocol/ids.ts';
-import { readLeaf } from '../../protocol/leaf.ts';
-import { openPart } from '../../protocol/seal.ts';
-import { commitmentFor, Resealer } from '../ingest/regroup.ts';
-import type { GroupRow, LeafRow, PartRow, Tx, WrapRow } from '../store/types.ts';
+import { Resealer } from '../ingest/regroup.ts';
+import { movedOf, storeMoved } from '../regroup/move.ts';
+import type { GroupRow, Tx } from '../store/types.ts';
 import { turnsOf } from '../turns.ts';
-import type { Context, GroupWish, OwnDraft } from '../types.ts';
+import type { Context, GroupWish } from '../types.ts';
 
 /** Where parts of a one-off group go since its session was found to be managed; null: it is not. */
 export function intoOf(row: GroupRow): GroupId | null {
   const { into } = row.record as GroupRow['record'] & { into?: unknown };
   return row.kind === 'oneoff' && typeof into === 'string' ? (into as GroupId) : null;
-}
-
-interface Moved {
-  part: PartRow;
-  wrap: WrapRow;
-  body: Buffer;
-  draft: OwnDraft;
 }
 
 /**
@@ -63,8 +54,12 @@ async function regroup(
     const sources = new Set(parts.map(({ under }) => under));
     if (sources.size === 0) return null;
     const leaves = new Map((await tx.leavesAt(parts.map(({ pos }) => pos))).map((leaf) => [leaf.pos, leaf]));
-    const moved = parts.flatMap((part) => movedOf(ctx, resealer, target, part, leaves.get(part.pos)) ?? []);
-    await store(ctx, tx, moved);
+    const moved = parts.flatMap((part) => {
+      // What does not open is left to its group (O9).
+      const key = ctx.opener.oneoff.get(part.under);
+      return movedOf(resealer, target, part, leaves.get(part.pos), key) ?? [];
+    });
+    await storeMoved(ctx.own, tx, moved);
     await point(ctx, tx, [...sources], target.group);
     return moved.length;
   });
@@ -73,45 +68,6 @@ async function regroup(
 function isHere(ctx: Context, group: GroupId): boolean {
   const row = ctx.groups.byId(group);
   return row?.kind === 'oneoff' && row.state === 'live' && ctx.opener.oneoff.get(group) !== null;
-}
-
-/** Null where the part does not open: it is left to its group (O9). */
-function movedOf(
-  ctx: Context,
-  resealer: Resealer,
-  target: GroupRow,
-  part: PartRow,
-  leaf: LeafRow | undefined,
-): Moved | null {
-  const record = leaf === undefined ? null : readLeaf(leaf.bytes);
-  const key = ctx.opener.oneoff.get(part.under);
-  if (leaf === undefined || record === null || typeof record === 'string' || key === null) return null;
-  const c = commitmentFor(record.pii, part.group);
-  const { log, seq, type } = leaf;
-  const place = { log, seq, group: part.group, under: part.under };
-  const opened = c === undefined ? null : openPart(key, place, c, part.body);
-  if (c === undefined || opened === null || fitsPersonal(type, opened.p) === false) return null;
-  const resealed = resealer.seal(target, { ...place, under: target.group }, c, opened);
-  if (resealed === null) return null;
-  const data = { log, seq, from: part.group, to: target.group };
-  const { wrap, body } = resealed;
-  return {
-    part: { ...part, under: target.group, wrap: wrap.wrap, body },
-    wrap,
-    body,
-    draft: { type: 'sealed.regrouped', data },
-  };
-}
-
-/** The new part stands in the transaction in which the old one goes: neither is ever without the other. */
-async function store(ctx: Context, tx: Tx, moved: readonly Moved[]): Promise<void> {
-  await tx.addWraps(moved.map(({ wrap }) => wrap));
-  await tx.dropParts(moved.map(({ part }) => part));
-  await tx.addParts(moved.map(({ part }) => part));
-  await ctx.own.append(
-    tx,
-    moved.map(({ draft }) => draft),
-  );
 }
 
 async function point(ctx: Context, tx: Tx, groups: readonly GroupId[], into: GroupId): Promise<void> {

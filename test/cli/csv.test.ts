@@ -145,6 +145,7 @@ describe('H4', () => {
     'erasure show',
     'session explain',
     'session reveal',
+    'session erase',
     'ticket import',
     'person id add',
     'person id list',

@@ -80,6 +80,7 @@ const COMMANDS: Readonly<Record<string, Asks>> = {
   'session show': { verb: 'session.show', args: (s) => s.session },
   'session explain': { verb: 'session.explain', args: (s) => `${s.session} --ticket INC-1 --dry-run` },
   'session reveal': { verb: 'session.reveal', args: (s) => `${s.session} --reason complaint` },
+  'session erase': { verb: 'session.erase', args: (s) => `${s.session} --dry-run` },
   'ticket import': {
     verb: 'ticket.import',
     args: (s) => `TICKETS-${s.hostName}-${s.person} --dry-run`,

@@ -102,8 +102,7 @@ export class ApiWorld {
   ca = '';
   /** What an erasure needs of this collector. */
   get erasing() {
-    const { store, groups, own, clock, faults, telemetry, bury } = this.ctx;
-    return { store, keyring: this.#keyring, groups, own, clock, faults, telemetry, bury };
+    return { ...this.ctx, keyring: this.#keyring };
   }
 
   #keyring!: Keyring;
@@ -155,6 +154,7 @@ export class ApiWorld {
       webhooks: webhookFiles(join(this.dir, 'webhooks')),
       notify,
       bury: (ids) => this.#keyring.bury(ids),
+      isBuried: (id) => this.#keyring.isBuried(id),
       onCommit: (fn) => {
         listeners.add(fn);
         return () => void listeners.delete(fn);

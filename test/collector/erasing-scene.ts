@@ -5,6 +5,7 @@ import { settleEnds } from '../../collector/erasing/ends.ts';
 import { emptyLog, PARTS } from '../../collector/erasing/erase.ts';
 import { eraseDue } from '../../collector/erasing/eraser.ts';
 import { recover } from '../../collector/recovery.ts';
+import { settleRequests } from '../../collector/regroup/take-out.ts';
 import { openTelemetry } from '../../collector/store/telemetry.ts';
 import type { AgreementRow, GroupRow } from '../../collector/store/types.ts';
 import type { FaultSeam, GroupWish } from '../../collector/types.ts';
@@ -98,9 +99,10 @@ export async function partsUnder(house: House, row: GroupRow, count: number): Pr
 export async function startOf(house: House, faults: FaultSeam = {}): Promise<number> {
   const telemetry = openTelemetry({ dir: join(house.dir, 'telemetry') });
   try {
-    const around = { ...house, faults, telemetry, bury: (ids: never) => house.keyring.bury(ids) };
+    const around = { ...house, faults, telemetry, random, bury: (ids: never) => house.keyring.bury(ids) };
     await recover(around);
     await settleEnds(around);
+    await settleRequests(around, house.keyring.tombstones());
     const { erased } = await eraseDue(around);
     await emptyLog(around);
     return erased;
