@@ -86,7 +86,7 @@ class Site {
   async crashes(): Promise<void> {
     this.write(0);
     await this.agent.start();
-    await sleep(400);
+    await this.begun();
     await this.agent.proc?.kill();
     await this.agent.start();
     this.write(1);
@@ -100,6 +100,14 @@ class Site {
     await this.stage.startCollector();
     await this.agent.start();
     await this.drained();
+  }
+
+  /** Every file was looked at, so that one that is rotated while nobody runs is known by what is in it. */
+  async begun(): Promise<void> {
+    await this.stage.until('the agent has begun to read every log', async () => {
+      const sources = (await this.agent.status())?.sources ?? [];
+      return sources.length > 0 && sources.every(({ position }) => (position ?? 0) > 0);
+    });
   }
 
   search(): { hits: string[]; files: number } {
@@ -149,7 +157,11 @@ try {
   await site.crashes();
   await shown(site);
   const live = site.search();
-  verdict(live.hits.length === 0, `while both run: 0 of ${site.planted.secrets.length} secrets in ${live.files} files`, live.hits);
+  verdict(
+    live.hits.length === 0,
+    `while both run: 0 of ${site.planted.secrets.length} secrets in ${live.files} files`,
+    live.hits,
+  );
   await site.agent.stop();
   await site.stage.collector?.stop();
   const after = site.search();
