@@ -19,6 +19,8 @@ export function makeCsvReader(spec: CsvSpec): MakeReader {
 }
 
 class CsvReader implements LineReader {
+  /** The names of the columns stand there, also for rows that come after a restart. */
+  readonly fromHead = true;
   readonly #spec: CsvSpec;
   readonly #options: ReaderOptions;
   readonly #time: TimeFormat;

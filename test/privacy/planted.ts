@@ -13,7 +13,10 @@ export const FORMS: readonly { kind: string; text: (secret: string) => string }[
   { kind: 'Finnish password', text: (s) => `salasana on ${s}` },
   { kind: 'German password', text: (s) => `Kennwort geändert auf ${s}7` },
   { kind: 'PIN word', text: (s) => `the PIN is ${s}4` },
-  { kind: 'private key', text: (s) => `-----BEGIN RSA PRIVATE KEY----- ${s} ${s} -----END RSA PRIVATE KEY-----` },
+  {
+    kind: 'private key',
+    text: (s) => `-----BEGIN RSA PRIVATE KEY----- ${s} ${s} -----END RSA PRIVATE KEY-----`,
+  },
   { kind: 'private key, cut off', text: (s) => `-----BEGIN OPENSSH PRIVATE KEY----- b3BlbnNza${s}` },
   { kind: 'JSON web token', text: (s) => `eyJhbGciOiJIUzI1NiJ9.${s}.${s}` },
   { kind: 'GitHub token', text: (s) => `use ghp_${s}${s}1 for it` },
@@ -50,7 +53,12 @@ export class Planted {
 
   constructor() {
     this.logs = {
-      'teamviewer rows': one('teamviewer', 'connectionsIncoming', 'rows.txt', this.#lines('teamviewer rows', row)),
+      'teamviewer rows': one(
+        'teamviewer',
+        'connectionsIncoming',
+        'rows.txt',
+        this.#lines('teamviewer rows', row),
+      ),
       'teamviewer log': one('teamviewer', 'logfile', 'TeamViewer15_Logfile.log', [
         ...header(),
         ...this.#lines('teamviewer log', teamviewerLog),
@@ -66,9 +74,15 @@ export class Planted {
       declared: one('declared', 'path', 'Connection_IN_Log.txt', this.#lines('declared', ultraviewer), {
         spec: 'ultraviewer',
       }),
-      csv: one('csv', 'path', 'report.csv', ['id,start_date,end_date,username,notes', ...this.#lines('csv', csv)], {
-        spec: 'teamviewer-report',
-      }),
+      csv: one(
+        'csv',
+        'path',
+        'report.csv',
+        ['id,start_date,end_date,username,notes', ...this.#lines('csv', csv)],
+        {
+          spec: 'teamviewer-report',
+        },
+      ),
     };
   }
 
