@@ -6,6 +6,7 @@ import type { KeyObject } from 'node:crypto';
 import type { Birth } from '../protocol/birth.ts';
 import { hasCode } from '../protocol/errors.ts';
 import { isId, type LogId, type Random } from '../protocol/ids.ts';
+import { scrub } from '../protocol/scrub.ts';
 import type { Clock } from '../protocol/time.ts';
 import { BALLAST_FILE, Ballast } from './ballast.ts';
 import { type Db, openDatabase } from './db.ts';
@@ -21,7 +22,6 @@ import {
 } from './files.ts';
 import { AgentJournal } from './journal.ts';
 import { lostDatabase, makeBirth } from './journal-succession.ts';
-import { scrub } from './scrub.ts';
 import type { Scrub } from './sealer.ts';
 import { TelemetryStore } from './telemetry/store.ts';
 import type { AgentIdentity, FaultSeam } from './types.ts';

@@ -5,9 +5,11 @@
  *     Where that group is dead, or the data was never kept, nothing is added.
  * W12 Explaining again replaces: the newest counts. What was said before stays an event.
  */
+
 import { TilsynError } from '../protocol/errors.ts';
 import type { EventData } from '../protocol/event.ts';
 import type { PersonId } from '../protocol/ids.ts';
+import { scrub } from '../protocol/scrub.ts';
 import type { GroupRow, Reader, SessionRow, Tx } from './store/types.ts';
 import type { Context, OwnDraft } from './types.ts';
 
@@ -30,7 +32,11 @@ export async function explainIn(ctx: Context, tx: Tx, wanted: Explanation): Prom
   const draft: OwnDraft<'session.explained'> = {
     type: 'session.explained',
     data: { session: session.session, person, reason },
-    personal: { ticket, ...(purpose === null ? {} : { purpose }) },
+    // What is typed may quote a password: it is dropped before it is stored (K4).
+    personal: {
+      ticket: scrub(ticket).text,
+      ...(purpose === null ? {} : { purpose: scrub(purpose).text }),
+    },
     under: under.group,
   };
   await ctx.own.append(tx, [draft]);

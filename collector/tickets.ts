@@ -4,9 +4,11 @@
  * W18 An imported ticket lies under the span group of its host's agreement and goes with it; in clear stand the host,
  *     the time and who imported it.
  */
+
 import { setImmediate as turn } from 'node:timers/promises';
 import { codeOf } from '../protocol/errors.ts';
 import { isId, newId, type SessionId } from '../protocol/ids.ts';
+import { scrub } from '../protocol/scrub.ts';
 import { SECOND_MS, toIso, utcMs } from '../protocol/time.ts';
 import type { AgentRow, GroupRow, LeafRow, SessionRow, TicketRow } from './store/types.ts';
 import { GRACE_MS, type Matched, matchSessions, type Ticket, ticketsAround } from './tickets-match.ts';
@@ -74,7 +76,11 @@ function imported(
   return {
     type: 'ticket.imported',
     data: { ticket: row.ticket, agent, person: importedBy, from: toIso(from), to: toIso(to) },
-    personal: { ticket, technician, ...(purpose === null ? {} : { purpose }) },
+    personal: {
+      ticket: scrub(ticket).text,
+      technician,
+      ...(purpose === null ? {} : { purpose: scrub(purpose).text }),
+    },
     under: group,
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { DROPPED, type Scrubbed, scrub } from '../../agent/scrub.ts';
+import { DROPPED, type Scrubbed, scrub } from '../../protocol/scrub.ts';
 import { type Labelled, scrubCorpus } from '../fixtures/scrub-corpus.ts';
 import { figures, measure, precision, recall } from '../support/scrub-measure.ts';
 

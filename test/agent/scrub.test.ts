@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DROPPED, scrub } from '../../agent/scrub.ts';
+import { DROPPED, scrub } from '../../protocol/scrub.ts';
 import { fakeConnection } from '../fixtures/teamviewer.ts';
 
 /** The word that must not survive, in every form below. */

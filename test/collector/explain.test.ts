@@ -52,6 +52,16 @@ describe('session explain', () => {
     expect(leaf?.bytes).not.toContain('4711');
   });
 
+  it('K4 a password that was typed into the purpose is dropped before it is stored', async () => {
+    const session = await fresh();
+    const { body } = await explain(session, {
+      ticket: 'A-9',
+      purpose: 'new printer, password: Hunter2-canary',
+    });
+    expect(body.purpose).toBe('new printer, password: [dropped]');
+    expect((await show(session)).purpose).toBe('new printer, password: [dropped]');
+  });
+
   it('W12 again replaces: the newest counts, and a purpose that is not said again is gone', async () => {
     const session = await fresh();
     await explain(session, { ticket: 'A-1', purpose: 'first' });

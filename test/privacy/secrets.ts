@@ -9,7 +9,7 @@
 import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { DROPPED } from '../../agent/scrub.ts';
+import { DROPPED } from '../../protocol/scrub.ts';
 import { type Agent, endAll, type Session, Stage } from '../identity/stage.ts';
 import { nothingLooked, searchTree } from './places.ts';
 import { FORMS, KEEPING, type Log, Planted } from './planted.ts';

@@ -8,7 +8,7 @@
  * recall = secrets gone / secrets. precision = lines changed cleanly / lines changed; a line without secrets that was
  * changed at all is never clean.
  */
-import { DROPPED, type Scrubbed } from '../../agent/scrub.ts';
+import { DROPPED, type Scrubbed } from '../../protocol/scrub.ts';
 import type { Labelled } from '../fixtures/scrub-corpus.ts';
 
 export interface Figures {
