@@ -1,5 +1,5 @@
 /**
- * `npm run test:oneoff [-- --sessions N] [--queued N] [--keep]`
+ * `npm run test:oneoff [-- --sessions N] [--queued N] [--only WORD] [--keep]`
  *
  * Live one-off sessions with canaries, in real processes, and their end: how long until nothing of them, and no key
  * that opens them, lies on any disk of either side. Idle; with 100,000 events queued ahead; with agent, collector or
@@ -17,6 +17,7 @@ const { values: args } = parseArgs({
   options: {
     sessions: { type: 'string', default: '40' },
     queued: { type: 'string', default: '100000' },
+    only: { type: 'string' },
     keep: { type: 'boolean', default: false },
   },
 });
@@ -28,6 +29,7 @@ let passed = 0;
 let failed = 0;
 
 async function scene(name: string, act: () => Promise<string>): Promise<void> {
+  if (args.only !== undefined && !name.includes(args.only)) return;
   try {
     const note = await act();
     passed += 1;
