@@ -115,6 +115,7 @@ export const REASONS = [
   'agreement',
   'lane',
   'request',
+  'kept',
   // Which of a tool's files said so.
   'connections',
   'connections-incoming',
