@@ -117,6 +117,7 @@ export const REASONS = [
   'process',
   'contact',
   'request',
+  'kept',
   // Which of a tool's files said so.
   'connections',
   'connections-incoming',

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TABLE } from '../../cli/table.ts';
 import { may, type Verb } from '../../collector/permissions.ts';
+import { setPack } from '../../collector/policy.ts';
 import {
   ABSENT,
   named,
@@ -109,6 +110,10 @@ beforeAll(async () => {
   two = await twoCustomers();
   cli = new CliWorld();
   cli.use(two.world, two.admin);
+  // Without a policy nothing goes on request.
+  const { ctx } = two.world;
+  const [first] = await ctx.store.read.people.list();
+  await ctx.store.write((tx) => setPack(ctx, tx, { pack: 'dk-msp', person: first?.person ?? null }));
 });
 afterAll(async () => {
   cli.close();
