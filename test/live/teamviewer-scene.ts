@@ -5,7 +5,7 @@
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { records, row, tvTime } from '../fixtures/teamviewer.ts';
-import { header, incoming } from '../fixtures/teamviewer-log.ts';
+import { header, incoming, restamped, stamp, timeOf } from '../fixtures/teamviewer-log.ts';
 import { must, mustEqual } from '../identity/scenario.ts';
 import type { Agent, Stage } from '../identity/stage.ts';
 import {
@@ -105,21 +105,6 @@ export class FakeCall {
   get endedAt(): number {
     return this.#end;
   }
-}
-
-/** `yyyy/MM/dd HH:mm:ss.fff`. */
-function stamp(at: number): string {
-  return new Date(at).toISOString().slice(0, 23).replaceAll('-', '/').replace('T', ' ');
-}
-
-function timeOf(line: string): number {
-  return Date.parse(`${line.slice(0, 23).replaceAll('/', '-').replace(' ', 'T')}Z`);
-}
-
-/** The same lines with the same distances, so that the last one is written at `end`. */
-function restamped(lines: readonly string[], end: number): string[] {
-  const by = end - timeOf(lines.at(-1) ?? '');
-  return lines.map((line) => stamp(timeOf(line) + by) + line.slice(23));
 }
 
 export const teamviewer: Scene = {
