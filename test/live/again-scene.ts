@@ -124,13 +124,12 @@ const afterErasing: Scene = {
       before.every(({ peer }) => peer?.id != null),
       'nobody is known before they are erased',
     );
+    await agent.stop();
     await stage.collector?.stop();
     await stage.startCollector({ file: COLLECTOR, config: { keepDays: 60 } });
     await stage.until('they are erased', async () => {
       return (await sessionsOf(stage)).every(({ peer }) => (peer?.id ?? null) === null);
     });
-    await agent.linked();
-    await agent.stop();
     // Another name for the same files: the agent has never read them.
     const moved = new FakeTeamviewer(stage.at('site', 'moved'), files);
     writeFileSync(agent.config, JSON.stringify({ sources: [moved.source] }));
@@ -141,18 +140,21 @@ const afterErasing: Scene = {
     const again = await agentWith(stage, 'again', [files.source]);
     await startLive(stage, again);
     await settled(stage, again);
-    await mustStayErased(stage, before, 'an agent that was installed anew');
+    const all = await sessionsOf(stage);
+    must(all.every(nobody), 'an agent that was installed anew: what was erased came back');
+    // Without a name only tellings of one host are known to be one (M2), and this one counts as another.
+    note(
+      `told again by the same host: ${before.length}; by one that was installed anew: ${all.length} in all`,
+    );
     await again.stop();
-    note(`${(await eventsOf(stage, 'session.merged')).length} tellings were merged without a name`);
   },
 };
 
+const nobody = ({ peer }: LiveSession) => (peer?.id ?? null) === null;
+
 async function mustStayErased(stage: Stage, before: readonly LiveSession[], who: string): Promise<void> {
   const after = await sessionsOf(stage);
-  must(
-    after.every(({ peer }) => (peer?.id ?? null) === null),
-    `${who}: what was erased came back`,
-  );
+  must(after.every(nobody), `${who}: what was erased came back`);
   mustEqual(ids(after), ids(before), `${who}: the sessions after it was read again`);
 }
 

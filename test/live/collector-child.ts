@@ -21,7 +21,8 @@ process.exit(0);
 async function setPolicy(days: number): Promise<void> {
   const period = { keepAtMost: `P${days}D`, keepAtLeast: null };
   const rule = { class: 'session', trigger: 'session-end', action: 'erase', ...period };
-  const policy = { name: 'live', version: 1, author: 'the suite', zone: 'UTC', rules: [rule] };
+  // By a name that events know.
+  const policy = { name: 'dk-msp', version: 1, author: 'the suite', zone: 'UTC', rules: [rule] };
   const { ctx, stop } = await run({ state, listen: '127.0.0.1:0', signals: false });
   const record = { v: 1, pack: null, person: null, setAt: new Date(ctx.clock.now()).toISOString(), policy };
   await ctx.store.write((tx) => tx.setMeta('policy.record', JSON.stringify(record)));
