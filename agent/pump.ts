@@ -296,7 +296,8 @@ export class Pump implements Beside {
     for (const notice of step.notices) plan.drafts.push(...noticeEvents(this.#name, notice));
     for (const line of step.lines) this.#line(plan, line, sight);
     const past = sight !== null && isPast(sight, step.state);
-    part.tick(plan, { now: clock.now(), past, atEnd: !step.more && step.behindBytes === 0 });
+    const atEnd = !step.more && step.behindBytes === 0 && step.state.unreadable === null;
+    part.tick(plan, { now: clock.now(), past, atEnd });
     plan.drafts.push(...unreadableEvent(this.#name, plan.bad));
     return plan;
   }

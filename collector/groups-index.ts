@@ -85,7 +85,18 @@ export class GroupIndex {
   }
 
   find(wish: GroupWish): GroupRow | null {
-    return this.#byKey.get(keyOfWish(wish, this.#spans)) ?? null;
+    return this.#byKey.get(keyOfWish(wish, this.#spans)) ?? this.#deadSpan(wish);
+  }
+
+  /** Spans were longer, or shorter, under an earlier policy: what was erased with one of them stays erased (V13). */
+  #deadSpan({ agreement, class: cls, kind, at }: GroupWish): GroupRow | null {
+    if (kind !== 'span') return null;
+    for (const row of this.#byId.values()) {
+      const same =
+        row.kind === kind && row.agreement === agreement && row.class === cls && row.state !== 'live';
+      if (same && row.from !== null && row.to !== null && row.from <= at && at < row.to) return row;
+    }
+    return null;
   }
 
   /**

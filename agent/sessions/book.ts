@@ -10,6 +10,7 @@
  * B7  What this agent is not to record (`match: listed`) is never told, only counted.
  * B12 No session outlives the machine's own start: one that began before it, and of whose end the log says nothing, ended
  *     with the machine. A power cut writes no last line.
+ * B13 How long a row is waited for counts from where its file is read: one that cannot be read now may have it.
  * B8  Sessions, attempts and failures that are remembered are bounded; what is pushed out ends as unknown.
  */
 import { newId, type Random, type SessionId, type SourceId } from '../../protocol/ids.ts';
@@ -46,8 +47,8 @@ export interface BookOptions {
   matches: (known: Known) => boolean;
   /** B6; null: everything is read. */
   enrolledAt: UtcMs | null;
-  /** True: a session that ended is kept for a while, because a row about it may come. */
-  rows: boolean;
+  /** Directions of which a session that ended is kept for a while, because a row about it may come. */
+  rows: readonly Direction[];
 }
 
 export interface Output {
@@ -85,6 +86,8 @@ export class SessionBook {
   /** By place, while lines are read again (B5). */
   #remembered: Map<string, OpenPlace> | null = null;
   #attempts = { hour: 0, told: 0 };
+  /** When the rows of a direction had last been read to their end. */
+  readonly #rowsAt = new Map<Direction, UtcMs>();
 
   constructor(options: BookOptions) {
     this.#o = options;
@@ -133,8 +136,20 @@ export class SessionBook {
   /** Incoming ones whose end was told and for which no row came within `ROW_WAIT_MS`. */
   withoutRow(now: UtcMs): OpenSession[] {
     return this.candidates().filter(
-      ({ direction, readAt }) => direction === 'incoming' && readAt !== null && now - readAt > ROW_WAIT_MS,
+      (one) => one.direction === 'incoming' && this.#waited(one, now) > ROW_WAIT_MS,
     );
+  }
+
+  /** The rows of this direction were read to their end (B13). */
+  rowsRead(direction: Direction, now: UtcMs): void {
+    this.#rowsAt.set(direction, now);
+  }
+
+  /** For so long the row about a session that ended could have been read. */
+  #waited({ direction, readAt }: OpenSession, now: UtcMs): number {
+    if (readAt === null) return 0;
+    const { rows } = this.#o;
+    return (rows.includes(direction) ? (this.#rowsAt.get(direction) ?? readAt) : now) - readAt;
   }
 
   /** A row was joined to it, which says when it ended. True: nothing had said so before. */
@@ -169,7 +184,7 @@ export class SessionBook {
       const attempt = one.state === 'untold' || one.state === 'attempted';
       if (attempt && now - one.startedAt > ATTEMPT_MS) this.#open.delete(key);
       if (one.endedAt !== null) one.readAt ??= now;
-      if (one.readAt !== null && now - one.readAt > 2 * ROW_WAIT_MS) this.#open.delete(key);
+      if (this.#waited(one, now) > 2 * ROW_WAIT_MS) this.#open.delete(key);
     }
   }
 
@@ -269,7 +284,7 @@ export class SessionBook {
       const { startedAt } = one;
       out.drafts.push(ended(told, { startedAt, endedAt: change.at }, change.basis, change.reason));
     }
-    if (one.state === 'active' && this.#o.rows) one.state = 'done';
+    if (one.state === 'active' && this.#o.rows.length > 0) one.state = 'done';
     else this.#open.delete(change.key);
   }
 

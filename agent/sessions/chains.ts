@@ -95,7 +95,7 @@ function bookOf(
     ...{ source, tool: tool.type, mode, word, random },
     matches: tool.matches ?? (() => true),
     enrolledAt: tool.startFrom === 'now' ? enrolledAt : null,
-    rows: tool.rows.length > 0,
+    rows: tool.rows.map(({ direction }) => direction),
   });
 }
 

@@ -126,6 +126,8 @@ export class LogPart implements Part {
   }
 }
 
+const NO_HEAD = { fp: 0, fpLength: 0 };
+
 function isFrom(place: Place, { file, start }: FollowedLine): boolean {
   return file > place.file || (file === place.file && start >= place.start);
 }
@@ -149,7 +151,9 @@ function stretchesOf(places: Places, state: FollowState, fromHead: boolean): Str
     .map(([file, ino]): Stretch => {
       const present = known.get(file);
       const from = file === oldest.file && !fromHead ? oldest.start : 0;
-      return { file, ino, encoding: present?.encoding ?? encoding, from, to: present?.offset ?? null };
+      const { fp, fpLength } = present ?? state.known.findLast((one) => one.ino === ino) ?? NO_HEAD;
+      const head = fpLength === 0 ? null : { fp, fpLength };
+      return { file, ino, head, encoding: present?.encoding ?? encoding, from, to: present?.offset ?? null };
     });
   const bytes = stretches.reduce((sum, { from, to }) => sum + Math.max(0, (to ?? from) - from), 0);
   return bytes > MOST_REPLAYED ? [] : stretches;

@@ -86,7 +86,10 @@ export class RowsPart implements Part {
     return index === null ? undefined : candidates[index];
   }
 
-  tick(_plan: Plan, _moment: Moment): void {}
+  tick(_plan: Plan, { now, atEnd }: Moment): void {
+    const { book, direction } = this.#o;
+    if (atEnd) book?.rowsRead(direction, now);
+  }
 
   stored(): object {
     return {};

@@ -154,7 +154,7 @@ export class Follower {
 
   /** Beside what is followed: reads on its own handles, and changes nothing here. */
   replay(stretches: readonly Stretch[]): Promise<AsyncIterable<FollowedLine> | null> {
-    return replayLines(this.#o.path, stretches);
+    return replayLines(this.#o.path, stretches, this.#o.key);
   }
 
   /** Closes every handle. The follower is of no use afterwards. */

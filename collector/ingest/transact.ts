@@ -242,7 +242,10 @@ async function mergeSessions(ctx: Context, tx: Tx, work: Work): Promise<void> {
   const told = new Set(work.origins.map(({ session }) => session));
   const fresh = new Set(work.stored.map(({ pos }) => pos));
   const ended = work.stored
-    .filter(({ type }) => type === 'session.ended')
+    // A row may say other times than the log did: only with them are two tellings of it alike (M2).
+    .filter(
+      ({ type, leaf }) => type === 'session.ended' || (type === 'session.updated' && leaf?.data.row != null),
+    )
     .map(({ leaf }) => leaf?.data.session as SessionId)
     .filter((session) => typeof session === 'string' && !told.has(session));
   const pairs = [

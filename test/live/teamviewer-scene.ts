@@ -2,10 +2,10 @@
  * TeamViewer, by a writer that appends what it would: a session is live when access is granted, over when the log says
  * so, and one with the row that follows, whenever the agent is killed in between.
  */
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { records, row, tvTime } from '../fixtures/teamviewer.ts';
-import { header, incoming } from '../fixtures/teamviewer-log.ts';
+import { header, incoming, restamped, stamp, timeOf } from '../fixtures/teamviewer-log.ts';
 import { must, mustEqual } from '../identity/scenario.ts';
 import type { Agent, Stage } from '../identity/stage.ts';
 import {
@@ -14,6 +14,7 @@ import {
   delays,
   distribution,
   eventsOf,
+  type LiveEvent,
   type LiveSession,
   NEEDS_NOTHING,
   type Scene,
@@ -33,10 +34,16 @@ export class FakeTeamviewer {
   readonly rows: string;
   #calls = 0;
 
-  constructor(dir: string) {
+  /** @param copied whose files are found here too */
+  constructor(dir: string, copied: FakeTeamviewer | null = null) {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     this.logfile = `${dir}/TeamViewer15_Logfile.log`;
     this.rows = `${dir}/Connections_incoming.txt`;
+    if (copied !== null) {
+      copyFileSync(copied.logfile, this.logfile);
+      copyFileSync(copied.rows, this.rows);
+      return;
+    }
     const [date, time] = stamp(Date.now()).split(' ');
     const head = header({ start: `${date} ${time}`, zone: '(UTC+0:00)' });
     writeFileSync(this.logfile, `${head.join('\n')}\n`);
@@ -107,21 +114,6 @@ export class FakeCall {
   }
 }
 
-/** `yyyy/MM/dd HH:mm:ss.fff`. */
-function stamp(at: number): string {
-  return new Date(at).toISOString().slice(0, 23).replaceAll('-', '/').replace('T', ' ');
-}
-
-function timeOf(line: string): number {
-  return Date.parse(`${line.slice(0, 23).replaceAll('/', '-').replace(' ', 'T')}Z`);
-}
-
-/** The same lines with the same distances, so that the last one is written at `end`. */
-function restamped(lines: readonly string[], end: number): string[] {
-  const by = end - timeOf(lines.at(-1) ?? '');
-  return lines.map((line) => stamp(timeOf(line) + by) + line.slice(23));
-}
-
 export const teamviewer: Scene = {
   name: 'TeamViewer: live from its log, one with its row, whenever the agent is killed',
   needs: NEEDS_NOTHING,
@@ -167,24 +159,39 @@ const ofPeer =
 
 /** One session, under one id, with the row's times, and told once. */
 async function mustBeOne(stage: Stage, call: FakeCall, id: string | null): Promise<void> {
-  const whole = (one: LiveSession) => ofPeer(call)(one) && one.confirmedBy.length === 2;
-  const session = await appears(stage, 'its row is joined to it', whole, 30);
-  const mine = (await sessionsOf(stage)).filter(ofPeer(call));
+  await appears(stage, 'its row is joined to it', isWhole(call), 30);
+  mustBeOneOf(call, id, await sessionsOf(stage), await eventsOf(stage, ...ONCE));
+}
+
+const isWhole = (call: FakeCall | undefined) => (one: LiveSession) =>
+  call !== undefined && ofPeer(call)(one) && one.confirmedBy.length === 2;
+
+/** What is told of a session once. */
+const ONCE = ['session.attempted', 'session.started', 'session.ended'];
+
+function mustBeOneOf(
+  call: FakeCall,
+  id: string | null,
+  all: readonly LiveSession[],
+  events: readonly LiveEvent[],
+): void {
+  const mine = all.filter(ofPeer(call));
+  const session = mine[0] as LiveSession;
   mustEqual(mine.length, 1, 'sessions of one call');
   if (id !== null) mustEqual(session.id, id, 'the id of one call');
   mustEqual(session.confirmedBy.toSorted(), ['connections', 'logfile'], 'what confirms it');
   mustEqual(session.startedAt, call.startedAt, 'its start');
   mustEqual(session.state, 'ended', 'its state');
   must(session.mergedFrom.length === 0, 'it was told as two sessions and merged');
-  for (const type of ['session.attempted', 'session.started', 'session.ended']) {
-    const told = (await eventsOf(stage, type)).filter(({ data }) => data.session === session.id);
-    mustEqual(told.length, 1, `${type} of one call`);
+  for (const once of ONCE) {
+    const told = events.filter(({ type, data }) => type === once && data.session === session.id);
+    mustEqual(told.length, 1, `${once} of one call`);
   }
 }
 
 /** Where the agent is killed: what was written last, and how long ago. */
 const MOMENTS = ['begun', 'ended', 'row', 'row before the end', 'both'] as const;
-const WAITS_MS = [0, 120, 330, 600];
+const WAITS_MS = [0, 150, 400];
 
 async function whenKilled(stage: Stage, agent: Agent, files: FakeTeamviewer): Promise<number> {
   const calls: FakeCall[] = [];
@@ -201,7 +208,10 @@ async function whenKilled(stage: Stage, agent: Agent, files: FakeTeamviewer): Pr
   }
   await agent.linked();
   await settled(stage, agent);
-  for (const call of calls) await mustBeOne(stage, call, null);
+  await appears(stage, 'the last row is joined', (one) => isWhole(calls.at(-1))(one), 30);
+  const all = await sessionsOf(stage);
+  const events = await eventsOf(stage, ...ONCE);
+  for (const call of calls) mustBeOneOf(call, null, all, events);
   mustEqual((await sessionsOf(stage)).length, TIMED + calls.length, 'sessions in all');
   return calls.length;
 }

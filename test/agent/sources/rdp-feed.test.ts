@@ -64,7 +64,7 @@ class Machine {
   async again(from: number): Promise<string[] | null> {
     const { files } = JSON.parse(this.stored ?? '{}') as FollowState;
     const to = files[0]?.offset ?? null;
-    const lines = await this.feed.replay([{ file: 1, ino: '1', encoding: 'utf8', from, to }]);
+    const lines = await this.feed.replay([{ file: 1, head: null, ino: '1', encoding: 'utf8', from, to }]);
     if (lines === null) return null;
     const all: FollowedLine[] = [];
     for await (const line of lines) all.push(line);
