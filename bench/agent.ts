@@ -163,7 +163,7 @@ export async function idleBench(stage: Stage, seconds: number): Promise<BenchRes
 }
 
 /** A file of every type that is read on this system, with some sessions in each. */
-function everyType(stage: Stage, agent: Agent): void {
+export function everyType(stage: Stage, agent: Agent): void {
   agent.write(0, 20);
   const at = (name: string) => stage.at('site', `${agent.name}-${name}`);
   const now = systemClock.now();
@@ -183,7 +183,7 @@ function everyType(stage: Stage, agent: Agent): void {
 
 const FILES = 7;
 
-async function atRest(stage: Stage, agent: Agent): Promise<void> {
+export async function atRest(stage: Stage, agent: Agent): Promise<void> {
   await stage.until(
     `agent ${agent.name} has read and sent everything`,
     async () => {
