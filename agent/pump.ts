@@ -24,8 +24,12 @@ import type { Feed } from './sources/feed.ts';
 import type { FileState, FollowedLine, FollowState, FollowStep } from './sources/follow.ts';
 import type { CursorUpdate, Draft } from './types.ts';
 
-/** Rows of one transaction: about 50 ms of work. */
+/** Rows of one transaction: about 50 ms of work where each is a session. */
 export const ROWS = 200;
+/** Of a log that says little about sessions so many lines; reading them costs next to nothing, a commit does. */
+const MOST_ROWS = 1_000;
+/** Events of a transaction up to which more lines are asked for the next time. */
+const FEW_EVENTS = 200;
 /** Between tries of what cannot be stored: doubles from the first to the last. */
 const BACKOFF_MS = { least: 250, most: 5_000 };
 
@@ -114,6 +118,8 @@ export class Pump implements Beside {
   #readThrough: UtcMs | null = null;
   #wait = 0;
   #told = 0;
+  /** Lines that are asked for at once. */
+  #most = ROWS;
 
   constructor(options: PumpOptions) {
     const { journal, source } = options;
@@ -227,7 +233,7 @@ export class Pump implements Beside {
   /** How many lines to ask for. None before first sight: what stands there must be measured first (U3). */
   #rows(): number {
     if (this.#sight === null) return 0;
-    return this.#careful > 0 ? 1 : ROWS;
+    return this.#careful > 0 ? 1 : this.#most;
   }
 
   #newFeed(): Feed {
@@ -286,6 +292,8 @@ export class Pump implements Beside {
     this.#announce = false;
     this.#feed.accept(step);
     this.#told += plan.drafts.length;
+    if (plan.drafts.length > FEW_EVENTS) this.#most = ROWS;
+    else if (step.lines.length >= this.#most) this.#most = Math.min(this.#most * 2, MOST_ROWS);
     if (plan.rows > 0) this.#lastRowAt = this.#o.clock.now();
   }
 
@@ -349,7 +357,7 @@ export class Pump implements Beside {
     this.#stale = true;
     if (hasCode(error, ...POISON) && step.lines.length > 0) {
       this.#refuse = this.#careful > 0;
-      this.#careful = ROWS;
+      this.#careful = step.lines.length;
       this.#feed.reject();
       return 'more';
     }

@@ -4,16 +4,18 @@
  */
 
 import { execFile } from 'node:child_process';
-import { closeSync, openSync, readFileSync, statSync, symlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { spanOf } from '../protocol/group.ts';
-import { systemClock } from '../protocol/time.ts';
+import { HOUR_MS, systemClock } from '../protocol/time.ts';
 import { records, row, tvTime } from '../test/fixtures/teamviewer.ts';
 import { type Agent, Stage } from '../test/identity/stage.ts';
 import { cpuSeconds, pinned } from './drain.ts';
+import { LOG_FORMS, writeLog } from './log-files.ts';
 import type { BenchResult } from './result.ts';
+import { writeSshdFile } from './sshd-file.ts';
 
 const run = promisify(execFile);
 const BUILD = fileURLToPath(new URL('../installers/build.ts', import.meta.url));
@@ -120,17 +122,17 @@ async function drainOne(stage: Stage, agent: Agent): Promise<BenchResult[]> {
   ];
 }
 
-/** From source and from the built tree, side by side, each linked to the collector. */
-async function idleBench(stage: Stage, seconds: number): Promise<BenchResult[]> {
+/** From source and from the built tree, side by side, each linked to the collector, with a file of every type. */
+export async function idleBench(stage: Stage, seconds: number): Promise<BenchResult[]> {
   const dist = stage.at('dist');
   await run(process.execPath, [BUILD, '--out', dist]);
   symlinkSync(MODULES, stage.at('node_modules'));
   const source = await stage.enrol('source');
   const built = await stage.enrol('built');
-  for (const agent of [source, built]) agent.write(0, 20);
+  for (const agent of [source, built]) everyType(stage, agent);
   await source.start();
   await built.start(`${dist}/cli/main.js`);
-  for (const agent of [source, built]) await agent.drained();
+  for (const agent of [source, built]) await atRest(stage, agent);
   await sleep(IDLE_SETTLE_MS);
   const before = [source, built].map((agent) => cpuSeconds(agent.proc?.pid ?? 0));
   await sleep(seconds * 1000);
@@ -157,6 +159,39 @@ async function idleBench(stage: Stage, seconds: number): Promise<BenchResult[]> 
   for (const agent of [source, built]) await agent.stop();
   return results.map((one) =>
     one.unit === 'MB' ? { ...one, against: { name: 'Node alone', value: bare } } : one,
+  );
+}
+
+/** A file of every type that is read on this system, with some sessions in each. */
+export function everyType(stage: Stage, agent: Agent): void {
+  agent.write(0, 20);
+  const at = (name: string) => stage.at('site', `${agent.name}-${name}`);
+  const now = systemClock.now();
+  writeSshdFile(at('auth.log'), { bytes: 20_000, sessions: 10, from: now - HOUR_MS, to: now });
+  for (const form of LOG_FORMS) writeLog(at(`${form.type}.log`), form, 20_000);
+  const sources = [
+    { type: 'teamviewer', connectionsIncoming: agent.file, logfile: at('teamviewer.log') },
+    { type: 'sshd', path: at('auth.log'), match: 'all' },
+    { type: 'anydesk', trace: at('anydesk.log') },
+    { type: 'rustdesk', logfile: at('rustdesk.log') },
+    { type: 'declared', spec: 'x11vnc', path: at('declared.log') },
+    { type: 'csv', spec: 'teamviewer-report', path: at('csv.log') },
+  ];
+  const all = sources.map((source) => ({ ...source, startFrom: 'beginning' }));
+  writeFileSync(agent.config, JSON.stringify({ sources: all }));
+}
+
+const FILES = 7;
+
+export async function atRest(stage: Stage, agent: Agent): Promise<void> {
+  await stage.until(
+    `agent ${agent.name} has read and sent everything`,
+    async () => {
+      const now = await agent.status();
+      if (now?.collector.state !== 'live' || now.backlog > 0) return false;
+      return now.sources.filter(({ state }) => state === 'caught-up').length === FILES;
+    },
+    120,
   );
 }
 

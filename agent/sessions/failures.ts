@@ -58,8 +58,11 @@ export class Failures {
     this.#counted.clear();
   }
 
-  /** True: it is to be told at once. `due` has the summaries of the hour before, where this begins another. */
-  add(change: Rejected, place: Place): { tell: boolean; due: Summary[] } {
+  /**
+   * True: it is to be told at once. `due` has the summaries of the hour before, where this begins another. `knocked`: the
+   * attempt was told, so its refusal is told too, and counted nowhere else.
+   */
+  add(change: Rejected, place: Place, knocked = false): { tell: boolean; due: Summary[] } {
     const hour = Math.floor(change.at / HOUR_MS);
     const due = this.#hour !== null && hour > this.#hour ? this.flush() : [];
     // A time that steps back is of the hour that is counted.
@@ -71,6 +74,7 @@ export class Failures {
       // What one line says of several is told as several.
       return { tell: true, due };
     }
+    if (knocked) return { tell: true, due };
     this.#count(this.#told.has(peer) ? peer : OTHERS, change);
     return { tell: false, due };
   }

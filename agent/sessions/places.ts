@@ -94,6 +94,10 @@ export function oldestOf({ open, failing }: Pick<Places, 'open' | 'failing'>): P
   return all.reduce<Place | null>((low, one) => (low === null || before(one, low) ? one : low), null);
 }
 
+export function earlier(a: Place, b: Place | null): Place {
+  return b !== null && before(b, a) ? b : a;
+}
+
 function before(a: Place, b: Place): boolean {
   return a.file < b.file || (a.file === b.file && a.start < b.start);
 }
