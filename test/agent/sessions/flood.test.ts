@@ -17,7 +17,7 @@ function book(): SessionBook {
       tool: 'teamviewer',
       mode: 'managed',
       word: 'logfile',
-      rows: false,
+      rows: [],
     },
     ...{ random: randomBytes, matches: () => true, enrolledAt: null },
   });
