@@ -9,7 +9,7 @@ import type { Clock, UtcMs } from '../protocol/time.ts';
 import type { Pump, SourceStatus, Turn } from './pump.ts';
 
 export const POLL_MS = 300;
-/** Where nothing was written for a while: with seven files at rest it halves the idle time of the whole agent. */
+/** Where nothing was written for a while: half of the looks, and still well inside of two seconds. */
 const REST_POLL_MS = 600;
 /** Looks in a row that found nothing, about five seconds, after which a chain rests. */
 const RESTS_AFTER = 16;
