@@ -109,6 +109,7 @@ describe('what is due', () => {
     expect(dueFor(row, yearly, agreementRow())).toEqual({
       group: row.group,
       by: 'policy',
+      action: 'erase',
       policy: 'dk-msp',
       version: 7,
       dueAt: Date.UTC(2026, 9, 1),
