@@ -62,7 +62,8 @@ async function toolsOf(deps: ToolsDeps, source: SourceConfig, found: readonly Fo
     case 'teamviewer':
       return await teamviewers(deps, source, found);
     case 'sshd':
-      return await logs([source.path ?? files('logfile')[0] ?? null]);
+      // Where none is there yet, the one that Debian writes: it is read as soon as it is.
+      return await logs([source.path ?? files('logfile')[0] ?? '/var/log/auth.log']);
     case 'anydesk': {
       // The trace says more, and both tell of the same sessions: the list of connections is read where it is alone.
       const named = source.trace !== null || source.connections !== null;

@@ -90,20 +90,23 @@ test('a session in the file arrives sealed at the collector, and coverage follow
   });
 });
 
-test('sources of kinds that nothing reads yet stand in the status as that', async () => {
+test('every source of the configuration stands in the status, also without its file, or a reader', async () => {
   const place = await enrolled();
-  const source = { type: 'teamviewer', connectionsIncoming: place.file };
-  const others = [
-    { type: 'sshd', match: 'all' },
-    { type: 'declared', spec: 'x11vnc' },
+  const absent = `${place.file}.absent`;
+  const sources = [
+    { type: 'recordings', root: '/srv/nvr', layout: 'frigate' },
+    { type: 'sshd', match: 'all', path: absent },
+    { type: 'declared', spec: 'x11vnc', path: `${absent}.too` },
+    { type: 'teamviewer', connectionsIncoming: place.file },
   ];
-  writeFileSync(place.config, JSON.stringify({ sources: [...others, source] }));
+  writeFileSync(place.config, JSON.stringify({ sources }));
   const handle = await start(place);
   await expect.poll(() => handle.status().sources.map(({ state }) => state)).toContain('caught-up');
   expect(handle.status().sources.map(({ type, state }) => [type, state])).toEqual([
+    ['sshd', 'no-file'],
+    ['declared', 'no-file'],
     ['teamviewer', 'caught-up'],
-    ['sshd', 'not-built'],
-    ['declared', 'not-built'],
+    ['recordings', 'not-built'],
   ]);
 });
 
