@@ -3,7 +3,7 @@
  *
  * A whole world through the real command line, with canaries in everything personal and secrets planted in the
  * lines; restarts, kills and unreadable lines on the way. Then everything that was written anywhere is searched,
- * in every form. The auditor sees the people, never the secrets. At last an agent leaks on purpose, in each form,
+ * in every form. Security staff see the people, never the secrets. At last an agent leaks on purpose, in each form,
  * and the search must find each: a search that cannot fail shows nothing.
  */
 import { parseArgs } from 'node:util';
@@ -39,15 +39,15 @@ function amount({ files, bytes, cells, processes }: Looked): string {
   return `${files} files (${size}), ${cells} cells, ${processes} processes`;
 }
 
-/** The auditor's list: who it was, and none of what was planted. */
+/** The list of security staff: who it was, and none of what was planted. */
 async function shown(world: World): Promise<void> {
   const { cast } = world;
-  const items = await world.auditorList();
+  const items = await world.readerList();
   const text = JSON.stringify(items);
   const missing = cast.everybody.filter(({ id }) => !items.some(({ peer }) => peer?.id === id));
   verdict(
     items.length === world.rows && missing.length === 0,
-    `the auditor's session list shows all ${world.rows} sessions and every TeamViewer ID`,
+    `the session list of security staff shows all ${world.rows} sessions and every TeamViewer ID`,
     [`${items.length} sessions`, ...missing.map(({ id }) => `no session of ${id}`)],
   );
   const named = cast.people.every(({ name }) => items.some(({ peer }) => peer?.names.includes(name)));
@@ -62,7 +62,7 @@ async function shown(world: World): Promise<void> {
     `it shows none of the ${cast.secrets.length} planted secrets`,
     leaked.map(({ kind }) => `planted ${kind}`),
   );
-  const one = await world.auditorFind(cast.people[1]?.id ?? '');
+  const one = await world.readerFind(cast.people[1]?.id ?? '');
   verdict(one > 0, `it finds ${one} sessions by --peer @file`);
 }
 

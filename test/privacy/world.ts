@@ -21,7 +21,7 @@ export class World {
   readonly #sampler: ProcessSampler;
   readonly #extra: Known[] = [];
   #agent: Agent;
-  #auditor: Record<string, string> = {};
+  #reader: Record<string, string> = {};
   /** False where this user may not give a process a host name of its own. */
   readonly hostIsCanary: boolean;
   /** Rows in the file, the readable ones. */
@@ -49,16 +49,16 @@ export class World {
   async begin(): Promise<void> {
     const { stage, cast } = this;
     await stage.found();
-    const auditor = await stage.json<{ token: string }>([
+    const reader = await stage.json<{ token: string }>([
       'person',
       'add',
       '--role',
-      'auditor',
+      'security',
       '--name',
       cast.person,
     ]);
-    this.#extra.push(signInSecret('the sign-in token', auditor.token));
-    const file = stage.secret(auditor.token);
+    this.#extra.push(signInSecret('the sign-in token', reader.token));
+    const file = stage.secret(reader.token);
     const where = ['--server', `https://127.0.0.1:${stage.port}`, '--ca', stage.init?.caFile ?? ''];
     const login = await stage.run(['login', ...where, '--token-file', file], {});
     if (login.code !== 0) throw new Error(`login: ${login.stderr}`);
@@ -117,14 +117,14 @@ export class World {
     await this.#agent.drained(90);
   }
 
-  async auditorList(): Promise<Session[]> {
-    return await this.stage.sessions(this.#auditor);
+  async readerList(): Promise<Session[]> {
+    return await this.stage.sessions(this.#reader);
   }
 
-  async auditorFind(id: string): Promise<number> {
+  async readerFind(id: string): Promise<number> {
     const file = this.stage.secret(id);
     const list = ['session', 'list', '--peer', `@${file}`];
-    return (await this.stage.json<{ items: Session[] }>(list, this.#auditor)).items.length;
+    return (await this.stage.json<{ items: Session[] }>(list, this.#reader)).items.length;
   }
 
   /** Errors of every kind that might quote what they are about. */
@@ -147,9 +147,9 @@ export class World {
       ['session', 'list', '--peer', `@${this.#agent.file}`],
       ['session', 'show', '00000000000000000000000000000000'],
     ];
-    for (const args of tries) await stage.run(args, this.#auditor);
+    for (const args of tries) await stage.run(args, this.#reader);
     await stage.run(['source', 'test', this.#agent.file, '--type', 'teamviewer'], {});
-    await stage.run(['event', 'list', '-o', 'json'], this.#auditor);
+    await stage.run(['event', 'list', '-o', 'json'], this.#reader);
     await stage.run(['host', 'list'], {});
     await stage.run(['coverage'], {});
   }
