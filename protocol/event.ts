@@ -9,6 +9,7 @@
  */
 import { z } from 'zod';
 import { agent, both, collector, type EventDefinition } from './event-kinds.ts';
+import { RECORDING_EVENTS } from './event-recordings.ts';
 import { SESSION_EVENTS } from './event-sessions.ts';
 import {
   account,
@@ -62,6 +63,7 @@ export {
 
 export const EVENTS = {
   ...SESSION_EVENTS,
+  ...RECORDING_EVENTS,
   'audit.finding': both(
     z.strictObject({
       check: z.enum(FINDINGS),

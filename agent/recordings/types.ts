@@ -1,0 +1,118 @@
+/**
+ * What the parts of the recordings room hand each other: what a layout says of a path, a row of the catalogue, what
+ * the sweep asks the catalogue. Pure types; `catalogue.ts` implements `Catalogue`, `layouts/` the layouts.
+ *
+ * Names of files and folders are byte strings: one character per byte (latin1), so that invalid UTF-8 survives. They
+ * stay on this host and never stand in an event, a log line or an error; `names.ts` turns them into what the system
+ * calls want and into what a person reads.
+ */
+import type { Bounds } from '../../protocol/hold.ts';
+import type { SourceId } from '../../protocol/ids.ts';
+import type { UtcMs } from '../../protocol/time.ts';
+
+/** A name or a relative path (joined with `/`), one character per byte. */
+export type ByteName = string;
+
+/** How a layout's times are to be read. `site`: the zone that the source declares. */
+export type LayoutZone = 'utc' | 'site' | 'epoch' | 'offset';
+
+/** What one file is, by its path below the root alone. */
+export type PathSays =
+  | {
+      is: 'recording';
+      camera: ByteName;
+      /** D3: bounds of the start; in a repeated hour they differ, for a path with only a date by a day. */
+      startEarliest: UtcMs;
+      startLatest: UtcMs;
+      /** The end that the path states; null: it states none. */
+      endStated: UtcMs | null;
+    }
+  /** Still being written, by its name: never touched, never told. */
+  | { is: 'in-flight' }
+  /** Belongs to the recorder and is needed by it (`init.mp4`, a database, our marker): never touched, not told. */
+  | { is: 'recorder' }
+  /** A copy or a derivative that has no retention of its own here (export, clip, thumbnail): told as a stray copy. */
+  | { is: 'stray' }
+  /** In no form that the layout knows: reported, never erased (R4). */
+  | { is: 'unknown' };
+
+/** Whether a folder can hold recordings, by its path alone. */
+export type FolderSays = 'recordings' | 'above' | 'stray' | 'recorder' | 'unknown';
+
+export interface Layout {
+  name: string;
+  /** Name for people: `Frigate (since 0.12)`. */
+  title: string;
+  zone: LayoutZone;
+  longestSegmentMs: number;
+  /** R5: false for rings and databases: `mode: erase` is refused for them, whatever a file says. */
+  erasable: boolean;
+  /** Example paths below the root, each of which `says` a recording. */
+  examples: readonly string[];
+  folder(path: readonly ByteName[]): FolderSays;
+  file(folder: readonly ByteName[], name: ByteName): PathSays;
+  /**
+   * Folders (relative paths) in which a recorder writes between `from` and `to`, for cameras and folders that exist
+   * already; null: this layout cannot say, so that the newest folders are taken.
+   */
+  hot(from: UtcMs, to: UtcMs, cameras: readonly ByteName[]): string[] | null;
+}
+
+export type RecordingState = 'present' | 'erasing' | 'erased' | 'failed' | 'missing';
+
+/** One row of the catalogue. */
+export interface RecordingRow {
+  folder: number;
+  name: ByteName;
+  camera: number;
+  bounds: Bounds;
+  /** Null: not looked at since it was finished. */
+  sizeBytes: number | null;
+  /** Null where the file system has none that lasts. */
+  inode: number | null;
+  state: RecordingState;
+  /** The slice that marked it; null: none did. */
+  slice: number | null;
+}
+
+/** A source of recordings as the catalogue knows it. */
+export interface RecordingSource {
+  id: number;
+  source: SourceId;
+  root: string;
+  layout: string;
+  zone: string;
+  mode: 'report' | 'erase';
+}
+
+/** How far a walk through a source's page of rows is: the key of the last one. */
+export interface Place {
+  end: UtcMs;
+  folder: number;
+  name: ByteName;
+}
+
+/** What the sweep asks of the catalogue, and tells it. All times are UTC milliseconds. */
+export interface Catalogue {
+  sources(): RecordingSource[];
+  /**
+   * Rows in state `present` whose latest end is at or before `endBy`, oldest end first, after `after`.
+   * Rows without a known end are in no page (D2); `unbounded` counts them.
+   */
+  expired(source: number, endBy: UtcMs, after: Place | null, limit: number): RecordingRow[];
+  unbounded(source: number): number;
+  /** Rows that a crash left in `erasing`, at most `limit`. */
+  erasing(source: number, limit: number): RecordingRow[];
+  row(folder: number, name: ByteName): RecordingRow | null;
+  /** Relative path of a folder, as its parts. */
+  folderPath(folder: number): ByteName[];
+  cameraName(camera: number): ByteName;
+  /** Random id of a camera, as events name it. */
+  cameraId(camera: number): string;
+  /** Inside the caller's transaction. */
+  mark(
+    rows: readonly Pick<RecordingRow, 'folder' | 'name'>[],
+    state: RecordingState,
+    slice: number | null,
+  ): void;
+}
