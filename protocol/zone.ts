@@ -82,3 +82,16 @@ export function wallOf(
     year >= 1970 && year <= 9999 && day >= 1 && day <= days && hour <= 23 && minute <= 59 && second <= 60;
   return inRange && ms <= 999 ? Date.UTC(year, month - 1, day, hour, minute, Math.min(second, 59), ms) : null;
 }
+
+/**
+ * Both instants that a local reading can stand for: equal but for a reading that the zone showed twice, or never.
+ *
+ * X18 Whoever must not be too early takes the later one, whoever must not miss anything takes both.
+ * @param wall the reading as if it were UTC
+ */
+export function wallBounds(wall: number, zone: string): { earliest: UtcMs; latest: UtcMs } {
+  const instants = [wall - zoneOffsetMs(wall - DAY_MS, zone), wall - zoneOffsetMs(wall + DAY_MS, zone)];
+  const shown = instants.filter((at) => at + zoneOffsetMs(at, zone) === wall);
+  const found = shown.length > 0 ? shown : instants;
+  return { earliest: utcMs(Math.min(...found)), latest: utcMs(Math.max(...found)) };
+}

@@ -33,11 +33,20 @@ export type PathSays =
   | { is: 'recorder' }
   /** A copy or a derivative that has no retention of its own here (export, clip, thumbnail): told as a stray copy. */
   | { is: 'stray' }
+  /** A recording of a layout that states no time in the path: kept and reported (D2). */
+  | { is: 'untimed'; camera: ByteName }
   /** In no form that the layout knows: reported, never erased (R4). */
   | { is: 'unknown' };
 
-/** Whether a folder can hold recordings, by its path alone. */
+/** Whether a folder can hold recordings, by its path alone; `above`: folders that can lie below it. */
 export type FolderSays = 'recordings' | 'above' | 'stray' | 'recorder' | 'unknown';
+
+/** What a layout says of one folder. Made once for each folder: its fields are read once. */
+export interface FolderReading {
+  is: FolderSays;
+  /** What a file of this name in this folder is. */
+  file(name: ByteName): PathSays;
+}
 
 export interface Layout {
   name: string;
@@ -49,13 +58,13 @@ export interface Layout {
   erasable: boolean;
   /** Example paths below the root, each of which `says` a recording. */
   examples: readonly string[];
-  folder(path: readonly ByteName[]): FolderSays;
-  file(folder: readonly ByteName[], name: ByteName): PathSays;
+  /** `path`: parts below the root; empty: the root itself. */
+  folder(path: readonly ByteName[]): FolderReading;
   /**
    * Folders (relative paths) in which a recorder writes between `from` and `to`, for cameras and folders that exist
    * already; null: this layout cannot say, so that the newest folders are taken.
    */
-  hot(from: UtcMs, to: UtcMs, cameras: readonly ByteName[]): string[] | null;
+  hot(from: UtcMs, to: UtcMs, cameras: readonly ByteName[]): ByteName[] | null;
 }
 
 export type RecordingState = 'present' | 'erasing' | 'erased' | 'failed' | 'missing';

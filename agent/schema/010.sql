@@ -72,11 +72,11 @@ CREATE TABLE rec_slices (
   done_at   INTEGER                         -- null: a crash came between, or it runs
 ) STRICT;
 
--- Files that no layout knows and copies that no policy reaches: counted per folder, never erased.
+-- Files that no layout knows, or that state no time, and copies that no policy reaches: reported, never erased.
 CREATE TABLE rec_unknown (
   folder INTEGER NOT NULL,
   name   BLOB    NOT NULL,
-  kind   TEXT    NOT NULL CHECK (kind IN ('unknown', 'stray', 'refused')),
+  kind   TEXT    NOT NULL CHECK (kind IN ('unknown', 'untimed', 'stray', 'refused')),
   seen_at INTEGER NOT NULL,
   PRIMARY KEY (folder, name)
 ) STRICT, WITHOUT ROWID;

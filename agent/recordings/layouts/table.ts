@@ -1,0 +1,240 @@
+/**
+ * The layouts of recorders, as data. Each line was read in the recorder's source or documentation, or in paths that
+ * users showed (`docs/guide/recorders.md` says which, and which were tried on a real one).
+ *
+ * R5  Rings and databases are report-only by construction: no setting makes a file of theirs erasable.
+ */
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../protocol/time.ts';
+import type { LayoutSpec } from './compile.ts';
+
+const RINGS = { erasable: false, longestSegmentMs: HOUR_MS } as const;
+
+export const LAYOUTS: readonly LayoutSpec[] = [
+  {
+    name: 'frigate',
+    title: 'Frigate (0.12 and newer)',
+    zone: 'utc',
+    // Its own limit: a segment that probes to ten minutes or more is dropped as corrupt.
+    longestSegmentMs: 10 * MINUTE_MS,
+    erasable: true,
+    recordings: ['%Y-%m-%d/%H/{camera}/%M.%S.mp4'],
+    examples: ['2026-03-29/01/front_door/59.50.mp4'],
+  },
+  {
+    name: 'frigate-old',
+    title: 'Frigate (before 0.12)',
+    zone: 'site',
+    longestSegmentMs: 10 * MINUTE_MS,
+    erasable: true,
+    recordings: ['%Y-%m/%d/%H/{camera}/%M.%S.mp4'],
+    examples: ['2021-11/23/15/driveway/39.25.mp4'],
+  },
+  {
+    name: 'motion',
+    title: 'motion',
+    zone: 'site',
+    // movie_max_time is 120 s unless set, and a recording goes on for event_gap after it.
+    longestSegmentMs: HOUR_MS,
+    erasable: true,
+    recordings: ['%v-%Y%m%d%H%M%S.{video}', '{camera}_{any}-%v-{n}-%Y%m%d%H%M%S.{video}'],
+    stray: ['%v-%Y%m%d%H%M%S-%q.jpg', '%v-%Y%m%d%H%M%S-snapshot.jpg', 'lastsnap.jpg'],
+    examples: ['01-20261128031500.mp4', 'CAM01_1-07-2-20261128031500.mkv'],
+  },
+  {
+    name: 'motioneye',
+    title: 'motionEye',
+    zone: 'site',
+    longestSegmentMs: HOUR_MS,
+    erasable: true,
+    recordings: ['{camera}/%Y-%m-%d/%H-%M-%S.{video}', '%Y-%m-%d/%H-%M-%S.{video}'],
+    recorder: ['.keep', '{camera}/.keep'],
+    stray: [
+      '{camera}/%Y-%m-%d/%H-%M-%S.{video}.thumb',
+      '%Y-%m-%d/%H-%M-%S.{video}.thumb',
+      '{camera}/%Y-%m-%d/%H-%M-%S.jpg',
+      '%Y-%m-%d/%H-%M-%S.jpg',
+    ],
+    examples: ['Camera1/2026-11-28/03-15-00.mp4', '2026-11-28/03-15-00.mp4'],
+  },
+  {
+    name: 'zoneminder-medium',
+    title: 'ZoneMinder, storage scheme Medium',
+    // Only the date stands in the path: the bound is the whole day.
+    zone: 'site',
+    longestSegmentMs: HOUR_MS,
+    erasable: true,
+    recordings: [
+      '{camera}/%Y-%m-%d/{n}/{n}-video.{any}',
+      '{camera}/%Y-%m-%d/{n}/{n}-capture.jpg',
+      '{camera}/%Y-%m-%d/{n}/{n}-analyse.jpg',
+    ],
+    inFlight: ['{camera}/%Y-%m-%d/{n}/incomplete.{any}'],
+    stray: ['{camera}/%Y-%m-%d/{n}/snapshot.jpg', '{camera}/%Y-%m-%d/{n}/alarm.jpg'],
+    examples: ['1/2023-09-24/421/421-video.mp4', '1/2023-09-24/421/00017-capture.jpg'],
+  },
+  {
+    name: 'zoneminder-deep',
+    title: 'ZoneMinder, storage scheme Deep',
+    zone: 'site',
+    longestSegmentMs: HOUR_MS,
+    erasable: true,
+    recordings: [
+      '{camera}/%y/%m/%d/%H/%M/%S/{n}-video.{any}',
+      '{camera}/%y/%m/%d/%H/%M/%S/{n}-capture.jpg',
+      '{camera}/%y/%m/%d/%H/%M/%S/{n}-analyse.jpg',
+    ],
+    inFlight: ['{camera}/%y/%m/%d/%H/%M/%S/incomplete.{any}'],
+    recorder: ['{camera}/%y/%m/%d/.{n}'],
+    stray: ['{camera}/%y/%m/%d/%H/%M/%S/snapshot.jpg', '{camera}/%y/%m/%d/%H/%M/%S/alarm.jpg'],
+    examples: ['8/16/12/08/18/42/55/232362-video.mp4'],
+  },
+  {
+    name: 'zoneminder-shallow',
+    title: 'ZoneMinder, storage scheme Shallow',
+    // No time in the path, only in its database: kept and reported.
+    zone: 'site',
+    longestSegmentMs: HOUR_MS,
+    erasable: false,
+    recordings: [],
+    untimed: ['{camera}/{n}/{n}-video.{any}', '{camera}/{n}/{n}-capture.jpg'],
+    inFlight: ['{camera}/{n}/incomplete.{any}'],
+    examples: ['3/421/421-video.mp4'],
+  },
+  {
+    name: 'shinobi',
+    title: 'Shinobi',
+    zone: 'site',
+    longestSegmentMs: HOUR_MS,
+    erasable: true,
+    recordings: ['{device}/{camera}/%Y-%m-%dT%H-%M-%S.{video}'],
+    examples: ['group1/cam2/2026-11-28T03-15-00.mp4'],
+  },
+  {
+    name: 'viseron',
+    title: 'Viseron',
+    zone: 'epoch',
+    // 5 s by default; a fragment goes on to the next key frame.
+    longestSegmentMs: 10 * MINUTE_MS,
+    erasable: true,
+    recordings: ['segments/{camera}/%s.m4s', '{camera}/%s.m4s'],
+    // Without it no fragment of this camera can be played.
+    recorder: ['segments/{camera}/init.mp4', '{camera}/init.mp4'],
+    examples: ['segments/garage/1748735174.m4s'],
+  },
+  {
+    name: 'mediamtx',
+    title: 'MediaMTX',
+    zone: 'site',
+    longestSegmentMs: 2 * HOUR_MS,
+    erasable: true,
+    recordings: ['{camera/}/%Y-%m-%d_%H-%M-%S-%f.{video}'],
+    examples: ['yard/north/2026-11-28_03-15-00-123456.mp4'],
+  },
+  {
+    name: 'blue-iris',
+    title: 'Blue Iris',
+    zone: 'site',
+    longestSegmentMs: 24 * HOUR_MS,
+    erasable: true,
+    recordings: [
+      '{camera}.%Y%m%d_%H%M%S.bvr',
+      '{camera}.%Y%m%d_%H%M%S.{video}',
+      'New/{camera}.%Y%m%d_%H%M%S.bvr',
+      'New/{camera}.%Y%m%d_%H%M%S.{video}',
+      'Stored/{camera}.%Y%m%d_%H%M%S.bvr',
+      'Stored/{camera}.%Y%m%d_%H%M%S.{video}',
+    ],
+    examples: ['New/Gate.20261128_031500.bvr'],
+  },
+  {
+    name: 'dahua',
+    title: 'Dahua, Amcrest (SD card, FTP, NAS)',
+    zone: 'site',
+    longestSegmentMs: HOUR_MS,
+    erasable: true,
+    recordings: [
+      '%Y-%m-%d/{camera}/dav/%H/%H.%M.%S-{end-H}.{end-M}.{end-S}{any}.dav',
+      '{device}/%Y-%m-%d/{camera}/dav/%H/%H.%M.%S-{end-H}.{end-M}.{end-S}{any}.dav',
+      '{folder}/{device}/%Y-%m-%d/{camera}/dav/%H/%H.%M.%S-{end-H}.{end-M}.{end-S}{any}.dav',
+    ],
+    inFlight: [
+      '%Y-%m-%d/{camera}/dav/%H/{any}.dav_',
+      '{device}/%Y-%m-%d/{camera}/dav/%H/{any}.dav_',
+      '{folder}/{device}/%Y-%m-%d/{camera}/dav/%H/{any}.dav_',
+    ],
+    recorder: [
+      '%Y-%m-%d/{camera}/dav/%H/{any}.idx',
+      '{device}/%Y-%m-%d/{camera}/dav/%H/{any}.idx',
+      '{folder}/{device}/%Y-%m-%d/{camera}/dav/%H/{any}.idx',
+    ],
+    examples: [
+      '2025-01-10/001/dav/08/08.00.00-08.59.59[M][0@0][0].dav',
+      'XJ0028V/2021-03-06/001/dav/10/10.27.32-10.28.00[M][0@0][0].dav',
+    ],
+  },
+  {
+    name: 'xiaomi',
+    title: 'Xiaomi cameras on a NAS',
+    zone: 'epoch',
+    longestSegmentMs: 5 * MINUTE_MS,
+    erasable: true,
+    recordings: ['%Y%m%d%H/%MM%SS_%s.mp4', '{camera}/%Y%m%d%H/%MM%SS_%s.mp4'],
+    examples: ['2025060107/46M14S_1748735174.mp4', 'hall/2025060107/46M14S_1748735174.mp4'],
+  },
+  {
+    name: 'hikvision',
+    title: 'Hikvision, EZVIZ containers',
+    zone: 'epoch',
+    ...RINGS,
+    recordings: [],
+    // Plain to look at, but a ring of files of fixed size: each holds many recordings, and is written again.
+    untimed: ['datadir{n}/hiv{n}.mp4', 'datadir{n}/hiv{n}.pic'],
+    recorder: ['{any}.bin', 'datadir{n}/{any}.bin', 'datadir{n}/record_db_index{any}'],
+    examples: ['datadir0/hiv00042.mp4'],
+  },
+  {
+    name: 'unifi-protect',
+    title: 'UniFi Protect',
+    zone: 'epoch',
+    ...RINGS,
+    longestSegmentMs: 24 * HOUR_MS,
+    recordings: ['%Y/%m/%d/{mac}_rotating_%Q.ubv', '%Y/%m/%d/{mac}_timelapse_%Q.ubv'],
+    examples: ['2022/01/13/E063DA3FEC8C_0_rotating_1642077111078.ubv'],
+  },
+  {
+    name: 'moonfire',
+    title: 'Moonfire NVR',
+    zone: 'utc',
+    ...RINGS,
+    longestSegmentMs: 2 * MINUTE_MS + SECOND_MS,
+    recordings: [],
+    untimed: ['{camera-hex8}{hex8}'],
+    recorder: ['meta'],
+    examples: ['00000003001c1ba6'],
+  },
+  {
+    name: 'milestone',
+    title: 'Milestone XProtect media database',
+    zone: 'utc',
+    ...RINGS,
+    recordings: [],
+    untimed: ['{camera}/{folder}/{any}.blk', '{camera}/{any}.blk'],
+    recorder: [
+      '{any}.xml',
+      '{camera}/{any}.xml',
+      '{camera}/{folder}/{any}.idx',
+      '{camera}/{folder}/{any}.xml',
+    ],
+    examples: ['5c2b/20261128/core.blk'],
+  },
+  {
+    name: 'synology',
+    title: 'Synology Surveillance Station',
+    zone: 'site',
+    ...RINGS,
+    recordings: [],
+    untimed: ['{camera}/{folder}/{any}.{video}'],
+    recorder: ['{camera}/.{any}', '@{any}/{any}'],
+    examples: ['Gate/20261128AM/Gate-031500.mp4'],
+  },
+];
