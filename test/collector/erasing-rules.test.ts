@@ -12,11 +12,11 @@ import {
   phaseOf,
 } from '../../collector/erasing/end-rules.ts';
 import { cancelled, ordered } from '../../collector/erasing/ends.ts';
-import { ListRoot } from '../../collector/erasing/list-root.ts';
 import type { AgentRow, AgreementRow, CommandRow, GroupRow } from '../../collector/store/types.ts';
 import { canonical, leafHash, nodeHash, sha256 } from '../../protocol/canonical.ts';
 import type { AgreementId, GroupId, LogId, PersonId } from '../../protocol/ids.ts';
 import { toB64 } from '../../protocol/ids.ts';
+import { ListRoot } from '../../protocol/list-root.ts';
 import { packOf } from '../../protocol/packs.ts';
 import type { Policy } from '../../protocol/policy.ts';
 import { DAY_MS, HOUR_MS, type UtcMs, utcMs } from '../../protocol/time.ts';

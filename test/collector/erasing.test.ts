@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { settleEnds } from '../../collector/erasing/ends.ts';
 import { eraseAll, PARTS } from '../../collector/erasing/erase.ts';
-import { ListRoot } from '../../collector/erasing/list-root.ts';
+import { placeOf } from '../../collector/erasing/list-root.ts';
 import { recover } from '../../collector/recovery.ts';
 import type { GroupRow } from '../../collector/store/types.ts';
 import type { FaultSeam } from '../../collector/types.ts';
 import type { AgreementId, GroupId } from '../../protocol/ids.ts';
+import { ListRoot } from '../../protocol/list-root.ts';
 import { utcMs } from '../../protocol/time.ts';
 import { keysIn, leftovers } from '../support/leftovers.ts';
 import { agreementRow, dumpOf, type Filled, fill, MANY, partsUnder, startOf } from './erasing-scene.ts';
@@ -48,7 +49,7 @@ async function scene(dir = scratch(), many = MANY): Promise<Scene> {
 
 async function listed(house: House, group: GroupId): Promise<string> {
   const list = new ListRoot();
-  for (const place of await house.store.read.partsUnder(group, null, 100_000)) list.add(place);
+  for (const place of await house.store.read.partsUnder(group, null, 100_000)) list.add(placeOf(place));
   return list.root();
 }
 
