@@ -58,6 +58,19 @@ export class AgentJournal implements Journal {
     return drafts.length === 0 ? null : { firstSeq: stored.first, lastSeq: stored.head.next - 1 };
   }
 
+  /**
+   * One durable transaction in which is decided what happened, stored what belongs to it, and told (R1, R2). What
+   * `act` reads is what is so at the commit; where it throws, nothing was stored.
+   */
+  transact(act: () => { tell: readonly Draft[] }): void {
+    const core = this.#core;
+    const stored = core.write(() => {
+      const { tell } = act();
+      return tell.length === 0 ? null : core.store(tell);
+    }, DRAFT_BYTES);
+    if (stored !== null) core.stored(stored);
+  }
+
   /** One durable transaction that gives way to events. False where there is no room for it (J11). */
   spare(act: () => void): boolean {
     return this.#core.spare(act);

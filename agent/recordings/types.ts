@@ -67,7 +67,9 @@ export interface Layout {
   hot(from: UtcMs, to: UtcMs, cameras: readonly ByteName[]): ByteName[] | null;
 }
 
-export type RecordingState = 'present' | 'erasing' | 'erased' | 'failed' | 'missing';
+export type RecordingState = 'present' | 'erasing' | 'erased' | 'missing';
+/** As the column holds them. */
+export const STATES: readonly RecordingState[] = ['present', 'erasing', 'erased', 'missing'];
 
 /** One row of the catalogue. */
 export interface RecordingRow {
@@ -91,37 +93,25 @@ export interface RecordingSource {
   root: string;
   layout: string;
   zone: string;
-  mode: 'report' | 'erase';
+  /** What was accepted as the file system under the root; null: nothing yet. */
+  fs: string | null;
+  state: 'first-scan' | 'watched' | 'suspect' | 'retired';
+  /** A person approved an erasing sweep of this catalogue (R6). */
+  approved: boolean;
+  /** Trusted time of the last completed sweep. */
+  sweptAt: UtcMs | null;
 }
 
-/** How far a walk through a source's page of rows is: the key of the last one. */
+export interface CameraRow {
+  id: number;
+  /** Random id, as events name it. */
+  camera: string;
+  name: ByteName;
+}
+
+/** How far a walk through a camera's rows is: the key of the last one. */
 export interface Place {
   end: UtcMs;
   folder: number;
   name: ByteName;
-}
-
-/** What the sweep asks of the catalogue, and tells it. All times are UTC milliseconds. */
-export interface Catalogue {
-  sources(): RecordingSource[];
-  /**
-   * Rows in state `present` whose latest end is at or before `endBy`, oldest end first, after `after`.
-   * Rows without a known end are in no page (D2); `unbounded` counts them.
-   */
-  expired(source: number, endBy: UtcMs, after: Place | null, limit: number): RecordingRow[];
-  unbounded(source: number): number;
-  /** Rows that a crash left in `erasing`, at most `limit`. */
-  erasing(source: number, limit: number): RecordingRow[];
-  row(folder: number, name: ByteName): RecordingRow | null;
-  /** Relative path of a folder, as its parts. */
-  folderPath(folder: number): ByteName[];
-  cameraName(camera: number): ByteName;
-  /** Random id of a camera, as events name it. */
-  cameraId(camera: number): string;
-  /** Inside the caller's transaction. */
-  mark(
-    rows: readonly Pick<RecordingRow, 'folder' | 'name'>[],
-    state: RecordingState,
-    slice: number | null,
-  ): void;
 }

@@ -49,22 +49,24 @@ CREATE TABLE recordings (
   ends     INTEGER,                         -- latest end, UTC milliseconds; null: nobody can say (D2)
   size     INTEGER,                         -- bytes; null: not looked at since it was finished
   inode    INTEGER,
-  state    INTEGER NOT NULL DEFAULT 0,      -- 0 present, 1 erasing, 2 erased, 3 failed, 4 missing
+  state    INTEGER NOT NULL DEFAULT 0,      -- 0 present, 1 erasing, 2 erased, 3 missing
   slice    INTEGER,                         -- rec_slices.id that marked it
   PRIMARY KEY (folder, name)
 ) STRICT, WITHOUT ROWID;
 -- What may have expired, oldest end first, over all that is there.
 CREATE INDEX recordings_due ON recordings (camera, ends, folder, name) WHERE state = 0;
-CREATE INDEX recordings_marked ON recordings (state, slice) WHERE state IN (1, 3);
+CREATE INDEX recordings_marked ON recordings (slice) WHERE slice IS NOT NULL;
 
 -- Slices of a sweep: what one pair of events stands for.
 CREATE TABLE rec_slices (
   id        INTEGER PRIMARY KEY,
   source    INTEGER NOT NULL REFERENCES rec_sources (id),
+  camera    INTEGER NOT NULL REFERENCES rec_cameras (id),
   policy    TEXT    NOT NULL,
   version   INTEGER NOT NULL,
-  due_from  INTEGER NOT NULL,               -- earliest due time in it
-  due_to    INTEGER NOT NULL,
+  due       INTEGER NOT NULL,               -- earliest due time in it
+  starts    INTEGER NOT NULL,               -- earliest start and latest end in it
+  ends      INTEGER NOT NULL,
   count     INTEGER NOT NULL,
   bytes     INTEGER NOT NULL,
   root      BLOB    NOT NULL,               -- root of the list, 32 bytes
@@ -77,6 +79,7 @@ CREATE TABLE rec_unknown (
   folder INTEGER NOT NULL,
   name   BLOB    NOT NULL,
   kind   TEXT    NOT NULL CHECK (kind IN ('unknown', 'untimed', 'stray', 'refused')),
+  reason TEXT,                              -- refused: why it was left alone past its due time
   seen_at INTEGER NOT NULL,
   PRIMARY KEY (folder, name)
 ) STRICT, WITHOUT ROWID;

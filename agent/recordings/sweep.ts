@@ -1,0 +1,338 @@
+/**
+ * One pass over the expired of one source: whether it may run, what it would do, whether that waits for a person, and
+ * then slice after slice.
+ *
+ * R1, R2  `slice.ts` · R3 `root.ts`, `erase.ts` · R6 `due.ts`
+ * R5  A layout that is not erasable is only ever reported, whatever the mode says.
+ * R8  What is expired and still there when the sweep ends is counted by its reason.
+ * R9  Free space is asked by nobody here.
+ * H4  Footage is erased only while the collector's commands are confirmed within the freshness that was set.
+ */
+import type { Hold } from '../../protocol/hold.ts';
+import { type Id, newId, type Random } from '../../protocol/ids.ts';
+import { ListRoot } from '../../protocol/list-root.ts';
+import { toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
+import type { Draft } from '../types.ts';
+import { endedBy, judge, type Surroundings, waitsFor } from './due.ts';
+import { shown } from './names.ts';
+import { type AcceptedRoot, openRoot, type RootTrouble } from './root.ts';
+import { eraseSlice, finishSlice, SLICE_FILES, type SliceDeps, type SliceWork } from './slice.ts';
+import type { PlanRow } from './sweep-store.ts';
+import type { CameraRow, Place, RecordingRow, RecordingSource } from './types.ts';
+
+/** A source with all that a sweep of it needs. */
+export interface SweepSource {
+  source: RecordingSource;
+  /** Null: nobody accepted a root yet. */
+  accepted: AcceptedRoot | null;
+  mode: 'report' | 'erase';
+  erasable: boolean;
+}
+
+export interface SweepDeps extends SliceDeps {
+  random: Random;
+  /** Null: the collector ordered no policy yet. */
+  around(): Surroundings | null;
+  /** Why nothing may be erased now although time is trusted; null: nothing speaks against it (H4). */
+  unconfirmed(): boolean;
+  /** Why there is no trusted time. */
+  timeTrouble(): string | null;
+}
+
+export type WaitReason = string;
+
+export interface SweepReport {
+  source: RecordingSource;
+  /** Null: it ran. */
+  waits: WaitReason | null;
+  plan: PlanRow | null;
+  erased: number;
+  bytes: number;
+  failed: number;
+  /** Expired and still there, by reason (R8). */
+  left: Record<string, number>;
+}
+
+/** What is due in one source by now. */
+export interface Due {
+  count: number;
+  bytes: number;
+  oldest: UtcMs | null;
+  /** Root of the list, by path; what a person approves. */
+  root: string;
+  fresh: number;
+  left: Map<string, number>;
+}
+
+const PAGE = 1_000;
+
+export class Sweep {
+  readonly #deps: SweepDeps;
+  #running = false;
+
+  constructor(deps: SweepDeps) {
+    this.#deps = deps;
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  /** Runs over one source. Null: another sweep runs. */
+  async run(source: SweepSource): Promise<SweepReport | null> {
+    if (this.#running) return null;
+    this.#running = true;
+    try {
+      return await this.#run(source);
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #run(it: SweepSource): Promise<SweepReport> {
+    const { store, now } = this.#deps;
+    const hindered = this.#hindrance(it) ?? this.#finish(it);
+    const around = this.#deps.around();
+    const at = now();
+    if (hindered !== null || around === null || at === null || it.accepted === null) {
+      return this.#waits(it, hindered ?? 'unknown', null);
+    }
+    const due = await this.due(it.source, around, at);
+    if (it.mode === 'report' || !it.erasable) return this.#reported(it, due);
+    const plan = store.plan(it.source.id);
+    const approved = plan?.approvedAt !== null && plan?.approvedAt !== undefined ? plan : null;
+    const waits = approved === null ? this.#mustWait(it.source, due) : null;
+    if (waits !== null) return this.#waits(it, waits, this.#planned(it.source, due, at, plan));
+    // An approved plan reaches as far as what was shown; what became due since then comes with the next sweep.
+    const dueBy = approved?.dueBy ?? at;
+    return await this.#erase({ ...it, accepted: it.accepted }, around, dueBy, at);
+  }
+
+  /** Why this source may not be swept now; null: it may. */
+  #hindrance({ source, accepted, mode }: SweepSource): string | null {
+    const { store, around, now, unconfirmed, timeTrouble } = this.#deps;
+    if (source.state === 'first-scan') return 'first-scan';
+    if (accepted === null && mode === 'erase') return 'not-accepted';
+    if (around() === null) return 'no-policy';
+    if (store.holds() === null) return 'holds-unreadable';
+    if (now() === null) return timeTrouble() ?? 'time-untrusted';
+    return mode === 'erase' && unconfirmed() ? 'commands-unconfirmed' : null;
+  }
+
+  /** Slices that a crash left open come first. Not null: the root is not the accepted one. */
+  #finish({ source, accepted }: SweepSource): string | null {
+    const { store } = this.#deps;
+    if (accepted === null) return null;
+    const root = openRoot(accepted);
+    if ('trouble' in root) return this.#suspect(source, root.trouble);
+    root.close();
+    const around = this.#deps.around();
+    const cameras = new Map(store.cameras(source.id).map((camera) => [camera.id, camera]));
+    for (const slice of store.openSlices()) {
+      const camera = cameras.get(slice.camera);
+      if (slice.source !== source.id || camera === undefined || around === null) continue;
+      if (finishSlice(this.#deps, { source, accepted, camera, around }, slice) === null) return 'root-gone';
+    }
+    return null;
+  }
+
+  #suspect(source: RecordingSource, reason: RootTrouble): string {
+    this.#deps.journal.transact(() => ({
+      tell: [{ type: 'recordings.root-suspect', data: { source: source.source, reason } }],
+    }));
+    return reason;
+  }
+
+  /** What would go by `at`, and what stays past its due time. Reads in pages and lets others have their turn. */
+  async due(source: RecordingSource, around: Surroundings, at: UtcMs): Promise<Due> {
+    const { store, rest } = this.#deps;
+    const found: Due = { count: 0, bytes: 0, oldest: null, root: '', fresh: 0, left: new Map() };
+    const list = new ListRoot();
+    const holds = store.holds();
+    for await (const { camera, rows } of this.#pages(source, around, at)) {
+      for (const row of rows)
+        this.#weigh(found, list, { row, camera, around, at, holds, sweptAt: source.sweptAt });
+      await rest();
+    }
+    found.root = list.root();
+    return found;
+  }
+
+  #weigh(
+    found: Due,
+    list: ListRoot,
+    it: {
+      row: RecordingRow;
+      camera: CameraRow;
+      around: Surroundings;
+      at: UtcMs;
+      holds: readonly Hold[] | null;
+      sweptAt: UtcMs | null;
+    },
+  ): void {
+    const { row, camera, around, at, holds, sweptAt } = it;
+    const verdict = judge(row, camera.camera, around, holds, at);
+    if (verdict.verdict === 'keep') {
+      // What is not due yet is in a page only because months differ in length.
+      if (verdict.reason !== 'not-due' && verdict.reason !== 'floor') add(found.left, verdict.reason);
+      return;
+    }
+    found.count += 1;
+    found.bytes += row.sizeBytes ?? 0;
+    const { startEarliest } = row.bounds;
+    if (found.oldest === null || startEarliest < found.oldest) found.oldest = startEarliest;
+    if (sweptAt !== null && verdict.dueAt !== null && verdict.dueAt > sweptAt) found.fresh += 1;
+    list.add({ folder: row.folder, name: shown(row.name), bytes: row.sizeBytes });
+  }
+
+  async *#pages(source: RecordingSource, around: Surroundings, at: UtcMs) {
+    const { store } = this.#deps;
+    const endBy = endedBy(around, at);
+    if (endBy === null) return;
+    for (const camera of store.cameras(source.id)) {
+      for (let after: Place | null = null; ; ) {
+        const rows: RecordingRow[] = store.ended(camera.id, endBy, after, PAGE);
+        if (rows.length > 0) yield { camera, rows };
+        const last = rows.at(-1);
+        if (last === undefined || rows.length < PAGE) break;
+        after = { end: last.bounds.endLatest ?? utcMs(0), folder: last.folder, name: last.name };
+      }
+    }
+  }
+
+  #mustWait(source: RecordingSource, { count, fresh }: Due): string | null {
+    const { count: present } = this.#deps.store.present(source.id);
+    return waitsFor({ count, fresh, present, approved: source.approved });
+  }
+
+  /** The plan that waits; told once, as long as it lists the same. */
+  #planned(source: RecordingSource, due: Due, at: UtcMs, before: PlanRow | null): PlanRow {
+    if (before !== null && before.root === due.root) return before;
+    const { store, journal, clock, random } = this.#deps;
+    const plan: PlanRow = {
+      plan: newId<'plan'>(random),
+      source: source.id,
+      madeAt: clock.now(),
+      count: due.count,
+      bytes: due.bytes,
+      oldest: due.oldest ?? at,
+      dueBy: at,
+      root: due.root,
+      approvedAt: null,
+    };
+    journal.transact(() => {
+      store.savePlan(plan);
+      return { tell: [this.#waiting(source, this.#mustWait(source, due) ?? 'large-plan', plan)] };
+    });
+    return plan;
+  }
+
+  #waiting(source: RecordingSource, reason: string, plan: PlanRow | null): Draft<'sweep.waiting'> {
+    const since = plan === null ? null : toIso(plan.madeAt);
+    const { count = 0, bytes = null } = plan ?? {};
+    return {
+      type: 'sweep.waiting',
+      data: { source: source.source, reason, count, bytes, plan: plan?.plan ?? null, since },
+    };
+  }
+
+  #waits({ source }: SweepSource, reason: string, plan: PlanRow | null): SweepReport {
+    return { source, waits: reason, plan, erased: 0, bytes: 0, failed: 0, left: {} };
+  }
+
+  /** `mode: report`: the recorder should have removed these (R5). */
+  #reported({ source }: SweepSource, due: Due): SweepReport {
+    const left = new Map(due.left);
+    if (due.count > 0) left.set('report-only', due.count);
+    return this.#done(source, { erased: 0, bytes: 0, failed: 0 }, left, this.#deps.now());
+  }
+
+  async #erase(
+    it: SweepSource & { accepted: AcceptedRoot },
+    around: Surroundings,
+    dueBy: UtcMs,
+    at: UtcMs,
+  ): Promise<SweepReport> {
+    const { source, accepted } = it;
+    const sum = { erased: 0, bytes: 0, failed: 0 };
+    const left = new Map<string, number>();
+    for await (const { camera, rows } of this.#pages(source, around, dueBy)) {
+      for (let from = 0; from < rows.length; from += SLICE_FILES) {
+        const work: SliceWork = { source, accepted, camera, around };
+        const result = await eraseSlice(this.#deps, work, rows.slice(from, from + SLICE_FILES));
+        sum.erased += result.erased;
+        sum.bytes += result.bytes;
+        for (const [reason, n] of result.left) add(left, reason, n);
+        if (result.trouble !== null) {
+          this.#suspect(source, result.trouble);
+          return { ...this.#waits(it, result.trouble, null), ...sum, left: Object.fromEntries(left) };
+        }
+        await this.#deps.rest();
+      }
+    }
+    return this.#done(source, sum, left, at);
+  }
+
+  /** The sweep is complete: what is left is told, and the next one counts from here (R6, R8). */
+  #done(
+    source: RecordingSource,
+    sum: { erased: number; bytes: number; failed: number },
+    left: Map<string, number>,
+    at: UtcMs | null,
+  ): SweepReport {
+    const { store, journal } = this.#deps;
+    left.delete('not-due');
+    left.delete('floor');
+    const { unbounded } = store.present(source.id);
+    if (unbounded > 0) left.set('unbounded', unbounded);
+    const failed = [...left].reduce(
+      (all, [reason, n]) => all + (FAILURES.has(reason) || isCode(reason) ? n : 0),
+      0,
+    );
+    const { erased, bytes } = sum;
+    journal.transact(() => {
+      if (at !== null) store.swept(source.id, at);
+      store.dropPlans(source.id);
+      const items = [...left].slice(0, MAX_REASONS).map(([reason, count]) => ({ reason, count }));
+      return { tell: [{ type: 'sweep.done', data: { source: source.source, erased, failed, left: items } }] };
+    });
+    return { source, waits: null, plan: null, erased, bytes, failed, left: Object.fromEntries(left) };
+  }
+
+  /**
+   * A person approves a plan, after what would go was looked at again.
+   * @returns `stale` where it is not the plan that waits, or the list is another by now
+   */
+  async approve(it: SweepSource, plan: Id<'plan'>): Promise<'approved' | 'stale' | 'unknown'> {
+    const { store, journal, now, clock } = this.#deps;
+    const waiting = store.plan(it.source.id);
+    const around = this.#deps.around();
+    if (waiting === null || waiting.plan !== plan) return 'unknown';
+    if (around === null || now() === null) return 'stale';
+    const due = await this.due(it.source, around, waiting.dueBy);
+    if (due.root !== waiting.root) {
+      journal.transact(() => {
+        store.dropPlans(it.source.id);
+        return { tell: [] };
+      });
+      return 'stale';
+    }
+    journal.transact(() => {
+      store.approve(it.source.id, plan, clock.now());
+      return { tell: [] };
+    });
+    return 'approved';
+  }
+}
+
+const MAX_REASONS = 16;
+/** Reasons that are failures, not decisions. */
+const FAILURES = new Set(['blocked', 'changed', 'linked', 'not-regular']);
+
+function isCode(reason: string): boolean {
+  return /^E[A-Z]+$/.test(reason);
+}
+
+function add(left: Map<string, number>, reason: string, n = 1): void {
+  left.set(reason, (left.get(reason) ?? 0) + n);
+}
