@@ -22,6 +22,8 @@ import {
 } from './files.ts';
 import { AgentJournal } from './journal.ts';
 import { lostDatabase, makeBirth } from './journal-succession.ts';
+import { Catalogue } from './recordings/catalogue.ts';
+import { SweepStore } from './recordings/sweep-store.ts';
 import type { Scrub } from './sealer.ts';
 import { TelemetryStore } from './telemetry/store.ts';
 import type { AgentIdentity, FaultSeam } from './types.ts';
@@ -55,8 +57,10 @@ export interface OpenOptions {
 
 export interface OpenedJournal {
   journal: AgentJournal;
-  /** In the same database. */
+  /** In the same database, each. */
   telemetry: TelemetryStore;
+  catalogue: Catalogue;
+  sweeps: SweepStore;
   /** Number of the damaged database that was set aside just now; null: none was. */
   quarantined: number | null;
 }
@@ -71,7 +75,13 @@ export function openJournal(o: OpenOptions): OpenedJournal {
   try {
     for (const suffix of ['', '-wal', '-shm']) restrict(path + suffix);
     const journal = startJournal(o, db);
-    return { journal, telemetry: new TelemetryStore(db, o.digestKey), quarantined };
+    return {
+      journal,
+      telemetry: new TelemetryStore(db, o.digestKey),
+      catalogue: new Catalogue(db, o.random),
+      sweeps: new SweepStore(db),
+      quarantined,
+    };
   } catch (error) {
     db.close();
     throw error;

@@ -1,10 +1,9 @@
 /**
  * The one door through which a recording is removed. Nothing else in the product unlinks a file that is not our own.
  *
- * R3  *File checks* leave a file alone that is not what the catalogue knows: a regular file of that size and, where it
- *     lasts, that inode. Unlinking goes through the open parent folder, reached from the open root without following a
+ * C18 The file checks of R3 leave a file alone that is not what the catalogue knows: a regular file of that size and,
+ *     where it lasts, that inode. Unlinking goes through the open parent folder, reached from the open root without following a
  *     link and without leaving its file system: a parent that is swapped meanwhile erases nothing.
- * R4  Whoever calls has asked the layout; a name with a slash, or none, is refused here once more.
  * C16 A file with a second name is left alone: removing one name would erase nothing, and say that it had.
  */
 import {
@@ -17,7 +16,7 @@ import {
   rmdirSync,
   unlinkSync,
 } from 'node:fs';
-import { codeOf, hasCode, TilsynError } from '../../protocol/errors.ts';
+import { codeOf, hasCode } from '../../protocol/errors.ts';
 import { toBytes } from './names.ts';
 import type { OpenRoot } from './root.ts';
 import type { ByteName } from './types.ts';
@@ -121,7 +120,7 @@ function eraseIn(fd: number, name: ByteName, { sizeBytes, inode }: Expected): Er
 /** The system resolves the number to the folder that is open, wherever its name leads by now (proc(5)). */
 function inside(fd: number, name: ByteName): Buffer {
   if (name === '' || name === '.' || name === '..' || name.includes('/') || name.includes('\0')) {
-    throw new TilsynError('recording.name', 'reaching a recording: its name is none');
+    throw new RangeError('no name of a file');
   }
   return Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), toBytes(name)]);
 }
