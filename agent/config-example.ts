@@ -67,12 +67,14 @@ const EXAMPLE = `# Tilsyn agent. Every setting is shown with its default; a file
 #     # As for TeamViewer.
 #     startFrom: now
 #   - type: recordings
-#     # Not read by this version. The folder that the recorder writes to.
+#     # The folder that the recorder writes to, and nothing else does.
 #     root: /srv/nvr/recordings
-#     # Name of a recorder's folder layout, or a declared pattern.
+#     # Name of a recorder's folder layout, or a declared pattern: docs/guide/recorders.md.
 #     layout: frigate
 #     # Of the times in file names.
 #     timeZone: UTC
+#     # Longest time that one file covers, 1s to 7d; null: as the layout says.
+#     longestSegment: null
 #     # report: nothing is erased. erase: what has expired and is not held is.
 #     mode: report
 sources: null

@@ -1,20 +1,21 @@
 /** The shape of `agent.yaml`. Strict everywhere: a key that is not known here is an error. */
 import { z } from 'zod';
 import { DAY_MS, HOUR_MS, SECOND_MS } from '../protocol/time.ts';
-import { SOURCE_TYPES, type SourceConfig, sourceKeys, VARIANTS, words } from './config-sources.ts';
+import {
+  type RecordingsSource,
+  SOURCE_TYPES,
+  type SourceConfig,
+  sourceKeys,
+  VARIANTS,
+  words,
+} from './config-sources.ts';
 import { durationMs, isSchedule, proxyProblem } from './config-values.ts';
 
-/** A source that this version knows the name of but does not read. */
-export interface NotBuilt {
-  type: 'recordings';
-  /** Line in the file, from 1. */
-  line: number;
-}
-
 export interface AgentConfig {
-  /** null = detect and report. Sources that are not built yet are left out and stand in `notBuilt`. */
+  /** Remote tools; null = detect and report. */
   sources: SourceConfig[] | null;
-  notBuilt: NotBuilt[];
+  /** Roots of recordings. Never detected: a person names each. */
+  recordings: RecordingsSource[];
   /** null = off. */
   telemetry: { everyMs: number; notify: 'audit' | 'all' | 'none' } | null;
   neverEraseYoungerThanMs: number;

@@ -1,7 +1,10 @@
 /** The sources that `agent.yaml` can name, each with its own keys. Null stands for: as found on this machine. */
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { isAbsolutePath, isNetwork } from './config-values.ts';
+import { DAY_MS, SECOND_MS } from '../protocol/time.ts';
+import { isZone } from '../protocol/zone.ts';
+import { durationMs, isAbsolutePath, isNetwork } from './config-values.ts';
+import { layoutProblem, mayErase } from './recordings/layouts/index.ts';
 import { SHIPPED_SPECS } from './sources/declared-shipped.ts';
 
 interface From {
@@ -59,6 +62,17 @@ export interface CsvSource extends From {
   spec: string;
   path: string;
 }
+/** A root that a recorder writes to. */
+export interface RecordingsSource {
+  type: 'recordings';
+  root: string;
+  /** Name of a layout, or a pattern. */
+  layout: string;
+  timeZone: string;
+  /** Milliseconds; null: as the layout says. */
+  longestSegment: number | null;
+  mode: 'report' | 'erase';
+}
 export type SourceConfig =
   | TeamviewerSource
   | SshdSource
@@ -69,6 +83,12 @@ export type SourceConfig =
   | CsvSource;
 
 const MAX_LISTED = 1_000;
+const MAX_SEGMENT_MS = 7 * DAY_MS;
+
+function isSegment(text: string): boolean {
+  const ms = durationMs(text);
+  return ms !== null && ms >= SECOND_MS && ms <= MAX_SEGMENT_MS;
+}
 
 export const words = <const T extends readonly string[]>(list: T) =>
   z.enum(list, { error: `expected one of: ${list.join(', ')}` });
@@ -122,14 +142,36 @@ export const VARIANTS = {
   rdp: z.strictObject({ type: z.literal('rdp'), match, listed, startFrom }),
   declared: z.strictObject({ type: z.literal('declared'), spec, path, startFrom }),
   csv: z.strictObject({ type: z.literal('csv'), spec, path: someFile, startFrom }),
-  // Accepted so that one file serves this version and the next; the caller says that it is not read yet.
-  recordings: z.strictObject({
-    type: z.literal('recordings'),
-    root: someFile,
-    layout: z.string({ error: 'expected the name of a layout or a pattern' }).min(1).max(1024),
-    timeZone: z.string({ error: 'expected a time zone such as UTC' }).min(1).max(64).default('UTC'),
-    mode: words(['report', 'erase']).default('report'),
-  }),
+  recordings: z
+    .strictObject({
+      type: z.literal('recordings'),
+      root: someFile,
+      layout: z
+        .string({ error: 'expected the name of a layout or a pattern' })
+        .min(1)
+        .max(1024)
+        .superRefine((text, context) => {
+          const problem = layoutProblem(text);
+          if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+        }),
+      timeZone: z
+        .string({ error: 'expected a time zone such as UTC' })
+        .max(64)
+        .refine(isZone, { error: 'expected a zone of the tz database, such as UTC or Europe/Copenhagen' })
+        .default('UTC'),
+      longestSegment: z
+        .string({ error: 'expected a duration such as 15m, or null' })
+        .refine(isSegment, { error: 'expected 1s to 7d, such as 15m' })
+        .transform((text) => durationMs(text))
+        .nullable()
+        .default(null),
+      mode: words(['report', 'erase']).default('report'),
+    })
+    .superRefine(({ layout, mode }, context) => {
+      if (mode === 'report' || layoutProblem(layout) !== null || mayErase(layout)) return;
+      const message = 'this recorder keeps its recordings in a ring or a database: use mode: report';
+      context.addIssue({ code: 'custom', path: ['mode'], message });
+    }),
 };
 export const SOURCE_TYPES = Object.keys(VARIANTS);
 

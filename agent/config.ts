@@ -1,14 +1,15 @@
 /** `agent.yaml`: what this machine is watched for, and how. Strict (C5). */
+import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { TilsynError } from '../protocol/errors.ts';
 import { nearest } from '../protocol/nearest.ts';
 import { type AgentConfig, configSchema, keysAt } from './config-schema.ts';
-import { filesOf, SOURCE_TYPES, type SourceConfig } from './config-sources.ts';
+import { filesOf, type RecordingsSource, SOURCE_TYPES, type SourceConfig } from './config-sources.ts';
 import { dotted, isRecord, type Place, type Problem, readStrict, type Strict } from './strict-yaml.ts';
 
 export { exampleConfig } from './config-example.ts';
-export type { AgentConfig, NotBuilt } from './config-schema.ts';
-export type { SourceConfig, TeamviewerSource } from './config-sources.ts';
+export type { AgentConfig } from './config-schema.ts';
+export type { RecordingsSource, SourceConfig, TeamviewerSource } from './config-sources.ts';
 
 /**
  * Reads a configuration. `file` is named in messages only.
@@ -16,14 +17,14 @@ export type { SourceConfig, TeamviewerSource } from './config-sources.ts';
  */
 export function parseConfig(text: string, file: string): AgentConfig {
   let off = false;
-  const { value, lineOf } = readStrict(text, file, {
+  const { value } = readStrict(text, file, {
     ...STRICT,
     prepare(data) {
       off = isRecord(data) && (data.telemetry === 'off' || data.telemetry === false);
       return off ? { ...(data as object), telemetry: null } : data;
     },
   });
-  return configOf(value, off, lineOf);
+  return configOf(value, off);
 }
 
 const STRICT: Strict<typeof configSchema> = {
@@ -33,7 +34,10 @@ const STRICT: Strict<typeof configSchema> = {
     return keysAt(place, typeof type === 'string' ? meantType(type) : type);
   },
   mend: mendTypes,
-  more: ({ sources }, lineOf) => doubledFiles(sources ?? [], lineOf),
+  more: ({ sources }, lineOf) => [
+    ...doubledFiles(sources ?? [], lineOf),
+    ...doubledRoots(sources ?? [], lineOf),
+  ],
   expected: 'expected settings such as "sources:"',
   refuse: (file, said) =>
     new TilsynError('config.invalid', `reading ${file}: ${said}`, {
@@ -62,18 +66,11 @@ function meantType(typed: string): string | null {
   return SOURCE_TYPES.includes(typed) ? typed : nearest(typed, SOURCE_TYPES);
 }
 
-function configOf(
-  data: z.output<typeof configSchema>,
-  off: boolean,
-  lineOf: (place: Place) => number,
-): AgentConfig {
+function configOf(data: z.output<typeof configSchema>, off: boolean): AgentConfig {
   const { sources, telemetry, holds, schedule, proxy } = data;
-  const notBuilt = (sources ?? []).flatMap((source, index) =>
-    source.type === 'recordings' ? [{ type: source.type, line: lineOf(['sources', index]) }] : [],
-  );
   return {
     sources: sources?.filter((source) => source.type !== 'recordings') ?? null,
-    notBuilt,
+    recordings: (sources ?? []).filter((source) => source.type === 'recordings'),
     telemetry: off ? null : { everyMs: telemetry.every, notify: telemetry.notify },
     neverEraseYoungerThanMs: data.neverEraseYoungerThan,
     holds: { holdFreshnessMs: holds.holdFreshness, deferAtMostMs: holds.deferAtMost },
@@ -84,7 +81,7 @@ function configOf(
 
 /** One file read by two sources would count each session twice. */
 function doubledFiles(
-  sources: readonly (SourceConfig | { type: 'recordings' })[],
+  sources: readonly (SourceConfig | RecordingsSource)[],
   lineOf: (place: Place) => number,
 ): Problem[] {
   const seen = new Set<string>();
@@ -95,6 +92,25 @@ function doubledFiles(
     return doubled
       ? [{ line: lineOf(['sources', index]), text: `sources[${index}]: another source reads the same file` }]
       : [];
+  });
+}
+
+/** A recording under two roots would be catalogued, held and erased by two rules. */
+function doubledRoots(
+  sources: readonly (SourceConfig | RecordingsSource)[],
+  lineOf: (place: Place) => number,
+): Problem[] {
+  const roots = sources.map((source) => (source.type === 'recordings' ? `${resolve(source.root)}/` : null));
+  return roots.flatMap((root, index) => {
+    const inside = (other: string | null) =>
+      other !== null && (root?.startsWith(other) || other.startsWith(root ?? '\0'));
+    if (root === null || !roots.slice(0, index).some(inside)) return [];
+    return [
+      {
+        line: lineOf(['sources', index]),
+        text: `sources[${index}]: its root lies in, or around, another one`,
+      },
+    ];
   });
 }
 

@@ -85,9 +85,7 @@ export class Reading {
 
   status(): ShownSource[] {
     const paths = new Map(filesOf(this.#chosen).map(({ source, path }) => [source, path]));
-    const read = (this.#pumps?.status() ?? []).map((one) => shownSource(one, paths.get(one.source) ?? null));
-    const notBuilt = this.#o.config.notBuilt.map(({ type }) => ({ ...NOT_BUILT, type }));
-    return [...read, ...notBuilt];
+    return (this.#pumps?.status() ?? []).map((one) => shownSource(one, paths.get(one.source) ?? null));
   }
 
   #later(): void {
@@ -170,20 +168,6 @@ export class Reading {
     }
   }
 }
-
-const NOT_BUILT: Omit<ShownSource, 'type'> = {
-  source: null,
-  file: null,
-  state: 'not-built',
-  problem: 'this version does not read it yet',
-  position: null,
-  behindBytes: 0,
-  rows: 0,
-  unreadable: 0,
-  skipped: 0,
-  unlisted: 0,
-  lastRowAt: null,
-};
 
 function filesOf(chosen: readonly Tool[]): { source: SourceId; path: string }[] {
   return chosen.flatMap(({ logs, rows }) => [...logs, ...rows]);

@@ -4,6 +4,7 @@ import { toIso, type UtcMs } from '../protocol/time.ts';
 import { freeBytes, inState, sizeOf } from './files.ts';
 import { DATABASE_FILE } from './journal-open.ts';
 import type { PumpState, SourceStatus } from './pump.ts';
+import type { RecordingsState } from './recordings/roots.ts';
 import type { HealthStatus } from './telemetry/health.ts';
 import type { AgentIdentity, Journal } from './types.ts';
 import type { LinkStatus } from './uplink/link.ts';
@@ -14,7 +15,7 @@ export interface ShownSource {
   type: string;
   /** What is read. */
   file: string | null;
-  state: PumpState | 'not-built';
+  state: PumpState | RecordingsState;
   /** Why it is not read. */
   problem: string | null;
   position: number | null;

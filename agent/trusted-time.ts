@@ -7,7 +7,6 @@
  *     that it has been up since, while the wall clock agrees within five minutes.
  * C14 A statement that is more than five minutes away from trusted time and from the wall clock changes nothing and is a
  *     conflict: there is no trusted time until two of the three agree again, or a person confirms one.
- * C15 A wall clock that is more than five minutes away from trusted time is told once, and again when it agrees.
  */
 import { type Clock, MINUTE_MS, type UtcMs, utcMs } from '../protocol/time.ts';
 
@@ -41,8 +40,6 @@ export class TrustedTime {
   #anchor: Anchor | null = null;
   /** Since when statements contradict everything else. */
   #conflict = false;
-  /** What the wall clock was found to be off by; null: it agrees, as far as is known. */
-  #offByMs: number | null = null;
 
   constructor(clock: Clock, machine: Machine, stored: StoredTime | null = null) {
     this.#clock = clock;
@@ -86,19 +83,6 @@ export class TrustedTime {
     if (this.#conflict) return 'conflict';
     const off = Math.abs(this.#clock.now() - raw) > AGREES_MS;
     return off && this.#anchor?.told === false ? 'stepped' : null;
-  }
-
-  /** Milliseconds that the wall clock was newly found to be off by; 0: it agrees again; null: nothing new (C15). */
-  step(): number | null {
-    const raw = this.#raw();
-    if (raw === null) return null;
-    const off = Math.round(this.#clock.now() - raw);
-    const found = Math.abs(off) > AGREES_MS ? off : null;
-    const known = this.#offByMs;
-    // One step is told once, however the clocks drift on; another one is told again.
-    if (found !== null && known !== null && Math.abs(found - known) <= AGREES_MS) return null;
-    this.#offByMs = found;
-    return found === known ? null : (found ?? 0);
   }
 
   /** What to store, so that it lasts over a restart; null: nothing is known. */

@@ -82,7 +82,7 @@ type Parse = typeof import('../agent/main.ts')['parseConfig'];
 function fromConfig(input: Input, parse: Parse): Shown[] {
   const path = text(input, 'config');
   if (path === undefined) return [];
-  const { sources, notBuilt } = parse(readTextFile(path, 'the configuration'), path);
+  const { sources, recordings } = parse(readTextFile(path, 'the configuration'), path);
   return [
     ...(sources ?? []).map((one) => ({
       type: one.type,
@@ -91,11 +91,11 @@ function fromConfig(input: Input, parse: Parse): Shown[] {
       problem: problemOf(fileOf(one)),
       configured: true,
     })),
-    ...notBuilt.map((one) => ({
-      type: one.type,
-      file: null,
-      state: 'not-built',
-      problem: 'not read by this version',
+    ...recordings.map(({ type, root }) => ({
+      type,
+      file: root,
+      state: 'not-running',
+      problem: existsSync(root) ? null : 'no such folder yet',
       configured: true,
     })),
   ];

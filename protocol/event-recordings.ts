@@ -52,6 +52,9 @@ export const RECORDING_EVENTS = {
   'recordings.erasing': agent(slice),
   'recordings.erased': agent(slice),
   'recordings.root-suspect': agent(z.strictObject({ source: id, reason: word })),
+  /** A root was given up by a person: what became of the disk. */
+  'recordings.retired': agent(z.strictObject({ source: id, reason: word, count })),
+  'recordings.accepted': agent(z.strictObject({ source: id, reason: word })),
   'recording.missing': agent(found),
   'recording.unknown': agent(found),
   'recording.refused': agent(found),

@@ -40,6 +40,7 @@ export const VERBS = [
   'hold.release',
   'policy.set',
   'sweep.approve',
+  'sweep.run',
   'agreement.end',
   'source.rescan',
   'source.set',

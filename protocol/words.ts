@@ -167,6 +167,10 @@ export const REASONS = [
   'first-scan',
   'not-erasable',
   'not-accepted',
+  'destroyed',
+  'stored',
+  'marker',
+  'person',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 

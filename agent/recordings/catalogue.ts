@@ -157,6 +157,11 @@ export class Catalogue {
     this.#sql.accept.run(marker, fs, source);
   }
 
+  /** Erasing waits for a person again (R6). */
+  unapprove(source: number): void {
+    this.#sql.unapprove.run(source);
+  }
+
   /** Rows of what is gone for longer than they are kept, at most `limit`; returns how many went. */
   dropGone(before: UtcMs, limit: number): number {
     return this.#sql.dropGone.run(before, limit).changes;
@@ -232,6 +237,7 @@ function prepare(db: Db) {
     ),
     setState: one('UPDATE rec_sources SET state = ? WHERE id = ?'),
     accept: one('UPDATE rec_sources SET marker = ?, fs = ? WHERE id = ?'),
+    unapprove: one('UPDATE rec_sources SET approved = 0 WHERE id = ?'),
     dropGone: one(
       `DELETE FROM recordings WHERE (folder, name) IN (
          SELECT r.folder, r.name FROM recordings r JOIN rec_slices s ON s.id = r.slice

@@ -61,6 +61,50 @@ interface RawRow {
   slice: number | null;
 }
 
+/** What there is of a camera. `oldest`: earliest start, `newest`: latest end, of what is present; null: nothing is. */
+export interface Tally {
+  count: number;
+  bytes: number;
+  /** Present, without a bound for the end (D2). */
+  unbounded: number;
+  oldest: number | null;
+  newest: number | null;
+  erased: number;
+  missing: number;
+}
+
+const NOTHING: Tally = {
+  count: 0,
+  bytes: 0,
+  unbounded: 0,
+  oldest: null,
+  newest: null,
+  erased: 0,
+  missing: 0,
+};
+const TALLY_PAGE = 20_000;
+
+function addTally(all: Map<number, Tally>, { camera, ...row }: Tally & { camera: number }): void {
+  const sum = all.get(camera) ?? { ...NOTHING };
+  all.set(camera, {
+    count: sum.count + row.count,
+    bytes: sum.bytes + row.bytes,
+    unbounded: sum.unbounded + row.unbounded,
+    oldest: least(sum.oldest, row.oldest),
+    newest: most(sum.newest, row.newest),
+    erased: sum.erased + row.erased,
+    missing: sum.missing + row.missing,
+  });
+}
+
+function least(a: number | null, b: number | null): number | null {
+  return a === null ? b : b === null ? a : Math.min(a, b);
+}
+
+function most(a: number | null, b: number | null): number | null {
+  return a === null ? b : b === null ? a : Math.max(a, b);
+}
+
 /** Deeper than any path that a system takes. */
 const MAX_DEPTH = 64;
 
@@ -92,16 +136,38 @@ export class SweepStore {
     return this.#sql.ended.all(camera, endBy, end, folder, toBytes(name), limit).map(rowOf);
   }
 
-  /** All that is there, whatever its end: count, bytes as far as known. */
-  present(source: number): { count: number; bytes: number; unbounded: number } {
-    const found = { count: 0, bytes: 0, unbounded: 0 };
-    for (const { id } of this.#sql.cameras.all(source)) {
-      const one = this.#sql.present.get(id);
-      found.count += one?.count ?? 0;
-      found.bytes += one?.bytes ?? 0;
-      found.unbounded += one?.unbounded ?? 0;
+  /**
+   * What there is of each camera, a page of rows after the other: counting four million at once would keep everything else
+   * from running. @param rest lets others have their turn
+   */
+  async tally(rest: () => Promise<void>): Promise<Map<number, Tally>> {
+    const all = new Map<number, Tally>();
+    for (let after: { folder: number; name: Buffer } = { folder: -1, name: Buffer.alloc(0) }; ; ) {
+      const last = this.#sql.pageEnd.get(after.folder, after.name, TALLY_PAGE - 1);
+      const to = last ?? { folder: Number.MAX_SAFE_INTEGER, name: Buffer.alloc(0) };
+      for (const row of this.#sql.tally.all(after.folder, after.name, to.folder, to.name)) addTally(all, row);
+      if (last === undefined) return all;
+      after = last;
+      await rest();
     }
-    return found;
+  }
+
+  /** Of one source, as `tally` has it. */
+  async present(source: number, rest: () => Promise<void>): Promise<Tally> {
+    const all = await this.tally(rest);
+    const sum: Tally = { ...NOTHING };
+    for (const { id } of this.#sql.cameras.all(source)) {
+      const one = all.get(id);
+      if (one === undefined) continue;
+      sum.count += one.count;
+      sum.bytes += one.bytes;
+      sum.unbounded += one.unbounded;
+      sum.oldest = least(sum.oldest, one.oldest);
+      sum.newest = most(sum.newest, one.newest);
+      sum.erased += one.erased;
+      sum.missing += one.missing;
+    }
+    return sum;
   }
 
   row(folder: number, name: ByteName): RecordingRow | null {
@@ -311,9 +377,15 @@ function prepare(db: Db) {
       `SELECT ${ROW} FROM recordings WHERE camera = ? AND state = 0 AND ends <= ?
        AND (ends, folder, name) > (?, ?, ?) ORDER BY ends, folder, name LIMIT ?`,
     ),
-    present: one<{ count: number; bytes: number; unbounded: number }>(
-      `SELECT count(*) AS count, coalesce(sum(size), 0) AS bytes, count(*) - count(ends) AS unbounded
-       FROM recordings WHERE camera = ? AND state = 0`,
+    pageEnd: one<{ folder: number; name: Buffer }>(
+      `SELECT folder, name FROM recordings WHERE (folder, name) > (?, ?)
+       ORDER BY folder, name LIMIT 1 OFFSET ?`,
+    ),
+    tally: one<Tally & { camera: number }>(
+      `SELECT camera, sum(state = 0) AS count, coalesce(sum(CASE state WHEN 0 THEN size END), 0) AS bytes,
+         sum(state = 0 AND ends IS NULL) AS unbounded, min(CASE state WHEN 0 THEN start END) AS oldest,
+         max(CASE state WHEN 0 THEN ends END) AS newest, sum(state = 2) AS erased, sum(state = 3) AS missing
+       FROM recordings WHERE (folder, name) > (?, ?) AND (folder, name) <= (?, ?) GROUP BY camera`,
     ),
     row: one<RawRow>(`SELECT ${ROW} FROM recordings WHERE folder = ? AND name = ?`),
     erasing: one<RawRow>(`SELECT ${ROW} FROM recordings WHERE slice = ? AND state = 1 ORDER BY folder, name`),

@@ -101,8 +101,9 @@ export class Sweep {
     if (it.mode === 'report' || !it.erasable) return this.#reported(it, due);
     const plan = store.plan(it.source.id);
     const approved = plan?.approvedAt !== null && plan?.approvedAt !== undefined ? plan : null;
-    const waits = approved === null ? this.#mustWait(it.source, due) : null;
-    if (waits !== null) return this.#waits(it, waits, this.#planned(it.source, due, at, plan));
+    const waits = approved === null ? await this.#mustWait(it.source, due) : null;
+    if (waits !== null)
+      return this.#waits(it, waits, this.#planned(it.source, due, { at, waits, before: plan }));
     // An approved plan reaches as far as what was shown; what became due since then comes with the next sweep.
     const dueBy = approved?.dueBy ?? at;
     return await this.#erase({ ...it, accepted: it.accepted }, around, dueBy, at);
@@ -200,13 +201,17 @@ export class Sweep {
     }
   }
 
-  #mustWait(source: RecordingSource, { count, fresh }: Due): string | null {
-    const { count: present } = this.#deps.store.present(source.id);
+  async #mustWait(source: RecordingSource, { count, fresh }: Due): Promise<string | null> {
+    const { count: present } = await this.#deps.store.present(source.id, this.#deps.rest);
     return waitsFor({ count, fresh, present, approved: source.approved });
   }
 
   /** The plan that waits; told once, as long as it lists the same. */
-  #planned(source: RecordingSource, due: Due, at: UtcMs, before: PlanRow | null): PlanRow {
+  #planned(
+    source: RecordingSource,
+    due: Due,
+    { at, waits, before }: { at: UtcMs; waits: string; before: PlanRow | null },
+  ): PlanRow {
     if (before !== null && before.root === due.root) return before;
     const { store, journal, clock, random } = this.#deps;
     const plan: PlanRow = {
@@ -222,7 +227,7 @@ export class Sweep {
     };
     journal.transact(() => {
       store.savePlan(plan);
-      return { tell: [this.#waiting(source, this.#mustWait(source, due) ?? 'large-plan', plan)] };
+      return { tell: [this.#waiting(source, waits, plan)] };
     });
     return plan;
   }
@@ -241,7 +246,7 @@ export class Sweep {
   }
 
   /** `mode: report`: the recorder should have removed these (R5). */
-  #reported({ source }: SweepSource, due: Due): SweepReport {
+  #reported({ source }: SweepSource, due: Due): Promise<SweepReport> {
     const left = new Map(due.left);
     if (due.count > 0) left.set('report-only', due.count);
     return this.#done(source, { erased: 0, bytes: 0, failed: 0 }, left, this.#deps.now());
@@ -274,16 +279,16 @@ export class Sweep {
   }
 
   /** The sweep is complete: what is left is told, and the next one counts from here (R6, R8). */
-  #done(
+  async #done(
     source: RecordingSource,
     sum: { erased: number; bytes: number; failed: number },
     left: Map<string, number>,
     at: UtcMs | null,
-  ): SweepReport {
-    const { store, journal } = this.#deps;
+  ): Promise<SweepReport> {
+    const { store, journal, rest } = this.#deps;
     left.delete('not-due');
     left.delete('floor');
-    const { unbounded } = store.present(source.id);
+    const { unbounded } = await store.present(source.id, rest);
     if (unbounded > 0) left.set('unbounded', unbounded);
     const failed = [...left].reduce(
       (all, [reason, n]) => all + (FAILURES.has(reason) || isCode(reason) ? n : 0),

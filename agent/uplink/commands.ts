@@ -83,9 +83,25 @@ async function carryOut(command: Command, doers: Readonly<Record<string, Doer>>)
   }
 }
 
-/** No query is answered by this version. */
-export function answerQuery(query: Query): Result {
-  return { t: 'result', n: null, query: query.id, ok: false, body: { code: 'unsupported' } };
+/** Answers one verb of a query; reads only. */
+export type Answerer = (body: Record<string, unknown>) => Promise<Record<string, unknown>>;
+
+/** Never throws: what failed is an answer too. */
+export async function answerQuery(
+  query: Query,
+  answers: Readonly<Record<string, Answerer>>,
+): Promise<Result> {
+  const answer = Object.hasOwn(answers, query.verb) ? answers[query.verb] : undefined;
+  if (answer === undefined) return refuseQuery(query, 'unsupported');
+  try {
+    return { t: 'result', n: null, query: query.id, ok: true, body: await answer(query.body) };
+  } catch (error) {
+    return refuseQuery(query, codeOf(error));
+  }
+}
+
+export function refuseQuery(query: Query, code: string): Result {
+  return { t: 'result', n: null, query: query.id, ok: false, body: { code } };
 }
 
 function resultOf(n: number, ok: boolean, body: Record<string, unknown>): Result {

@@ -20,7 +20,15 @@ import type { Sample } from '../../protocol/telemetry.ts';
 import { type Clock, fromIso, toIso, type UtcMs } from '../../protocol/time.ts';
 import type { AgentLog } from '../log.ts';
 import type { AgentIdentity, FaultSeam, Journal } from '../types.ts';
-import { answerQuery, type Command, type Doer, runCommand } from './commands.ts';
+import {
+  type Answerer,
+  answerQuery,
+  type Command,
+  type Doer,
+  type Query,
+  refuseQuery,
+  runCommand,
+} from './commands.ts';
 import {
   type Challenge,
   doubtOf,
@@ -39,6 +47,8 @@ import type { Wire } from './wire.ts';
 export const BUFFER_MAX_BYTES = 1024 * 1024;
 /** Commands that may wait for the one being carried out. */
 const COMMANDS_MAX = 1024;
+/** Queries that wait for their turn. */
+const QUERIES_MAX = 8;
 /** Leaves that a build broken on purpose sends again; below one batch, so that no ack runs ahead of it. */
 const AGAIN = 100;
 
@@ -60,6 +70,10 @@ export interface LinkDeps {
   /** Body of the `status` frame: ids, numbers, words of ours. */
   statusBody(): Record<string, unknown>;
   doers: Readonly<Record<string, Doer>>;
+  /** Answers to queries, by verb. What they hold is read by whoever asked, and stored nowhere. */
+  answers?: Readonly<Record<string, Answerer>> | undefined;
+  /** Told of the collector's time, and whether all that it ordered took effect here (C1, H4). */
+  stated?: ((time: UtcMs, applied: boolean) => void) | undefined;
   /**
    * Told after the fact: `groups` came or died; `log`: the open log has a successor, and reading positions
    * moved back with it.
@@ -81,6 +95,8 @@ export interface Hearer {
   trouble(trouble: Trouble): void;
   /** The collector's clock minus ours, milliseconds. */
   skew(ms: number): void;
+  /** The collector stated its time, and how many commands it has given; `applied`: all of them took effect here. */
+  stated(time: UtcMs, applied: boolean): void;
   /** Something of our own failed. */
   broke(error: unknown): void;
   /** True while the machine takes a frame of this type. */
@@ -105,6 +121,8 @@ export class Conversation {
   #handed = new Set<string>();
   #commands: Promise<void> = Promise.resolve();
   #commandsWaiting = 0;
+  #queries: Promise<void> = Promise.resolve();
+  #queriesWaiting = 0;
   #over = false;
 
   constructor(deps: LinkDeps, instance: Id<'instance'>, hearer: Hearer) {
@@ -303,7 +321,7 @@ export class Conversation {
       case 'command':
         return this.#onCommand(frame);
       case 'query':
-        this.#send(answerQuery(frame));
+        this.#onQuery(frame);
         return { t: 'heard' };
       case 'beat':
         this.#onBeat(frame);
@@ -312,9 +330,31 @@ export class Conversation {
   }
 
   /** Clocks drift while a link lives for weeks; the way here is short against what a skew is looked at for. */
-  #onBeat({ time }: FrameOf<CollectorFrame, 'beat'>): void {
-    const theirs = fromIso(time);
+  #onBeat(frame: FrameOf<CollectorFrame, 'beat'>): void {
+    const theirs = fromIso(frame.time);
     if (theirs !== null) this.#hearer.skew(Math.round(theirs - this.#deps.clock.now()));
+    this.#stated(frame);
+  }
+
+  /** A query that comes while another is answered waits; more than a few are refused. */
+  #onQuery(query: Query): void {
+    if (this.#queriesWaiting >= QUERIES_MAX) {
+      this.#send(refuseQuery(query, 'busy'));
+      return;
+    }
+    this.#queriesWaiting += 1;
+    this.#queries = this.#queries.then(async () => {
+      const result = await answerQuery(query, this.#deps.answers ?? {});
+      this.#queriesWaiting -= 1;
+      if (!this.#over) this.#send(result);
+    });
+  }
+
+  /** Only of a collector that has proven who it is: `beat` and `welcome` come after the challenge. */
+  #stated({ time, commandsThrough }: { time: string; commandsThrough: number }): void {
+    const theirs = fromIso(time);
+    const applied = commandsThrough <= this.#deps.journal.applied().n;
+    if (theirs !== null) this.#hearer.stated(theirs, applied);
   }
 
   #onChallenge(challenge: Challenge): LinkInput {
@@ -336,6 +376,7 @@ export class Conversation {
     const { journal, log, faults } = this.#deps;
     const generation = this.#challenge?.generation as Id<'generation'>;
     if (journal.applied().generation !== generation) journal.adoptGeneration(generation);
+    this.#stated(frame);
     const { flows, ended, succeeded } = settle(frame.cursors, journal);
     for (const { log: name, plan } of ended) {
       log.warn('link.log-ended', { log: name, reason: plan.reason, did: plan.do });

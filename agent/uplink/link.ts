@@ -256,6 +256,7 @@ export class Link {
       skew: (ms) => {
         this.#skewMs = ms;
       },
+      stated: (time, applied) => this.#deps.stated?.(time, applied),
       broke: (error) => {
         this.#broke(error);
         this.#run();

@@ -29,7 +29,7 @@ describe('what is accepted', () => {
     }
     expect(defaultConfig).toEqual({
       sources: null,
-      notBuilt: [],
+      recordings: [],
       telemetry: { everyMs: 60_000, notify: 'audit' },
       neverEraseYoungerThanMs: 3 * 86_400_000,
       holds: { holdFreshnessMs: 86_400_000, deferAtMostMs: null },
@@ -73,9 +73,16 @@ describe('what is accepted', () => {
       { type: 'declared', spec: '/etc/tilsyn/tool.yaml', path: '/path/tool.log', startFrom: 'now' },
       { type: 'csv', spec: 'teamviewer-report', path: '/path/report.csv', startFrom: 'now' },
     ]);
-    expect(config.notBuilt.map(({ type }) => type)).toEqual(['recordings']);
-    const lines = text.split('\n');
-    for (const { type, line } of config.notBuilt) expect(lines[line - 1]).toContain(`type: ${type}`);
+    expect(config.recordings).toEqual([
+      {
+        type: 'recordings',
+        root: '/srv/nvr/recordings',
+        layout: 'frigate',
+        timeZone: 'UTC',
+        longestSegment: null,
+        mode: 'report',
+      },
+    ]);
   });
 
   test('every field of the example stands below a comment', () => {

@@ -37,6 +37,11 @@ export function layoutProblem(layout: string): string | null {
   }
 }
 
+/** R5: false for rings and databases. @throws TilsynError as `layoutOf` */
+export function mayErase(layout: string): boolean {
+  return layoutOf({ layout, zone: 'UTC', longestSegmentMs: null }).erasable;
+}
+
 function declared(pattern: string): LayoutSpec {
   if (!/[%{]/.test(pattern)) throw unknown(pattern);
   let fields: Set<string>;
