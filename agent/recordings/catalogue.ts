@@ -231,7 +231,9 @@ function prepare(db: Db) {
       'SELECT name, kind FROM rec_unknown WHERE folder = ?',
     ),
     oddGone: one('DELETE FROM rec_unknown WHERE folder = ? AND name = ?'),
-    passed: one('UPDATE rec_sources SET scanned_at = ?, full_at = coalesce(?, full_at) WHERE id = ?'),
+    passed: one(
+      'UPDATE rec_sources SET first_at = coalesce(first_at, ?1), scanned_at = ?1, full_at = coalesce(?2, full_at) WHERE id = ?3',
+    ),
     passes: one<{ scanned_at: number | null; full_at: number | null; state: string }>(
       'SELECT scanned_at, full_at, state FROM rec_sources WHERE id = ?',
     ),

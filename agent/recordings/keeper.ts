@@ -19,9 +19,10 @@ import type { AgentIdentity, FaultSeam } from '../types.ts';
 import type { Doing } from '../uplink/commands.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Surroundings } from './due.ts';
+import type { Tally } from './read-store.ts';
 import { acceptRoot, openRoots, type Root, retireRoot, stateOf, sweepSourceOf } from './roots.ts';
 import { Sweep, type SweepReport } from './sweep.ts';
-import type { SweepStore, Tally } from './sweep-store.ts';
+import type { SweepStore } from './sweep-store.ts';
 
 /** Reads a root into the catalogue, and keeps it read. */
 export interface Watcher {
@@ -114,6 +115,10 @@ export class Keeper {
     if (applied && at !== null) this.#confirmedAt = at;
   }
 
+  timeTrouble(): string | null {
+    return this.#o.time.trouble();
+  }
+
   get confirmedAt(): UtcMs | null {
     return this.#confirmedAt;
   }
@@ -166,7 +171,7 @@ export class Keeper {
 
   /** Counts anew what there is; after a pass and after a sweep. */
   async recount(): Promise<void> {
-    for (const { id } of this.#roots) this.#counts.set(id, await this.#o.sweeps.present(id, rest));
+    for (const { id } of this.#roots) this.#counts.set(id, await this.#o.sweeps.read.present(id, rest));
   }
 
   waiting(id: number): { reason: string; since: UtcMs } | null {

@@ -131,7 +131,7 @@ export async function retireRoot(
   disposition: 'destroyed' | 'stored' | 'returned',
   rest: () => Promise<void>,
 ): Promise<void> {
-  const { count } = await sweeps.present(id, rest);
+  const { count } = await sweeps.read.present(id, rest);
   journal.transact(() => {
     catalogue.setState(id, 'retired');
     return { tell: [{ type: 'recordings.retired', data: { source, reason: disposition, count } }] };

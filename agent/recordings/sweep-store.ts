@@ -9,6 +9,8 @@ import { type UtcMs, utcMs } from '../../protocol/time.ts';
 import type { Db, Statement } from '../db.ts';
 import { readHold } from './hold-rows.ts';
 import { fromBytes, toBytes } from './names.ts';
+import { ReadStore } from './read-store.ts';
+import { type RawRow, ROW, rowOf } from './rows.ts';
 import {
   type ByteName,
   type CameraRow,
@@ -48,72 +50,18 @@ export interface PlanRow {
   approvedAt: UtcMs | null;
 }
 
-interface RawRow {
-  folder: number;
-  name: Buffer;
-  camera: number;
-  start: number;
-  spread: number;
-  ends: number | null;
-  size: number | null;
-  inode: number | null;
-  state: number;
-  slice: number | null;
-}
-
-/** What there is of a camera. `oldest`: earliest start, `newest`: latest end, of what is present; null: nothing is. */
-export interface Tally {
-  count: number;
-  bytes: number;
-  /** Present, without a bound for the end (D2). */
-  unbounded: number;
-  oldest: number | null;
-  newest: number | null;
-  erased: number;
-  missing: number;
-}
-
-const NOTHING: Tally = {
-  count: 0,
-  bytes: 0,
-  unbounded: 0,
-  oldest: null,
-  newest: null,
-  erased: 0,
-  missing: 0,
-};
-const TALLY_PAGE = 20_000;
-
-function addTally(all: Map<number, Tally>, { camera, ...row }: Tally & { camera: number }): void {
-  const sum = all.get(camera) ?? { ...NOTHING };
-  all.set(camera, {
-    count: sum.count + row.count,
-    bytes: sum.bytes + row.bytes,
-    unbounded: sum.unbounded + row.unbounded,
-    oldest: least(sum.oldest, row.oldest),
-    newest: most(sum.newest, row.newest),
-    erased: sum.erased + row.erased,
-    missing: sum.missing + row.missing,
-  });
-}
-
-function least(a: number | null, b: number | null): number | null {
-  return a === null ? b : b === null ? a : Math.min(a, b);
-}
-
-function most(a: number | null, b: number | null): number | null {
-  return a === null ? b : b === null ? a : Math.max(a, b);
-}
-
 /** Deeper than any path that a system takes. */
 const MAX_DEPTH = 64;
 
 export class SweepStore {
   readonly #db: Db;
   readonly #sql: ReturnType<typeof prepare>;
+  /** What is only read: lists and figures. */
+  readonly read: ReadStore;
 
   constructor(db: Db) {
     this.#db = db;
+    this.read = new ReadStore(db);
     this.#sql = prepare(db);
   }
 
@@ -132,42 +80,9 @@ export class SweepStore {
    * Rows without a known end are in no page (D2).
    */
   ended(camera: number, endBy: UtcMs, after: Place | null, limit: number): RecordingRow[] {
-    const { end, folder, name } = after ?? { end: -1, folder: 0, name: '' };
+    // A row without an end stands at -1, and all its names before this one.
+    const { end, folder, name } = after ?? { end: 0, folder: 0, name: '' };
     return this.#sql.ended.all(camera, endBy, end, folder, toBytes(name), limit).map(rowOf);
-  }
-
-  /**
-   * What there is of each camera, a page of rows after the other: counting four million at once would keep everything else
-   * from running. @param rest lets others have their turn
-   */
-  async tally(rest: () => Promise<void>): Promise<Map<number, Tally>> {
-    const all = new Map<number, Tally>();
-    for (let after: { folder: number; name: Buffer } = { folder: -1, name: Buffer.alloc(0) }; ; ) {
-      const last = this.#sql.pageEnd.get(after.folder, after.name, TALLY_PAGE - 1);
-      const to = last ?? { folder: Number.MAX_SAFE_INTEGER, name: Buffer.alloc(0) };
-      for (const row of this.#sql.tally.all(after.folder, after.name, to.folder, to.name)) addTally(all, row);
-      if (last === undefined) return all;
-      after = last;
-      await rest();
-    }
-  }
-
-  /** Of one source, as `tally` has it. */
-  async present(source: number, rest: () => Promise<void>): Promise<Tally> {
-    const all = await this.tally(rest);
-    const sum: Tally = { ...NOTHING };
-    for (const { id } of this.#sql.cameras.all(source)) {
-      const one = all.get(id);
-      if (one === undefined) continue;
-      sum.count += one.count;
-      sum.bytes += one.bytes;
-      sum.unbounded += one.unbounded;
-      sum.oldest = least(sum.oldest, one.oldest);
-      sum.newest = most(sum.newest, one.newest);
-      sum.erased += one.erased;
-      sum.missing += one.missing;
-    }
-    return sum;
   }
 
   row(folder: number, name: ByteName): RecordingRow | null {
@@ -345,22 +260,6 @@ function planOf({ plan, root, made_at, oldest, due_by, approved_at, ...rest }: R
   };
 }
 
-/** D3: the bounds as they are stored. */
-function rowOf({ name, start, spread, ends, size, state, ...rest }: RawRow): RecordingRow {
-  return {
-    ...rest,
-    name: fromBytes(name),
-    bounds: {
-      startEarliest: utcMs(start),
-      startLatest: utcMs(start + spread),
-      endLatest: ends === null ? null : utcMs(ends),
-    },
-    sizeBytes: size,
-    state: STATES[state] ?? 'present',
-  };
-}
-
-const ROW = 'folder, name, camera, start, spread, ends, size, inode, state, slice';
 const SLICE = 'id, source, camera, policy, version, due, starts, ends, count, bytes, root, begun_at, done_at';
 
 function prepare(db: Db) {
@@ -374,18 +273,8 @@ function prepare(db: Db) {
       'SELECT id, camera, name FROM rec_cameras WHERE source = ? ORDER BY id',
     ),
     ended: one<RawRow>(
-      `SELECT ${ROW} FROM recordings WHERE camera = ? AND state = 0 AND ends <= ?
-       AND (ends, folder, name) > (?, ?, ?) ORDER BY ends, folder, name LIMIT ?`,
-    ),
-    pageEnd: one<{ folder: number; name: Buffer }>(
-      `SELECT folder, name FROM recordings WHERE (folder, name) > (?, ?)
-       ORDER BY folder, name LIMIT 1 OFFSET ?`,
-    ),
-    tally: one<Tally & { camera: number }>(
-      `SELECT camera, sum(state = 0) AS count, coalesce(sum(CASE state WHEN 0 THEN size END), 0) AS bytes,
-         sum(state = 0 AND ends IS NULL) AS unbounded, min(CASE state WHEN 0 THEN start END) AS oldest,
-         max(CASE state WHEN 0 THEN ends END) AS newest, sum(state = 2) AS erased, sum(state = 3) AS missing
-       FROM recordings WHERE (folder, name) > (?, ?) AND (folder, name) <= (?, ?) GROUP BY camera`,
+      `SELECT ${ROW} FROM recordings WHERE camera = ? AND state = 0 AND coalesce(ends, -1) <= ?
+       AND (coalesce(ends, -1), folder, name) > (?, ?, ?) ORDER BY coalesce(ends, -1), folder, name LIMIT ?`,
     ),
     row: one<RawRow>(`SELECT ${ROW} FROM recordings WHERE folder = ? AND name = ?`),
     erasing: one<RawRow>(`SELECT ${ROW} FROM recordings WHERE slice = ? AND state = 1 ORDER BY folder, name`),

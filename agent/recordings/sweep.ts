@@ -159,6 +159,27 @@ export class Sweep {
     return found;
   }
 
+  /** How many of each camera are due and may go, and how many of them a hold keeps. */
+  async dueByCamera(
+    source: RecordingSource,
+    around: Surroundings,
+    at: UtcMs,
+  ): Promise<Map<number, { due: number; held: number }>> {
+    const found = new Map<number, { due: number; held: number }>();
+    const holds = this.#deps.store.holds();
+    for await (const { camera, rows } of this.#pages(source, around, at)) {
+      const sum = found.get(camera.id) ?? { due: 0, held: 0 };
+      for (const row of rows) {
+        const verdict = judge(row, camera.camera, around, holds, at);
+        if (verdict.verdict === 'expire') sum.due += 1;
+        else if (verdict.reason === 'hold') sum.held += 1;
+      }
+      found.set(camera.id, sum);
+      await this.#deps.rest();
+    }
+    return found;
+  }
+
   #weigh(
     found: Due,
     list: ListRoot,
@@ -202,7 +223,7 @@ export class Sweep {
   }
 
   async #mustWait(source: RecordingSource, { count, fresh }: Due): Promise<string | null> {
-    const { count: present } = await this.#deps.store.present(source.id, this.#deps.rest);
+    const { count: present } = await this.#deps.store.read.present(source.id, this.#deps.rest);
     return waitsFor({ count, fresh, present, approved: source.approved });
   }
 
@@ -288,7 +309,7 @@ export class Sweep {
     const { store, journal, rest } = this.#deps;
     left.delete('not-due');
     left.delete('floor');
-    const { unbounded } = await store.present(source.id, rest);
+    const { unbounded } = await store.read.present(source.id, rest);
     if (unbounded > 0) left.set('unbounded', unbounded);
     const failed = [...left].reduce(
       (all, [reason, n]) => all + (FAILURES.has(reason) || isCode(reason) ? n : 0),

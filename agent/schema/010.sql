@@ -13,7 +13,8 @@ CREATE TABLE rec_sources (
   state      TEXT    NOT NULL DEFAULT 'first-scan' CHECK (state IN ('first-scan', 'watched', 'suspect', 'retired')),
   approved   INTEGER NOT NULL DEFAULT 0,    -- 1: a person approved the first erasing sweep of this catalogue (R6)
   swept_at   INTEGER,                       -- when the last sweep was completed, trusted time; null: never
-  scanned_at INTEGER,                       -- when the last whole pass ended; null: never
+  first_at   INTEGER,                       -- when the first whole pass ended; null: never
+  scanned_at INTEGER,                       -- when the last one did
   full_at    INTEGER                        -- when every file was last looked at with stat; null: never
 ) STRICT;
 
@@ -53,8 +54,8 @@ CREATE TABLE recordings (
   slice    INTEGER,                         -- rec_slices.id that marked it
   PRIMARY KEY (folder, name)
 ) STRICT, WITHOUT ROWID;
--- What may have expired, oldest end first, over all that is there.
-CREATE INDEX recordings_due ON recordings (camera, ends, folder, name) WHERE state = 0;
+-- What may have expired, oldest end first; and lists, in the same order.
+CREATE INDEX recordings_due ON recordings (camera, state, coalesce(ends, -1), folder, name);
 CREATE INDEX recordings_marked ON recordings (slice) WHERE slice IS NOT NULL;
 
 -- Slices of a sweep: what one pair of events stands for.

@@ -1,0 +1,353 @@
+/**
+ * What a host answers about its recordings: lists in pages, figures per camera, plans. Reads only; nothing of it is stored
+ * by whoever asks. Paths and names of cameras leave the host here and nowhere else.
+ *
+ * R8  An answer that says "gone" says as well what was not looked at.
+ * A2  No answer without its coverage: `watched` says from when to when each root was looked at, and what is wrong with it.
+ */
+import { z } from 'zod';
+import { id } from '../../protocol/group.ts';
+import type { Hold } from '../../protocol/hold.ts';
+import { covers } from '../../protocol/hold.ts';
+import { fromIso, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
+import type { Surroundings } from './due.ts';
+import { judge, thingOf } from './due.ts';
+import { dueOf } from './due-of.ts';
+import type { Keeper } from './keeper.ts';
+import { fromBytes, shown, toBytes } from './names.ts';
+import { type Root, stateOf, sweepSourceOf } from './roots.ts';
+import type { SweepStore } from './sweep-store.ts';
+import { type ByteName, type CameraRow, type RecordingRow, type RecordingState, STATES } from './types.ts';
+
+const MAX_ITEMS = 500;
+const time = z
+  .string()
+  .transform((text, context) => {
+    const at = fromIso(text);
+    if (at !== null) return at;
+    context.addIssue({ code: 'custom', message: 'no time' });
+    return z.NEVER;
+  })
+  .optional();
+const asked = z.object({
+  source: id.optional(),
+  camera: id.optional(),
+  from: time,
+  to: time,
+  state: z.enum(STATES as [RecordingState, ...RecordingState[]]).optional(),
+  after: z.string().max(1024).optional(),
+  limit: z.int().min(1).max(MAX_ITEMS).default(100),
+});
+type Asked = z.output<typeof asked>;
+
+/** What no answer of ours covers, whatever it says (R8). */
+export const NOT_LOOKED_AT = ['exports', 'copies-elsewhere', 'backups', 'snapshots'] as const;
+
+export interface AnswerDeps {
+  keeper: Keeper;
+  sweeps: SweepStore;
+  now(): UtcMs | null;
+}
+
+type Answer = Record<string, unknown>;
+
+/** The verbs of `docs/design/recordings.md`, for the link and the control socket alike. */
+export function recordingAnswers(
+  deps: AnswerDeps,
+): Readonly<Record<string, (body: Answer) => Promise<Answer>>> {
+  return {
+    'recordings.list': async (body) => list(deps, asked.parse(body)),
+    'recordings.missing': async (body) => list(deps, { ...asked.parse(body), state: 'missing' }),
+    'recordings.due': async (body) => overdue(deps, asked.parse(body)),
+    'recordings.stats': async (body) => await stats(deps, asked.parse(body)),
+    'sweep.plan': async (body) => await plans(deps, asked.parse(body)),
+    'sweep.status': async () => status(deps),
+  };
+}
+
+function rootsOf({ keeper }: AnswerDeps, { source }: Pick<Asked, 'source'>): Root[] {
+  return keeper.roots.filter((root) => source === undefined || root.source === source);
+}
+
+interface Seen {
+  root: Root;
+  camera: CameraRow;
+}
+
+function camerasOf(deps: AnswerDeps, ask: Asked): Map<number, Seen> {
+  const all = rootsOf(deps, ask).flatMap((root) =>
+    deps.sweeps.cameras(root.id).map((camera): [number, Seen] => [camera.id, { root, camera }]),
+  );
+  return new Map(all.filter(([, { camera }]) => ask.camera === undefined || camera.camera === ask.camera));
+}
+
+function list(deps: AnswerDeps, ask: Asked): Answer {
+  const cameras = camerasOf(deps, ask);
+  const rows = walk(deps, ask, cameras, () => true);
+  return answerOf(deps, ask, cameras, rows);
+}
+
+/** Past its due time and still there, whatever the reason. */
+function overdue(deps: AnswerDeps, ask: Asked): Answer {
+  const cameras = camerasOf(deps, ask);
+  const around = deps.keeper.around();
+  const now = deps.now();
+  // Without rules, or without time, nothing can be called overdue: `reason` in `watched` says which.
+  if (around === null || now === null)
+    return { ...answerOf(deps, ask, cameras, []), notLookedAt: NOT_LOOKED_AT };
+  const by = { ...ask, state: 'present' as const, to: now };
+  const rows = walk(deps, by, cameras, (row) => isOver(row, around, now));
+  return { ...answerOf(deps, ask, cameras, rows), notLookedAt: NOT_LOOKED_AT };
+}
+
+/** Rows that fit, camera after camera, each in the order of states and ends, from where the answer before ended. */
+function walk(
+  { sweeps }: AnswerDeps,
+  ask: Asked,
+  cameras: ReadonlyMap<number, Seen>,
+  fits: (row: RecordingRow) => boolean,
+): RecordingRow[] {
+  const rows: RecordingRow[] = [];
+  const from = placeOf(ask.after);
+  for (const camera of [...cameras.keys()].sort((a, b) => a - b)) {
+    for (const state of ask.state === undefined ? STATES : [ask.state]) {
+      const here = from !== null && from.camera === camera && from.state === state;
+      const passed =
+        from !== null && (camera < from.camera || (camera === from.camera && isBefore(state, from.state)));
+      if (passed) continue;
+      let after = here ? from : null;
+      for (let more = true; more && rows.length < ask.limit; ) {
+        const page = sweeps.read.list({
+          ...{ camera, state, from: ask.from ?? null, to: ask.to ?? null, after, limit: MAX_ITEMS },
+        });
+        for (const row of page) if (rows.length < ask.limit && fits(row)) rows.push(row);
+        const last = page.at(-1);
+        more = page.length === MAX_ITEMS && last !== undefined;
+        if (last !== undefined) after = placeAt(last);
+      }
+    }
+  }
+  return rows;
+}
+
+function isBefore(state: RecordingState, other: RecordingState): boolean {
+  return STATES.indexOf(state) < STATES.indexOf(other);
+}
+
+function isOver(row: RecordingRow, around: Surroundings, now: UtcMs): boolean {
+  const due = dueOf(row, around);
+  return due !== null && due <= now;
+}
+
+function answerOf(
+  deps: AnswerDeps,
+  ask: Asked,
+  cameras: ReadonlyMap<number, Seen>,
+  rows: readonly RecordingRow[],
+): Answer {
+  const last = rows.length === ask.limit ? rows.at(-1) : undefined;
+  const holds = deps.sweeps.holds();
+  const paths = new Map<number, string>();
+  const items = rows.flatMap((row) => {
+    const seen = cameras.get(row.camera);
+    if (seen === undefined) return [];
+    const folder = paths.get(row.folder) ?? deps.sweeps.folderPath(row.folder).map(shown).join('/');
+    paths.set(row.folder, folder);
+    return [itemOf(deps, row, seen, folder, holds)];
+  });
+  return { items, next: last === undefined ? null : textOf(last), watched: watchedOf(deps, ask) };
+}
+
+function itemOf(
+  { keeper, now }: AnswerDeps,
+  row: RecordingRow,
+  { root, camera }: Seen,
+  folder: string,
+  holds: readonly Hold[] | null,
+): Answer {
+  const around = keeper.around();
+  const due = around === null ? null : dueOf(row, around);
+  const covering =
+    around === null || holds === null
+      ? []
+      : holds.filter((hold) => covers(hold, thingOf(row, camera.camera, around))).map(({ hold }) => hold);
+  const at = now();
+  const verdict = around === null ? null : judge(row, camera.camera, around, holds, at);
+  const { startEarliest, startLatest, endLatest } = row.bounds;
+  return {
+    id: `${row.folder}.${toBytes(row.name).toString('base64url')}`,
+    source: root.source,
+    camera: camera.camera,
+    cameraName: shown(camera.name),
+    path: [folder, shown(row.name)].filter((part) => part !== '').join('/'),
+    startedAt: toIso(startEarliest),
+    startedAtLatest: startLatest === startEarliest ? null : toIso(startLatest),
+    endedAt: endLatest === null ? null : toIso(endLatest),
+    endBasis: endLatest === null ? 'unknown' : 'bound',
+    sizeBytes: row.sizeBytes,
+    state: row.state,
+    retainUntil: due === null ? null : toIso(due),
+    holds: covering,
+    reason:
+      row.state !== 'present'
+        ? null
+        : verdict?.verdict === 'keep'
+          ? verdict.reason
+          : (keeper.waiting(root.id)?.reason ?? null),
+  };
+}
+
+/** A2 */
+function watchedOf(deps: AnswerDeps, ask: Pick<Asked, 'source'>): Answer[] {
+  return rootsOf(deps, ask).map((root) => {
+    const state = stateOf(deps.sweeps, root);
+    const { scannedAt, firstAt } = deps.sweeps.read.scanned(root.id);
+    const wrong = state === 'watched' ? [] : [{ from: iso(scannedAt), to: null, reason: state }];
+    return {
+      source: root.source,
+      from: iso(firstAt),
+      to: iso(scannedAt),
+      gaps: wrong,
+      scannedAt: iso(scannedAt),
+    };
+  });
+}
+
+async function stats(deps: AnswerDeps, ask: Asked): Promise<Answer> {
+  const { keeper, sweeps, now } = deps;
+  const rest = () => new Promise<void>((resolve) => setImmediate(resolve));
+  const tallies = await sweeps.read.tally(rest);
+  const around = keeper.around();
+  const at = now();
+  const sources: Answer[] = [];
+  for (const root of rootsOf(deps, ask)) {
+    const known = sweepSourceOf(sweeps, root)?.source ?? null;
+    const { scannedAt, fullAt } = sweeps.read.scanned(root.id);
+    const due =
+      known === null || around === null || at === null
+        ? null
+        : await keeper.sweep.dueByCamera(known, around, at);
+    const cameras = sweeps.cameras(root.id).map(({ id: row, camera, name }) => {
+      const tally = tallies.get(row);
+      return {
+        ...{ camera, name: shown(name), count: tally?.count ?? 0, bytes: tally?.bytes ?? 0 },
+        ...{ oldest: iso(tally?.oldest ?? null), newest: iso(tally?.newest ?? null) },
+        ...{
+          due: due?.get(row)?.due ?? (due === null ? null : 0),
+          held: due?.get(row)?.held ?? (due === null ? null : 0),
+        },
+        ...{ unbounded: tally?.unbounded ?? 0, erased: tally?.erased ?? 0, missing: tally?.missing ?? 0 },
+      };
+    });
+    const waits = keeper.waiting(root.id);
+    sources.push({
+      ...{ source: root.source, root: root.config.root, layout: root.layout.name, mode: root.config.mode },
+      ...{
+        state: stateOf(sweeps, root),
+        scannedAt: iso(scannedAt),
+        fullAt: iso(fullAt),
+        sweptAt: iso(known?.sweptAt ?? null),
+      },
+      ...{
+        waits: waits?.reason ?? null,
+        waitsSince: iso(waits?.since ?? null),
+        plan: sweeps.plan(root.id)?.plan ?? null,
+      },
+      ...{ policy: around?.policy.name ?? null, version: around?.policy.version ?? null },
+      ...{ odd: sweeps.read.odds(root.id), notLookedAt: NOT_LOOKED_AT, cameras },
+    });
+  }
+  return { sources, now: iso(at) };
+}
+
+async function plans(deps: AnswerDeps, ask: Asked): Promise<Answer> {
+  const { keeper, sweeps, now } = deps;
+  const around = keeper.around();
+  const at = now();
+  const found: Answer[] = [];
+  for (const root of rootsOf(deps, ask)) {
+    const source = sweepSourceOf(sweeps, root);
+    if (source === null) continue;
+    const waits = keeper.waiting(root.id)?.reason ?? null;
+    const plan = sweeps.plan(root.id);
+    if (around === null || at === null) {
+      found.push({
+        source: root.source,
+        mode: root.config.mode,
+        waits: around === null ? 'no-policy' : 'time-untrusted',
+      });
+      continue;
+    }
+    const due = await keeper.sweep.due(source.source, around, at);
+    found.push({
+      ...{ source: root.source, mode: root.config.mode, waits, plan: plan?.plan ?? null },
+      ...{ count: due.count, bytes: due.bytes, oldest: iso(due.oldest), dueBy: iso(plan?.dueBy ?? at) },
+      ...{
+        planned: plan === null ? null : { count: plan.count, bytes: plan.bytes, oldest: iso(plan.oldest) },
+      },
+      left: Object.fromEntries(due.left),
+    });
+  }
+  return { plans: found };
+}
+
+function status({ keeper, sweeps, now }: AnswerDeps): Answer {
+  const sources = keeper.roots.map((root) => {
+    const waits = keeper.waiting(root.id);
+    const last = keeper.last(root.id);
+    return {
+      ...{
+        source: root.source,
+        root: root.config.root,
+        mode: root.config.mode,
+        state: stateOf(sweeps, root),
+      },
+      ...{
+        waits: waits?.reason ?? null,
+        since: iso(waits?.since ?? null),
+        plan: sweeps.plan(root.id)?.plan ?? null,
+      },
+      sweptAt: iso(sweepSourceOf(sweeps, root)?.source.sweptAt ?? null),
+      left: last?.left ?? {},
+    };
+  });
+  const time = { trusted: iso(now()), trouble: keeper.timeTrouble(), confirmedAt: iso(keeper.confirmedAt) };
+  return { sources, running: keeper.sweep.running, time };
+}
+
+function iso(at: number | null): string | null {
+  return at === null ? null : toIso(utcMs(at));
+}
+
+interface AnswerPlace {
+  camera: number;
+  state: RecordingState;
+  end: number;
+  folder: number;
+  name: ByteName;
+}
+
+function placeAt({ camera, state, bounds, folder, name }: RecordingRow): AnswerPlace {
+  return { camera, state, end: bounds.endLatest ?? -1, folder, name };
+}
+
+/** Where a page ended. */
+function textOf(row: RecordingRow): string {
+  const { camera, state, end, folder, name } = placeAt(row);
+  return [camera, state, end, folder, toBytes(name).toString('base64url')].join('.');
+}
+
+function placeOf(text: string | undefined): AnswerPlace | null {
+  const [camera, state, end, folder, name] = (text ?? '').split('.');
+  const known = STATES.find((one) => one === state);
+  const numbers = [camera, end, folder].map(Number);
+  if (known === undefined || name === undefined || !numbers.every(Number.isSafeInteger)) return null;
+  const [cameraId = 0, endsAt = 0, folderId = 0] = numbers;
+  return {
+    camera: cameraId,
+    state: known,
+    end: endsAt,
+    folder: folderId,
+    name: fromBytes(Buffer.from(name, 'base64url')),
+  };
+}
