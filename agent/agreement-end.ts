@@ -3,20 +3,33 @@
  *
  * M1  From its effective date on nothing is read and nothing is measured, also after a restart, also without the
  *     collector; what stands in the files is left as it is (S4).
- * M2  The last order holds; only an order takes one back.
+ * M2  The last order holds; only an order takes one back. One that could not be stored changes nothing.
+ * M8  Once the collector has said that erasing has begun, nothing of the telemetry stays on this machine: that it was
+ *     said is durable before the first row goes, and a start goes on before it does anything else.
  */
 import { z } from 'zod';
 import { id } from '../protocol/group.ts';
 import type { AgreementId } from '../protocol/ids.ts';
-import { type Clock, HOUR_MS, type UtcMs, utcMs } from '../protocol/time.ts';
+import { type Clock, HOUR_MS, SECOND_MS, type UtcMs, utcMs } from '../protocol/time.ts';
 import type { Journal } from './types.ts';
 import type { Doing } from './uplink/commands.ts';
 
 /** Timers of the system reach about 24 days: it is looked at again in between. */
 const LOOK_MS = HOUR_MS;
+/** Somebody who reads the database keeps its log from being emptied: so often, and so far apart, it is tried again. */
+const TRIES = 30;
+const AGAIN_MS = SECOND_MS;
 
-const order = z.object({ agreement: id, effectiveAt: z.int().nullable() });
-const stored = z.object({ effectiveAt: z.int().nullable() });
+const about = z.object({ agreement: id });
+const order = about.extend({ effectiveAt: z.int().nullable() });
+const stored = z.object({ effectiveAt: z.int().nullable(), erasing: z.boolean().default(false) });
+
+/** What is known of the end; `at` null: there is no order. */
+interface Known {
+  at: UtcMs | null;
+  /** The collector has said that erasing has begun: it is over whatever the clock says. */
+  erasing: boolean;
+}
 
 export interface EndDeps {
   agreement: AgreementId;
@@ -24,26 +37,36 @@ export interface EndDeps {
   clock: Clock;
   /** Told when it is over, and when an order was taken back that had made it so. */
   changed(over: boolean): void | Promise<void>;
+  /** Erases what was measured; safe to be called again. False: something of it may be left, call it again. */
+  erase(): boolean;
 }
 
 export class AgreementEnd {
   readonly #deps: EndDeps;
-  #at: UtcMs | null;
+  #known: Known;
   #told = false;
   #cancel: () => void = () => {};
+  readonly #stopped = Promise.withResolvers<void>();
+  #over = false;
 
   constructor(deps: EndDeps) {
     this.#deps = deps;
-    this.#at = this.#read();
+    this.#known = this.#read();
   }
 
   /** Effective date; null: there is no order. */
   get at(): UtcMs | null {
-    return this.#at;
+    return this.#known.at;
   }
 
   get over(): boolean {
-    return this.#at !== null && this.#at <= this.#deps.clock.now();
+    const { at, erasing } = this.#known;
+    return erasing || (at !== null && at <= this.#deps.clock.now());
+  }
+
+  /** At the start, before anything is read, measured or sent: goes on with what a crash interrupted (M8). */
+  resume(): void {
+    if (this.#known.erasing) this.#deps.erase();
   }
 
   /** Waits for the date, and tells of it. */
@@ -54,26 +77,51 @@ export class AgreementEnd {
       this.#told = this.over;
       await changed(this.#told);
     }
-    if (this.#at === null || this.over) return;
-    const wait = Math.min(LOOK_MS, this.#at - clock.now());
+    // Taken anew while others were told: whoever changed it has called this, too.
+    this.#cancel();
+    const { at } = this.#known;
+    if (at === null || this.over || this.#over) return;
+    const wait = Math.min(LOOK_MS, at - clock.now());
     this.#cancel = clock.after(wait, () => void this.start());
   }
 
   stop(): void {
+    this.#over = true;
     this.#cancel();
+    this.#stopped.resolve();
   }
 
   /** Carries out `agreement.end`. Durable when it resolves; safe to be called again. */
   async take(body: Record<string, unknown>): Promise<Doing> {
     const read = order.safeParse(body);
-    if (!read.success || read.data.agreement !== this.#deps.agreement) {
-      return { outcome: 'failed', body: { code: 'agreement.not-ours' } };
-    }
+    if (!read.success || read.data.agreement !== this.#deps.agreement) return NOT_OURS;
     const { effectiveAt } = read.data;
-    this.#at = effectiveAt === null ? null : utcMs(effectiveAt);
-    this.#write();
+    this.#save({ at: effectiveAt === null ? null : utcMs(effectiveAt), erasing: false });
     await this.start();
     return { outcome: 'done', body: { over: this.over } };
+  }
+
+  /**
+   * Carries out `agreement.erase`: erasing has begun. Done when no byte of the telemetry is left in a file of ours; safe
+   * to be called again.
+   */
+  async takeErase(body: Record<string, unknown>): Promise<Doing> {
+    const read = about.safeParse(body);
+    if (!read.success || read.data.agreement !== this.#deps.agreement) return NOT_OURS;
+    // Commit point: from here on every start erases, before anything else. Whose clock is late, it is over here too.
+    this.#save({ at: this.#known.at ?? this.#deps.clock.now(), erasing: true });
+    await this.start();
+    for (let tries = 1; !this.#deps.erase(); tries += 1) {
+      if (tries === TRIES || this.#over) return { outcome: 'failed', body: { code: 'database.busy' } };
+      await this.#pause();
+    }
+    return { outcome: 'done', body: { over: true } };
+  }
+
+  #pause(): Promise<void> {
+    const waited = Promise.withResolvers<void>();
+    const cancel = this.#deps.clock.after(AGAIN_MS, waited.resolve);
+    return Promise.race([waited.promise, this.#stopped.promise]).finally(cancel);
   }
 
   /** The journal keeps a reading position for anything that has a label: here it is the date. */
@@ -81,14 +129,20 @@ export class AgreementEnd {
     return this.#deps.journal.sourceId('agreement.end');
   }
 
-  #read(): UtcMs | null {
+  #read(): Known {
     const text = this.#deps.journal.cursor(this.#memory());
     const read = text === null ? null : stored.safeParse(JSON.parse(text));
-    return read?.success && read.data.effectiveAt !== null ? utcMs(read.data.effectiveAt) : null;
+    if (!read?.success) return { at: null, erasing: false };
+    const { effectiveAt, erasing } = read.data;
+    return { at: effectiveAt === null ? null : utcMs(effectiveAt), erasing };
   }
 
-  #write(): void {
-    const state = JSON.stringify({ effectiveAt: this.#at });
+  /** On the disk first: what could not be stored is not known here either (M2). */
+  #save(known: Known): void {
+    const state = JSON.stringify({ effectiveAt: known.at, erasing: known.erasing });
     this.#deps.journal.append([], [{ source: this.#memory(), state }]);
+    this.#known = known;
   }
 }
+
+const NOT_OURS: Doing = { outcome: 'failed', body: { code: 'agreement.not-ours' } };
