@@ -154,14 +154,20 @@ export class CollectorDouble {
     return await this.until(() => this.lines.slice(after).find((line) => line.proven));
   }
 
-  command(n: number, verb: string, change: Partial<FrameOf<CollectorFrame, 'command'>> = {}) {
+  /** `body` is signed; `change` is made after that. */
+  command(
+    n: number,
+    verb: string,
+    change: Partial<FrameOf<CollectorFrame, 'command'>> = {},
+    body: Record<string, unknown> = {},
+  ) {
     const record = {
       n,
       id: newId(randomBytes),
       generation: this.generation,
       agent: this.lines.at(-1)?.hello?.agent ?? '',
       verb,
-      body: {},
+      body,
     };
     return { t: 'command' as const, ...signRecord('command', this.identityKey, record), ...change };
   }
