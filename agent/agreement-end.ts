@@ -2,7 +2,7 @@
  * The end of this agent's agreement, as the collector ordered it: remembered, and kept.
  *
  * M1  From its effective date on nothing is read and nothing is measured, also after a restart, also without the
- *     collector; what stands in the files is left as it is (S4).
+ *     collector, also where the database was lost; what stands in the files is left as it is (S4).
  * M2  The last order holds; only an order takes one back. One that could not be stored changes nothing.
  * M8  Once the collector has said that erasing has begun, nothing of the telemetry stays on this machine: that it was
  *     said is durable before the first row goes, and a start goes on before it does anything else.
@@ -22,7 +22,15 @@ const AGAIN_MS = SECOND_MS;
 
 const about = z.object({ agreement: id });
 const order = about.extend({ effectiveAt: z.int().nullable() });
-const stored = z.object({ effectiveAt: z.int().nullable(), erasing: z.boolean().default(false) });
+/** The first versions wrote the date alone. */
+const stored = z.object({
+  agreement: id.optional(),
+  effectiveAt: z.int().nullable(),
+  erasing: z.boolean().default(false),
+});
+
+/** Beside the database, so that the order survives its loss. */
+export const END_FILE = 'agreement-end.json';
 
 /** What is known of the end; `at` null: there is no order. */
 interface Known {
@@ -37,6 +45,8 @@ export interface EndDeps {
   clock: Clock;
   /** Told when it is over, and when an order was taken back that had made it so. */
   changed(over: boolean): void | Promise<void>;
+  /** `END_FILE`, whole or not at all; null: there is none. */
+  beside: { read(): string | null; write(text: string): void };
   /** Erases what was measured; safe to be called again. False: something of it may be left, call it again. */
   erase(): boolean;
 }
@@ -129,19 +139,41 @@ export class AgreementEnd {
     return this.#deps.journal.sourceId('agreement.end');
   }
 
+  /** What the database says counts; where it was lost, what lies beside it. */
   #read(): Known {
-    const text = this.#deps.journal.cursor(this.#memory());
-    const read = text === null ? null : stored.safeParse(JSON.parse(text));
-    if (!read?.success) return { at: null, erasing: false };
-    const { effectiveAt, erasing } = read.data;
+    const { journal, beside } = this.#deps;
+    return (
+      this.#readFrom(journal.cursor(this.#memory())) ??
+      this.#readFrom(beside.read()) ?? { at: null, erasing: false }
+    );
+  }
+
+  #readFrom(text: string | null): Known | null {
+    const read = stored.safeParse(text === null ? null : jsonOf(text));
+    if (!read.success) return null;
+    const { agreement = this.#deps.agreement, effectiveAt, erasing } = read.data;
+    if (agreement !== this.#deps.agreement) return null;
     return { at: effectiveAt === null ? null : utcMs(effectiveAt), erasing };
   }
 
-  /** On the disk first: what could not be stored is not known here either (M2). */
-  #save(known: Known): void {
-    const state = JSON.stringify({ effectiveAt: known.at, erasing: known.erasing });
-    this.#deps.journal.append([], [{ source: this.#memory(), state }]);
-    this.#known = known;
+  /**
+   * On the disk first: what could not be stored is not known here either (M2). The file goes before the database, whose
+   * word counts: a crash in between leaves the order that held before, and the collector gives the new one again.
+   */
+  #save({ at, erasing }: Known): void {
+    const { agreement, journal, beside } = this.#deps;
+    const state = JSON.stringify({ agreement, effectiveAt: at, erasing });
+    beside.write(state);
+    journal.append([], [{ source: this.#memory(), state }]);
+    this.#known = { at, erasing };
+  }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
 }
 

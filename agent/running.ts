@@ -8,10 +8,10 @@
 import { codeOf, TilsynError } from '../protocol/errors.ts';
 import type { Random } from '../protocol/ids.ts';
 import { type Clock, DAY_MS, fromIso, HOUR_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
-import { AgreementEnd } from './agreement-end.ts';
+import { AgreementEnd, END_FILE } from './agreement-end.ts';
 import type { AgentConfig } from './config.ts';
 import { type ControlServer, openControl } from './control.ts';
-import { inState, removeQuarantined } from './files.ts';
+import { inState, readText, removeQuarantined, writeAtomic } from './files.ts';
 import { nameHost } from './host-name.ts';
 import { type Enrolment, requireEnrolment } from './identity.ts';
 import type { AgentJournal } from './journal.ts';
@@ -205,6 +205,10 @@ export class RunningAgent {
         await this.#health.stop();
         // Nobody would ever hear that they ended: what is known of one-off sessions ends with the reading (S1).
         this.#tolerant('one-off', () => this.#journal.endOneOffs());
+      },
+      beside: {
+        read: () => readText(inState(this.#o.state, END_FILE)),
+        write: (text) => writeAtomic(inState(this.#o.state, END_FILE), text),
       },
       erase: () => {
         removeQuarantined(inState(this.#o.state, DATABASE_FILE));

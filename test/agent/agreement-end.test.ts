@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { AgreementEnd } from '../../agent/agreement-end.ts';
+import { AgreementEnd, END_FILE } from '../../agent/agreement-end.ts';
 import { openReadOnly } from '../../agent/db.ts';
+import { readText, writeAtomic } from '../../agent/files.ts';
 import { KEEP_SAMPLES_MS } from '../../agent/telemetry/store.ts';
 import { TilsynError } from '../../protocol/errors.ts';
 import type { AgreementId, SourceId } from '../../protocol/ids.ts';
@@ -44,6 +46,11 @@ class Hand implements Clock {
 
 const agreement = identity().agreement;
 
+const besideIn = (w: World) => ({
+  read: () => readText(join(w.dir, END_FILE)),
+  write: (text: string) => writeAtomic(join(w.dir, END_FILE), text),
+});
+
 /** `erases`: what each call of `erase` answers; then true for ever. */
 function ended(w = world(), clock = new Hand(), erases: boolean[] = []) {
   const told: boolean[] = [];
@@ -53,6 +60,7 @@ function ended(w = world(), clock = new Hand(), erases: boolean[] = []) {
     journal: w.journal,
     clock,
     changed: (over) => void told.push(over),
+    beside: besideIn(w),
     erase: () => {
       calls.erased += 1;
       return erases.shift() ?? true;
@@ -107,6 +115,28 @@ it('refuses what is not about its own agreement, and what is no date', async () 
   expect([end.at, told]).toEqual([null, []]);
 });
 
+it('M1 is remembered where the database is lost, and only for its own agreement', async () => {
+  const { w, end } = ended();
+  const ours = w.options.identity.agreement;
+  await end.take({ agreement: ours, effectiveAt: NOW });
+  w.journal.close();
+  for (const suffix of ['', '-wal', '-shm']) rmSync(join(w.dir, `agent.db${suffix}`), { force: true });
+  const again = ended(world(w.options));
+  expect([again.end.at, again.end.over]).toEqual([NOW, true]);
+  const other = ended(
+    again.w.reopen({ identity: { ...w.options.identity, agreement: 'f'.repeat(32) as AgreementId } }),
+  );
+  expect(other.end.at).toBeNull();
+  // What the database says counts, whatever lies beside it, also where that is no longer whole.
+  await again.end.stop();
+  const last = ended(other.w.reopen({ identity: w.options.identity }));
+  await last.end.take({ agreement: ours, effectiveAt: null });
+  for (const text of ['{', JSON.stringify({ agreement: ours, effectiveAt: 1, erasing: true })]) {
+    writeAtomic(join(w.dir, END_FILE), text);
+    expect(ended(last.w).end.at).toBeNull();
+  }
+});
+
 it('M2 an order that could not be stored changes nothing', async () => {
   const w = world();
   const full = new TilsynError('journal.full', 'no space', { retryable: true });
@@ -121,6 +151,7 @@ it('M2 an order that could not be stored changes nothing', async () => {
   const end = new AgreementEnd({
     ...{ agreement: ours, journal, clock: new Hand() },
     changed: () => {},
+    beside: besideIn(w),
     erase: () => true,
   });
   await expect(end.take({ agreement: ours, effectiveAt: NOW })).rejects.toBe(full);
@@ -195,7 +226,7 @@ describe('what was measured', () => {
   const ending = (w: World) =>
     new AgreementEnd({
       agreement: w.options.identity.agreement,
-      ...{ journal: w.journal, clock: new Hand(), changed: () => {} },
+      ...{ journal: w.journal, clock: new Hand(), changed: () => {}, beside: besideIn(w) },
       erase: () => w.journal.erase(() => w.telemetry.erase()),
     });
 

@@ -34,6 +34,7 @@ const end = new AgreementEnd({
   journal,
   clock: systemClock,
   changed: () => {},
+  beside: { read: () => null, write() {} },
   erase: () => journal.erase(() => telemetry.erase()),
 });
 await end.takeErase({ agreement });
