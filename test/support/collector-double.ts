@@ -83,6 +83,8 @@ export class CollectorDouble {
   readonly lines: Line[] = [];
   readonly closes: number[] = [];
   groups: SignedGroup[] = [];
+  /** Of the agents that it enrols. */
+  mode: 'managed' | 'one-off' = 'managed';
   /** Public key of the enrolled agent; null: any proof that fits the birth's key. */
   enrolled: EnrolRequest | null = null;
   enrolments = 0;
@@ -345,7 +347,7 @@ export class CollectorDouble {
     const { name, identity, generation, groups } = this;
     return {
       status: 200,
-      body: { name, identity, generation, mode: 'managed', state: 'approved', groups },
+      body: { name, identity, generation, mode: this.mode, state: 'approved', groups },
     };
   }
 }
