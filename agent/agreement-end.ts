@@ -57,7 +57,7 @@ export class AgreementEnd {
   #told = false;
   #cancel: () => void = () => {};
   readonly #stopped = Promise.withResolvers<void>();
-  #over = false;
+  #stopping = false;
 
   constructor(deps: EndDeps) {
     this.#deps = deps;
@@ -89,14 +89,15 @@ export class AgreementEnd {
     }
     // Taken anew while others were told: whoever changed it has called this, too.
     this.#cancel();
-    const { at } = this.#known;
-    if (at === null || this.over || this.#over) return;
-    const wait = Math.min(LOOK_MS, at - clock.now());
+    const { at, erasing } = this.#known;
+    if (at === null || erasing || this.#stopping) return;
+    // Also once it is over: a clock that was ahead may be set back to before the date.
+    const wait = this.over ? LOOK_MS : Math.min(LOOK_MS, at - clock.now());
     this.#cancel = clock.after(wait, () => void this.start());
   }
 
   stop(): void {
-    this.#over = true;
+    this.#stopping = true;
     this.#cancel();
     this.#stopped.resolve();
   }
@@ -122,7 +123,7 @@ export class AgreementEnd {
     this.#save({ at: this.#known.at ?? this.#deps.clock.now(), erasing: true });
     await this.start();
     for (let tries = 1; !this.#deps.erase(); tries += 1) {
-      if (tries === TRIES || this.#over) return { outcome: 'failed', body: { code: 'database.busy' } };
+      if (tries === TRIES || this.#stopping) return { outcome: 'failed', body: { code: 'database.busy' } };
       await this.#pause();
     }
     return { outcome: 'done', body: { over: true } };

@@ -31,6 +31,10 @@ class Hand implements Clock {
       this.#timers = this.#timers.filter((one) => one !== timer);
     };
   }
+  /** Runs every timer now, whatever the wall says. */
+  due(): void {
+    for (const { fn } of this.#timers.splice(0)) fn();
+  }
   async to(at: number): Promise<void> {
     for (;;) {
       const next = this.#timers.filter((one) => one.at <= at).sort((a, b) => a.at - b.at)[0];
@@ -135,6 +139,19 @@ it('M1 is remembered where the database is lost, and only for its own agreement'
     writeAtomic(join(w.dir, END_FILE), text);
     expect(ended(last.w).end.at).toBeNull();
   }
+});
+
+it('M1 a clock that was ahead and is set back makes it open again until its date, and over at it', async () => {
+  const { w, clock, end, told } = ended();
+  await end.take({ agreement: w.options.identity.agreement, effectiveAt: NOW + 5 * HOUR_MS });
+  await clock.to(NOW + 6 * HOUR_MS);
+  expect(told).toEqual([true]);
+  clock.wall = NOW + HOUR_MS;
+  clock.due();
+  await Promise.resolve();
+  expect([end.over, told]).toEqual([false, [true, false]]);
+  await clock.to(NOW + 5 * HOUR_MS);
+  expect([end.over, told]).toEqual([true, [true, false, true]]);
 });
 
 it('M2 an order that could not be stored changes nothing', async () => {
