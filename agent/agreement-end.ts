@@ -2,21 +2,42 @@
  * The end of this agent's agreement, as the collector ordered it: remembered, and kept.
  *
  * M1  From its effective date on nothing is read and nothing is measured, also after a restart, also without the
- *     collector; what stands in the files is left as it is (S4).
- * M2  The last order holds; only an order takes one back.
+ *     collector, also where the database was lost; what stands in the files is left as it is (S4).
+ * M2  The last order holds; only an order takes one back. One that could not be stored changes nothing.
+ * M8  Once the collector has said that erasing has begun, nothing of the telemetry stays on this machine: that it was
+ *     said is durable before the first row goes, and a start goes on before it does anything else.
  */
 import { z } from 'zod';
 import { id } from '../protocol/group.ts';
 import type { AgreementId } from '../protocol/ids.ts';
-import { type Clock, HOUR_MS, type UtcMs, utcMs } from '../protocol/time.ts';
+import { type Clock, HOUR_MS, SECOND_MS, type UtcMs, utcMs } from '../protocol/time.ts';
 import type { Journal } from './types.ts';
 import type { Doing } from './uplink/commands.ts';
 
 /** Timers of the system reach about 24 days: it is looked at again in between. */
 const LOOK_MS = HOUR_MS;
+/** Somebody who reads the database keeps its log from being emptied: so often, and so far apart, it is tried again. */
+const TRIES = 30;
+const AGAIN_MS = SECOND_MS;
 
-const order = z.object({ agreement: id, effectiveAt: z.int().nullable() });
-const stored = z.object({ effectiveAt: z.int().nullable() });
+const about = z.object({ agreement: id });
+const order = about.extend({ effectiveAt: z.int().nullable() });
+/** The first versions wrote the date alone. */
+const stored = z.object({
+  agreement: id.optional(),
+  effectiveAt: z.int().nullable(),
+  erasing: z.boolean().default(false),
+});
+
+/** Beside the database, so that the order survives its loss. */
+export const END_FILE = 'agreement-end.json';
+
+/** What is known of the end; `at` null: there is no order. */
+interface Known {
+  at: UtcMs | null;
+  /** The collector has said that erasing has begun: it is over whatever the clock says. */
+  erasing: boolean;
+}
 
 export interface EndDeps {
   agreement: AgreementId;
@@ -24,26 +45,38 @@ export interface EndDeps {
   clock: Clock;
   /** Told when it is over, and when an order was taken back that had made it so. */
   changed(over: boolean): void | Promise<void>;
+  /** `END_FILE`, whole or not at all; null: there is none. */
+  beside: { read(): string | null; write(text: string): void };
+  /** Erases what was measured; safe to be called again. False: something of it may be left, call it again. */
+  erase(): boolean;
 }
 
 export class AgreementEnd {
   readonly #deps: EndDeps;
-  #at: UtcMs | null;
+  #known: Known;
   #told = false;
   #cancel: () => void = () => {};
+  readonly #stopped = Promise.withResolvers<void>();
+  #stopping = false;
 
   constructor(deps: EndDeps) {
     this.#deps = deps;
-    this.#at = this.#read();
+    this.#known = this.#read();
   }
 
   /** Effective date; null: there is no order. */
   get at(): UtcMs | null {
-    return this.#at;
+    return this.#known.at;
   }
 
   get over(): boolean {
-    return this.#at !== null && this.#at <= this.#deps.clock.now();
+    const { at, erasing } = this.#known;
+    return erasing || (at !== null && at <= this.#deps.clock.now());
+  }
+
+  /** At the start, before anything is read, measured or sent: goes on with what a crash interrupted (M8). */
+  resume(): void {
+    if (this.#known.erasing) this.#deps.erase();
   }
 
   /** Waits for the date, and tells of it. */
@@ -54,26 +87,52 @@ export class AgreementEnd {
       this.#told = this.over;
       await changed(this.#told);
     }
-    if (this.#at === null || this.over) return;
-    const wait = Math.min(LOOK_MS, this.#at - clock.now());
+    // Taken anew while others were told: whoever changed it has called this, too.
+    this.#cancel();
+    const { at, erasing } = this.#known;
+    if (at === null || erasing || this.#stopping) return;
+    // Also once it is over: a clock that was ahead may be set back to before the date.
+    const wait = this.over ? LOOK_MS : Math.min(LOOK_MS, at - clock.now());
     this.#cancel = clock.after(wait, () => void this.start());
   }
 
   stop(): void {
+    this.#stopping = true;
     this.#cancel();
+    this.#stopped.resolve();
   }
 
   /** Carries out `agreement.end`. Durable when it resolves; safe to be called again. */
   async take(body: Record<string, unknown>): Promise<Doing> {
     const read = order.safeParse(body);
-    if (!read.success || read.data.agreement !== this.#deps.agreement) {
-      return { outcome: 'failed', body: { code: 'agreement.not-ours' } };
-    }
+    if (!read.success || read.data.agreement !== this.#deps.agreement) return NOT_OURS;
     const { effectiveAt } = read.data;
-    this.#at = effectiveAt === null ? null : utcMs(effectiveAt);
-    this.#write();
+    this.#save({ at: effectiveAt === null ? null : utcMs(effectiveAt), erasing: false });
     await this.start();
     return { outcome: 'done', body: { over: this.over } };
+  }
+
+  /**
+   * Carries out `agreement.erase`: erasing has begun. Done when no byte of the telemetry is left in a file of ours; safe
+   * to be called again.
+   */
+  async takeErase(body: Record<string, unknown>): Promise<Doing> {
+    const read = about.safeParse(body);
+    if (!read.success || read.data.agreement !== this.#deps.agreement) return NOT_OURS;
+    // Commit point: from here on every start erases, before anything else. Whose clock is late, it is over here too.
+    this.#save({ at: this.#known.at ?? this.#deps.clock.now(), erasing: true });
+    await this.start();
+    for (let tries = 1; !this.#deps.erase(); tries += 1) {
+      if (tries === TRIES || this.#stopping) return { outcome: 'failed', body: { code: 'database.busy' } };
+      await this.#pause();
+    }
+    return { outcome: 'done', body: { over: true } };
+  }
+
+  #pause(): Promise<void> {
+    const waited = Promise.withResolvers<void>();
+    const cancel = this.#deps.clock.after(AGAIN_MS, waited.resolve);
+    return Promise.race([waited.promise, this.#stopped.promise]).finally(cancel);
   }
 
   /** The journal keeps a reading position for anything that has a label: here it is the date. */
@@ -81,14 +140,42 @@ export class AgreementEnd {
     return this.#deps.journal.sourceId('agreement.end');
   }
 
-  #read(): UtcMs | null {
-    const text = this.#deps.journal.cursor(this.#memory());
-    const read = text === null ? null : stored.safeParse(JSON.parse(text));
-    return read?.success && read.data.effectiveAt !== null ? utcMs(read.data.effectiveAt) : null;
+  /** What the database says counts; where it was lost, what lies beside it. */
+  #read(): Known {
+    const { journal, beside } = this.#deps;
+    return (
+      this.#readFrom(journal.cursor(this.#memory())) ??
+      this.#readFrom(beside.read()) ?? { at: null, erasing: false }
+    );
   }
 
-  #write(): void {
-    const state = JSON.stringify({ effectiveAt: this.#at });
-    this.#deps.journal.append([], [{ source: this.#memory(), state }]);
+  #readFrom(text: string | null): Known | null {
+    const read = stored.safeParse(text === null ? null : jsonOf(text));
+    if (!read.success) return null;
+    const { agreement = this.#deps.agreement, effectiveAt, erasing } = read.data;
+    if (agreement !== this.#deps.agreement) return null;
+    return { at: effectiveAt === null ? null : utcMs(effectiveAt), erasing };
+  }
+
+  /**
+   * On the disk first: what could not be stored is not known here either (M2). The file goes before the database, whose
+   * word counts: a crash in between leaves the order that held before, and the collector gives the new one again.
+   */
+  #save({ at, erasing }: Known): void {
+    const { agreement, journal, beside } = this.#deps;
+    const state = JSON.stringify({ agreement, effectiveAt: at, erasing });
+    beside.write(state);
+    journal.append([], [{ source: this.#memory(), state }]);
+    this.#known = { at, erasing };
   }
 }
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+const NOT_OURS: Doing = { outcome: 'failed', body: { code: 'agreement.not-ours' } };

@@ -4,7 +4,7 @@
  *
  * W1  A file that is replaced is, after a crash at any moment, wholly the old one or wholly the new one.
  * W2  Every own file has mode 0600 in a folder of mode 0700.
- * W3  A damaged file is renamed, never removed.
+ * W3  A damaged file is renamed, and never removed while its agreement lasts.
  * W4  A state directory that cannot serve (read-only, another's, a file) is refused by that name, alike by every
  *     command, before anything is made in it.
  */
@@ -17,6 +17,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   statfsSync,
@@ -24,7 +25,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { hasCode, TilsynError } from '../protocol/errors.ts';
 import type { Random } from '../protocol/ids.ts';
 
@@ -257,6 +258,16 @@ export function quarantineDatabase(path: string): number {
     }
     syncDir(dirname(path));
     return n;
+  });
+}
+
+/** Removes databases that were set aside, to the last file. A crash in between leaves some: call it again. */
+export function removeQuarantined(path: string): void {
+  guarded('removing a database that was set aside', () => {
+    for (const name of readdirSync(dirname(path))) {
+      if (name.startsWith(basename(path)) && /\.quarantined-\d+$/.test(name)) drop(join(dirname(path), name));
+    }
+    syncDir(dirname(path));
   });
 }
 

@@ -224,6 +224,13 @@ export class JournalCore {
     this.tidy();
   }
 
+  /** Something was deleted: true where no byte of it is left in the WAL; where there is, it is tried again (S3). */
+  wiped(): boolean {
+    this.#unwiped = true;
+    this.tidy();
+    return !this.#unwiped;
+  }
+
   /** Somebody who reads the database at this moment keeps the WAL from being emptied. */
   #wipe(): void {
     if (!this.#unwiped) return;

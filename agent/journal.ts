@@ -76,6 +76,17 @@ export class AgentJournal implements Journal {
     return this.#core.spare(act);
   }
 
+  /**
+   * Deletes what is no event: `slice` is called in transactions of its own until it says that nothing is left, and then
+   * the WAL is emptied (S3). A crash leaves a part of it, to be deleted by calling it again.
+   * @returns false where somebody reads the database at this moment: call it again
+   */
+  erase(slice: () => boolean): boolean {
+    while (this.#core.write(slice)) this.#core.faults.hit?.('agent.erase.slice');
+    this.#core.faults.hit?.('agent.erase.rows-gone');
+    return this.#core.wiped();
+  }
+
   /** Losses that were told in this run (journal.gap). */
   gaps(): number {
     return this.#core.gaps;

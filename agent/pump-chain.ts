@@ -18,6 +18,8 @@ export interface ChainOptions {
   clock: Clock;
   /** Everything there was has been read and is durable. */
   onCaughtUp?: (() => void) | undefined;
+  /** True: nothing is read (M1). Absent: it may be. */
+  over?: (() => boolean) | undefined;
 }
 
 export class PumpChain {
@@ -64,6 +66,8 @@ export class PumpChain {
 
   /** One turn of each, in order; a later one waits until all before it have read what there is. */
   async turn(): Promise<Turn> {
+    // Timers are late, and machines sleep over a date: it is asked at the last moment before each look into a file.
+    if (this.#o.over?.()) return 'idle';
     if (!(await this.#restored())) return 'stuck';
     for (const pump of this.#pumps) {
       const before = pump.told;

@@ -30,6 +30,8 @@ export interface ReadingOptions extends Pick<ChainDeps, 'mode' | 'random' | 'dig
   detect: ToolInput;
   /** Everything there was has been read and is durable. */
   onCaughtUp(): void;
+  /** True: nothing is read any more (M1). */
+  over(): boolean;
 }
 
 export class Reading {
@@ -40,7 +42,6 @@ export class Reading {
   #cancel: () => void = () => {};
   #turn: Promise<void> = Promise.resolve();
   #stopped = false;
-  #endsAt: UtcMs | null = null;
 
   constructor(options: ReadingOptions) {
     this.#o = options;
@@ -62,12 +63,6 @@ export class Reading {
         (error) => log.trouble('sources', error),
       );
     return this.#turn;
-  }
-
-  /** From then on nothing is read (null: for ever on): the agreement ends. */
-  endAt(at: UtcMs | null): Promise<void> {
-    this.#endsAt = at;
-    return this.rescan();
   }
 
   async stop(): Promise<void> {
@@ -96,7 +91,7 @@ export class Reading {
   }
 
   async #look(): Promise<void> {
-    if (this.#endsAt !== null && this.#endsAt <= this.#o.clock.now()) {
+    if (this.#o.over()) {
       await this.#pumps?.stop();
       this.#pumps = null;
       return;
@@ -121,9 +116,10 @@ export class Reading {
   }
 
   #chainDeps(): ChainDeps {
-    const { journal, clock, log, random, mode, digestKey, enrolledAt, machine, faults, onCaughtUp } = this.#o;
+    const { journal, clock, log, random, mode, digestKey, enrolledAt, machine, faults, onCaughtUp, over } =
+      this.#o;
     return {
-      ...{ journal, clock, log, random, mode, digestKey, enrolledAt, machine, faults, onCaughtUp },
+      ...{ journal, clock, log, random, mode, digestKey, enrolledAt, machine, faults, onCaughtUp, over },
       found: (source, tool, check) =>
         this.#once(`${check}\0${source}`, [
           { type: 'audit.finding', data: { check, source, tool, count: 1 } },

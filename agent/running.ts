@@ -8,13 +8,14 @@
 import { codeOf, TilsynError } from '../protocol/errors.ts';
 import type { Random } from '../protocol/ids.ts';
 import { type Clock, DAY_MS, fromIso, HOUR_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
-import { AgreementEnd } from './agreement-end.ts';
+import { AgreementEnd, END_FILE } from './agreement-end.ts';
 import type { AgentConfig } from './config.ts';
 import { type ControlServer, openControl } from './control.ts';
+import { inState, readText, removeQuarantined, writeAtomic } from './files.ts';
 import { nameHost } from './host-name.ts';
 import { type Enrolment, requireEnrolment } from './identity.ts';
 import type { AgentJournal } from './journal.ts';
-import { openJournal } from './journal-open.ts';
+import { DATABASE_FILE, openJournal } from './journal-open.ts';
 import { ensureDigestKey, loadAgentKey } from './keys.ts';
 import { lockState, type StateLock } from './lock.ts';
 import type { AgentLog } from './log.ts';
@@ -138,6 +139,7 @@ export class RunningAgent {
       ...{ state, config, store, journal, link, clock, random, log },
       platform: platform.split('-')[0] ?? platform,
       changed: () => this.#nameHost(),
+      over: () => this.#ending.over,
     });
   }
 
@@ -158,6 +160,7 @@ export class RunningAgent {
       detect,
       machine,
       onCaughtUp: () => this.#link.caughtUp(),
+      over: () => this.#ending.over,
     });
   }
 
@@ -185,6 +188,7 @@ export class RunningAgent {
           return { outcome: 'done' };
         },
         'agreement.end': (body) => this.#ending.take(body),
+        'agreement.erase': (body) => this.#ending.takeErase(body),
       },
     });
   }
@@ -196,17 +200,27 @@ export class RunningAgent {
       clock: this.#o.clock,
       changed: async (over) => {
         this.#o.log.info(over ? 'agreement.over' : 'agreement.open-again');
-        await this.#sources.endAt(this.#ending.at);
-        if (over) await this.#health.stop();
-        else this.#health.start();
+        await this.#sources.rescan();
+        if (!over) return this.#health.start();
+        await this.#health.stop();
+        // Nobody would ever hear that they ended: what is known of one-off sessions ends with the reading (S1).
+        this.#tolerant('one-off', () => this.#journal.endOneOffs());
+      },
+      beside: {
+        read: () => readText(inState(this.#o.state, END_FILE)),
+        write: (text) => writeAtomic(inState(this.#o.state, END_FILE), text),
+      },
+      erase: () => {
+        removeQuarantined(inState(this.#o.state, DATABASE_FILE));
+        return this.#health.erase();
       },
     });
   }
 
   async #begin(): Promise<void> {
+    this.#tolerant('agreement.erase', () => this.#ending.resume());
     this.#say('agent.started', 'start');
     this.#nameHost();
-    if (this.#ending.over) await this.#sources.endAt(this.#ending.at);
     await this.#sources.start();
     this.#control = await openControl(this.#o.state, {
       status: async () => ({ ...this.status() }),
@@ -337,6 +351,7 @@ export class RunningAgent {
   #daily(ms: number): void {
     this.#cancelDaily = this.#o.clock.after(ms, () => {
       this.#tolerant('prune', () => this.#journal.prune());
+      if (this.#ending.over) this.#tolerant('prune', () => this.#health.dropStale(this.#o.clock.now()));
       this.#nameHost();
       this.#daily(DAY_MS);
     });

@@ -1,8 +1,9 @@
 /** `tilsyn agreement end A`, `tilsyn agreement cancel A`. */
 import { toIso } from '../protocol/time.ts';
 import { act } from './act.ts';
-import { AGREEMENT_ROW } from './agreement-list.ts';
-import { flag, required, text, zone } from './args.ts';
+import { AGREEMENT_ROW } from './agreement-columns.ts';
+import { untilEnded } from './agreement-wait.ts';
+import { argument, flag, required, text, zone } from './args.ts';
 import type { Input } from './io.ts';
 import { type Column, field, type Item } from './print.ts';
 import { readTime } from './times.ts';
@@ -13,16 +14,21 @@ const ENDING: readonly Column[] = [
   field('key groups to erase', 'groupsToErase'),
 ];
 
-export function agreementEnd(input: Input): Promise<number> {
+export async function agreementEnd(input: Input): Promise<number> {
   if (!flag(input, 'dryRun')) required(input, 'reason', '--reason');
   const now = flag(input, 'now');
   const effectiveAt = effective(input);
-  return act(input, {
+  const code = await act(input, {
     path: (agreement) => `/v1/agreements/${agreement}/${now ? 'end-now' : 'end'}`,
     columns: ENDING,
     more: effectiveAt === null ? {} : { effectiveAt },
     ask: (planned) => question(planned, now),
   });
+  // With --now it is over here: the approval is waited for by nobody's command line.
+  const late =
+    flag(input, 'wait') && !flag(input, 'dryRun') ? await untilEnded(input, argument(input)) : null;
+  if (late !== null) throw late;
+  return code;
 }
 
 export function agreementCancel(input: Input): Promise<number> {

@@ -1,37 +1,9 @@
 /** `tilsyn agreement list`. */
+import { AGREEMENT_ROW } from './agreement-columns.ts';
 import { AGREEMENT_CSV } from './csv-fields.ts';
 import type { Input } from './io.ts';
 import { fetchList } from './lists.ts';
-import { type Column, field, type Item, printList, time } from './print.ts';
-import { showIso } from './times.ts';
-
-/** How far the hosts of one that ends are; who is waited for, by name and when they were last seen. */
-const hosts: Column = [
-  'hosts',
-  ({ hosts: all = [] }, tz) => {
-    const rows = all as Item[];
-    const waited = rows.filter(({ state }) => state === 'pending' || state === 'failed');
-    if (rows.length === 0 || waited.length === 0) return rows.length === 0 ? '' : `${rows.length} done`;
-    const named = waited.map(({ host, state, lastSeenAt }) => {
-      const seen = lastSeenAt === null ? 'never seen' : `last seen ${showIso(lastSeenAt, tz)}`;
-      return `${host} (${state}, ${seen})`;
-    });
-    return `${rows.length - waited.length} of ${rows.length} done; ${named.join(', ')}`;
-  },
-];
-
-export const AGREEMENT_ROW: readonly Column[] = [
-  field('id', 'id'),
-  field('customer', 'customer'),
-  field('mode', 'mode'),
-  field('state', 'state'),
-  ['default', ({ isDefault }) => (isDefault ? 'yes' : 'no')],
-  time('starts', 'startsAt'),
-  time('ends', 'endsAt'),
-  time('erased from', 'eraseAt'),
-  time('complete', 'endedAt'),
-  hosts,
-];
+import { printList } from './print.ts';
 
 export async function agreementList(input: Input): Promise<number> {
   const answer = await fetchList(input, '/v1/agreements', {});

@@ -24,7 +24,13 @@ export const PERSON_CSV = words(
 );
 export const AGREEMENT_CSV = words(`
   id customer customerId mode state isDefault startsAt endsAt coolingOffUntil eraseAt endedAt createdAt hosts.host
-  hosts.hostId hosts.state hosts.lastSeenAt hosts.takenAt hosts.clearedAt`);
+  hosts.hostId hosts.state hosts.lastSeenAt hosts.takenAt hosts.clearedAt hosts.erasedAt`);
+export const AGREEMENT_SHOW_CSV = [
+  ...AGREEMENT_CSV,
+  ...words(`
+  groups.live groups.erasing groups.erased erasures.id erasures.class erasures.kind erasures.state erasures.by
+  erasures.parts erasures.from erasures.to erasures.dueAt erasures.doneAt moreErasures`),
+];
 export const ERASURE_CSV = words(`
   id class kind agreement customer customerId from to state by policy version dueAt begunAt doneAt lateSeconds method
   verified parts listRoot backupHorizon.until backupHorizon.known backupHorizon.copies backupHorizon.images events.pos

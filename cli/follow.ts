@@ -46,7 +46,8 @@ function isBroken(error: unknown): boolean {
   return error instanceof TilsynError && error.exit === 'unreachable';
 }
 
-function pause(io: Io, ms: number): Promise<void> {
+/** Rejects where it is interrupted. */
+export function pause(io: Io, ms: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = () => {
       cancel();

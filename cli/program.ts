@@ -163,10 +163,9 @@ function usageError(thrown: CommanderError, argv: readonly string[]): TilsynErro
 
 /** Commands of the contract (`docs/design/cli.md`) that a later version brings. */
 const RESERVED: Readonly<Record<string, readonly string[]>> = {
-  '': 'erasure camera recording hold sweep access audit ledger'.split(' '),
+  '': 'camera recording hold sweep access audit ledger'.split(' '),
   agent: ['unenrol', 'unenroll'],
   source: ['add', 'retire', 'accept-root'],
-  agreement: ['end', 'cancel'],
 };
 
 function isReserved(word: string, argv: readonly string[]): boolean {

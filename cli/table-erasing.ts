@@ -1,5 +1,10 @@
 /** Commands about the end of agreements, and what was erased. */
-import { CONSENT, type Entry, PAGE } from './table-entry.ts';
+import { CONSENT, type Entry, type Options, PAGE } from './table-entry.ts';
+
+const WAIT: Options[number] = [
+  '--wait',
+  'until every host and the collector are done, at most --timeout (default: 10m); exit 10: hosts are pending',
+];
 
 export const ERASING_TABLE: readonly Entry[] = [
   {
@@ -12,6 +17,7 @@ export const ERASING_TABLE: readonly Entry[] = [
       ['--effective <time>', 'from when on nothing more is collected (default: now)'],
       ['--now', 'without the 72 hours; a second person has to approve it'],
       ...CONSENT,
+      WAIT,
     ],
     load: async () => (await import('./agreement-end.ts')).agreementEnd,
   },
@@ -22,6 +28,14 @@ export const ERASING_TABLE: readonly Entry[] = [
     example: 'tilsyn agreement cancel 4f1c…e0 --reason "they stay"',
     options: CONSENT,
     load: async () => (await import('./agreement-end.ts')).agreementCancel,
+  },
+  {
+    path: 'agreement show',
+    args: ['<id>'],
+    about: 'one agreement: where its end stands, at each host, and the certificates of what was erased',
+    example: 'tilsyn agreement show 4f1c…e0 --wait --timeout 10m',
+    options: [WAIT],
+    load: async () => (await import('./agreement-show.ts')).agreementShow,
   },
   {
     path: 'erasure list',

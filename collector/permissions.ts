@@ -94,6 +94,7 @@ export const PERMISSIONS = {
   'retention.set': { roles: ADMIN, approve: DECIDE },
   // On request of the person whose sessions they are; shows counts.
   'session.erase': { roles: ['admin', 'dpo'], approve: DECIDE },
+  'agreement.show': { roles: ALL },
 } as const satisfies Record<string, Rule>;
 export type Verb = keyof typeof PERMISSIONS;
 

@@ -45,6 +45,7 @@ export const VERBS = [
   'source.rescan',
   'source.set',
   'selftest',
+  'agreement.erase',
 ] as const;
 export type Verb = (typeof VERBS)[number];
 

@@ -246,4 +246,5 @@ export const READING_VERBS = [
   'retention.plan',
   'retention.set',
   'session.erase',
+  'agreement.show',
 ] as const;

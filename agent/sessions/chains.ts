@@ -61,6 +61,8 @@ export interface ChainDeps {
   machine: ThisMachine;
   faults?: FollowFaults | undefined;
   onCaughtUp?: (() => void) | undefined;
+  /** True: nothing is read any more (M1). */
+  over?: (() => boolean) | undefined;
   /** Something about a source that an auditor should know; told once. */
   found: (source: SourceId, tool: Told['tool'], finding: 'logging-off') => void;
 }
@@ -83,7 +85,10 @@ export function chainOf(deps: ChainDeps, tool: Tool): PumpChain {
   const rows = tool.rows.map((file) =>
     pumpOf(deps, tool, file, rowsOf(deps, tool, file, book), { beside: logs }),
   );
-  return new PumpChain({ clock: deps.clock, onCaughtUp: deps.onCaughtUp }, [...logs, ...rows]);
+  return new PumpChain({ clock: deps.clock, onCaughtUp: deps.onCaughtUp, over: deps.over }, [
+    ...logs,
+    ...rows,
+  ]);
 }
 
 function bookOf(

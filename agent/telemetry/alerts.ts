@@ -147,6 +147,12 @@ export class Alerts {
     }
   }
 
+  /** What the database held of it is erased. */
+  forget(): void {
+    this.#held.clear();
+    this.#stored.clear();
+  }
+
   /** Disks that something is remembered of. */
   disks(): number[] {
     const open = [...this.#held.values()].filter(({ index, state }) => index !== null && !isAtRest(state));

@@ -1,6 +1,6 @@
 /** Telemetry and inventory of a running agent, and what they say about the host's name. */
 import type { Random } from '../../protocol/ids.ts';
-import { type Clock, toIso, utcMs } from '../../protocol/time.ts';
+import { type Clock, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
 import type { AgentConfig } from '../config.ts';
 import { fittingDisks, type HostFacts, hostFacts } from '../host-name.ts';
 import type { AgentJournal } from '../journal.ts';
@@ -26,6 +26,8 @@ export interface HealthDeps {
   platform: string;
   /** What the host is called may have changed. */
   changed(): void;
+  /** True: nothing is measured (M1). */
+  over(): boolean;
 }
 
 /** Types and not interfaces, so that they may travel as plain records. */
@@ -38,9 +40,11 @@ export type ShownSample = Omit<NonNullable<TelemetryStatus['last']>, 'at'> & { a
 export class Health {
   readonly #telemetry: Telemetry;
   readonly #taker: InventoryTaker | null;
+  readonly #deps: Pick<HealthDeps, 'journal' | 'store'>;
   #inventory: Inventory | null = null;
 
   constructor(deps: HealthDeps) {
+    this.#deps = deps;
     const { config, platform, link, clock, log } = deps;
     this.#telemetry = new Telemetry({
       ...deps,
@@ -71,6 +75,19 @@ export class Health {
   async stop(): Promise<void> {
     this.#taker?.stop();
     await this.#telemetry.stop();
+  }
+
+  /** Erases what was measured, from the database and from memory (T31). False: call it again. */
+  erase(): boolean {
+    const { journal, store } = this.#deps;
+    this.#telemetry.forget();
+    return journal.erase(() => store.erase());
+  }
+
+  /** Samples that are too old, where nothing is measured any more and so nothing drops them on the way (T11). */
+  dropStale(now: UtcMs): void {
+    const { journal, store } = this.#deps;
+    journal.erase(() => store.dropStale(now));
   }
 
   /** How the host is called, as far as it is known; provisional until the first inventory has come. */

@@ -68,12 +68,13 @@ export class InventoryTaker {
 
   start(): void {
     const { clock } = this.#deps;
+    this.#stopped = false;
     this.#cancel.push(clock.after(FIRST_MS, () => void this.#begin()));
   }
 
   stop(): void {
     this.#stopped = true;
-    for (const cancel of this.#cancel) cancel();
+    for (const cancel of this.#cancel.splice(0)) cancel();
   }
 
   async #begin(): Promise<void> {

@@ -3,6 +3,7 @@
  * terms: events and the states they belong to through the journal, everything else through `spare`.
  *
  * T11 Samples are kept 14 days and no longer, whatever the clock does in between.
+ * T31 Of an agreement that is being erased nothing stays here: samples, how far they were sent, disks, alerts.
  * T12 A mount point keeps its index for ever on this agent; an index stands for one mount point at a time.
  */
 import { createHmac } from 'node:crypto';
@@ -17,6 +18,8 @@ const KEEP_INDEX_MS = 400 * DAY_MS;
 const MAX_INDEX = 4095;
 /** Old samples dropped with each new one: a clock that was set wrong takes little with it before it is set right. */
 const DROP_AT_ONCE = 20;
+/** Rows that go in one transaction where all go, so that a disk that is nearly full has room for it. */
+const ERASE_AT_ONCE = 2_000;
 
 interface Row {
   n: number;
@@ -58,6 +61,18 @@ export class TelemetryStore {
       if (!stale(row)) break;
       this.#sql.drop.run(row.n);
     }
+  }
+
+  /** Inside a transaction. What is too old, also where nothing is measured any more; at most so many at a time (T11). */
+  dropStale(now: UtcMs): boolean {
+    return this.#sql.dropStale.run(now - KEEP_SAMPLES_MS, ERASE_AT_ONCE).changes > 0;
+  }
+
+  /** Inside a transaction, again and again: a part of all there is (T31). False: there was nothing left. */
+  erase(): boolean {
+    if (this.#sql.dropFirst.run(ERASE_AT_ONCE).changes > 0) return true;
+    const { changes } = this.#sql.dropDisks.run();
+    return changes + this.#sql.dropAlerts.run().changes + this.#sql.dropSent.run().changes > 0;
   }
 
   /** Samples after `n`, oldest first. */
@@ -155,6 +170,15 @@ function prepare(db: Db) {
        DO UPDATE SET state = excluded.state, alert = excluded.alert, raised_at = excluded.raised_at`,
     ),
     dropAlert: statement<[string]>('DELETE FROM alerts WHERE name = ?'),
+    dropStale: statement<[number, number]>(
+      'DELETE FROM samples WHERE n IN (SELECT n FROM samples WHERE at < ? ORDER BY n LIMIT ?)',
+    ),
+    dropFirst: statement<[number]>(
+      'DELETE FROM samples WHERE n IN (SELECT n FROM samples ORDER BY n LIMIT ?)',
+    ),
+    dropDisks: statement<[]>('DELETE FROM disks'),
+    dropAlerts: statement<[]>('DELETE FROM alerts'),
+    dropSent: statement<[]>('DELETE FROM samples_sent'),
   };
 }
 

@@ -45,6 +45,8 @@ export interface TelemetryDeps {
   log: AgentLog;
   /** Told of disks that were not there before. */
   disksChanged(): void;
+  /** True: nothing is measured (M1). Absent: it may be. */
+  over?(): boolean;
 }
 
 export interface TelemetryStatus {
@@ -94,6 +96,13 @@ export class Telemetry {
     await this.#turn;
   }
 
+  /** What was measured is erased (T31): nothing of it is shown, or goes on from memory. */
+  forget(): void {
+    this.#history = [];
+    this.#last = null;
+    this.#alerts.forget();
+  }
+
   /** Disks of this process, as `host.named` names them. */
   disks(): NamedMount[] {
     return this.#disks.named();
@@ -134,13 +143,15 @@ export class Telemetry {
   }
 
   async #look(): Promise<void> {
-    const { clock, sampling } = this.#deps;
+    const { clock, sampling, over } = this.#deps;
+    // Timers are late, and machines sleep over a date: it is asked at the last moment before each measurement.
+    if (over?.()) return;
     const due = sampling !== null && clock.mono() >= this.#dueAt - EARLY_MS;
     // From here on: a sample that fails is taken again at its next time, not at once.
     if (due) this.#dueAt = clock.mono() + sampling.everyMs;
     const disks = due ? await this.#probe.disks() : new Map<string, Space | null>();
     const own = await this.#own();
-    if (this.#stopped) return;
+    if (this.#stopped || over?.()) return;
     const watched = watchedOf(own, Math.min(LOOK_MS, sampling?.everyMs ?? LOOK_MS) * SLACK);
     if (!due) {
       this.#write(watched, null);

@@ -63,7 +63,7 @@ export function agreementEndRoutes(room: Room): void {
 }
 
 /** @throws TilsynError `agreement.unknown`, also for one of a customer that this person may not see (Q4) */
-async function agreementSeen(ctx: Context, caller: Caller, id: string): Promise<AgreementRow> {
+export async function agreementSeen(ctx: Context, caller: Caller, id: string): Promise<AgreementRow> {
   const row = isId(id) ? await ctx.store.read.agreements.get(id) : null;
   if (row !== null && sees(caller, row.customer)) return row;
   throw unknown();

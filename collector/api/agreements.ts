@@ -49,46 +49,76 @@ export function agreementRoutes(room: Room): void {
   });
 }
 
-/** Rows as they are shown; of those that end, with every host and what it still owes (V41). */
+/** Rows as they are shown; of those that end, with every host and what it still owes (V41); `alsoOpen`: of all. */
 export async function agreementItems(
   ctx: Context,
   caller: Caller,
   verb: string,
   rows: readonly AgreementRow[],
+  { alsoOpen = false } = {},
 ) {
-  const ends = new Map<AgreementRow, HostEnd[]>();
-  for (const row of rows) {
-    if (row.endsAt !== null) ends.set(row, await hostEnds(ctx, ctx.store.read, row));
-  }
+  const ends = await endsOf(ctx, rows, alsoOpen);
   const named = [...ends.values()].flat().flatMap(({ agent }) => agent.namePos ?? []);
   await recordReading(ctx, caller, verb, rows.length + named.length);
   const items = await itemsOf(ctx, rows);
   const opened = await ctx.opener.open(ctx.store.read, named);
   return items.map((item, i) => {
     const hosts = ends.get(rows[i] as AgreementRow) ?? [];
-    return { ...item, hosts: hosts.map((host) => hostItem(host, opened)) };
+    return { ...item, hosts: hosts.map((host) => hostItem(host, opened, rows[i]?.endsAt === null)) };
   });
 }
 
-function hostItem({ agent, state, takenAt, clearedAt }: HostEnd, opened: ReadonlyMap<Pos, Personal>) {
+/** The same by ids alone: nothing is opened. */
+export async function bareItems(ctx: Context, rows: readonly AgreementRow[]) {
+  const ends = await endsOf(ctx, rows);
+  return rows.map((row) => ({
+    ...itemOf(row, null),
+    hosts: (ends.get(row) ?? []).map((host) => hostItem(host, new Map())),
+  }));
+}
+
+async function endsOf(
+  ctx: Context,
+  rows: readonly AgreementRow[],
+  alsoOpen = false,
+): Promise<Map<AgreementRow, HostEnd[]>> {
+  const ends = new Map<AgreementRow, HostEnd[]>();
+  for (const row of rows) {
+    if (row.endsAt !== null || alsoOpen) ends.set(row, await hostEnds(ctx, ctx.store.read, row));
+  }
+  return ends;
+}
+
+function hostItem(
+  { agent, state, takenAt, clearedAt, erasedAt }: HostEnd,
+  opened: ReadonlyMap<Pos, Personal>,
+  open = false,
+) {
   const name = agent.namePos === null ? undefined : opened.get(agent.namePos)?.name;
   const iso = (at: UtcMs | null) => (at === null ? null : toIso(at));
   return {
     host: typeof name === 'string' ? name : agent.agent,
     hostId: agent.agent,
-    state,
+    /** Of an agreement that is not to end there is nothing to wait for. */
+    state: open && state === 'pending' ? ('collecting' as const) : state,
     lastSeenAt: iso(agent.lastSeenAt),
     takenAt: iso(takenAt),
     clearedAt: iso(clearedAt),
+    /** What it measured is gone. */
+    erasedAt: iso(erasedAt),
   };
 }
 
 async function itemsOf(ctx: Context, rows: readonly AgreementRow[]) {
   const names = await customerNames(ctx);
+  return rows.map((row) => itemOf(row, names.get(row.customer) ?? null));
+}
+
+function itemOf(row: AgreementRow, customer: string | null) {
   const iso = (at: UtcMs | null) => (at === null ? null : toIso(at));
-  return rows.map((row) => ({
+  return {
     id: row.agreement,
-    customer: names.get(row.customer) ?? null,
+    customer,
     customerId: row.customer,
     mode: row.mode,
     state: phaseOf(row),
@@ -102,7 +132,7 @@ async function itemsOf(ctx: Context, rows: readonly AgreementRow[]) {
     /** Every host and the collector are done. */
     endedAt: iso(row.endedAt),
     createdAt: toIso(row.createdAt),
-  }));
+  };
 }
 
 async function make(ctx: Context, caller: Caller, input: z.infer<typeof create>) {

@@ -7,6 +7,7 @@ import { TilsynError } from '../../protocol/errors.ts';
 import { makeAuth } from '../auth.ts';
 import type { Context } from '../types.ts';
 import { agreementEndRoutes } from './agreement-ends.ts';
+import { agreementShowRoutes } from './agreement-show.ts';
 import { agreementRoutes } from './agreements.ts';
 import { alertRoutes } from './alerts.ts';
 import { approvalRoutes } from './approvals.ts';
@@ -44,6 +45,7 @@ const NOUNS = [
   sessionActRoutes,
   identityRoutes,
   ticketRoutes,
+  agreementShowRoutes,
 ];
 
 /** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */

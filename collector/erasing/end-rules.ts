@@ -4,10 +4,12 @@
  * V39 Nothing is erased for the end of an agreement before both its effective date and its cooling-off have passed;
  *     until then it can be cancelled, and not after.
  * V41 An end is complete when nothing of the agreement lives at the collector and every host that is not revoked has
- *     taken the order, has reached its effective date, and holds nothing of it; who has not is named.
+ *     taken the order, has reached its effective date, and holds nothing of it: neither under its groups nor of what it
+ *     measured; who has not is named.
+ * V60 What a host could not do, or did not know yet, is ordered anew a day later: it may have been mended since.
  */
 
-import { HOUR_MS, type UtcMs, utcMs } from '../../protocol/time.ts';
+import { DAY_MS, HOUR_MS, type UtcMs, utcMs } from '../../protocol/time.ts';
 import type { AgentRow, AgreementRow, CommandRow, ConfirmationRow, GroupRow, Pos } from '../store/types.ts';
 
 /** From the order to the first erasure, whatever the effective date. */
@@ -46,18 +48,35 @@ export function orderFor(row: Pick<AgreementRow, 'agreement' | 'endsAt'>): {
   return { agreement: row.agreement, effectiveAt: row.endsAt };
 }
 
-/** The last `agreement.end` among a host's commands of one generation. */
-export function lastOrder(commands: readonly CommandRow[]): CommandRow | null {
+export type EndVerb = 'agreement.end' | 'agreement.erase';
+
+/** The last command of this verb among a host's commands of one generation. */
+export function lastOrder(
+  commands: readonly CommandRow[],
+  asked: EndVerb = 'agreement.end',
+): CommandRow | null {
   return commands
-    .filter(({ verb }) => verb === 'agreement.end')
+    .filter(({ verb }) => verb === asked)
     .reduce<CommandRow | null>((last, one) => (last === null || one.n > last.n ? one : last), null);
 }
 
+/** V60. */
+function mayTryAgain(order: CommandRow | null, now: UtcMs): boolean {
+  return order?.ok === false && order.resultAt !== null && order.resultAt + DAY_MS <= now;
+}
+
 /** True where a host has to be told (again): what it was told last in this generation is not what holds. */
-export function mustTell(row: AgreementRow, commands: readonly CommandRow[]): boolean {
+export function mustTell(row: AgreementRow, commands: readonly CommandRow[], now: UtcMs): boolean {
   if (row.endedAt !== null) return false;
-  const told = lastOrder(commands)?.body.effectiveAt ?? null;
-  return told !== row.endsAt;
+  const order = lastOrder(commands);
+  return (order?.body.effectiveAt ?? null) !== row.endsAt || mayTryAgain(order, now);
+}
+
+/** True where a host has to be told that erasing has begun: nothing of what it measured may stay with it. */
+export function mustTellErasing(row: AgreementRow, commands: readonly CommandRow[], now: UtcMs): boolean {
+  if (row.state !== 'ended' || row.endedAt !== null) return false;
+  const order = lastOrder(commands, 'agreement.erase');
+  return order === null || mayTryAgain(order, now);
 }
 
 export interface HostFacts {
@@ -74,6 +93,8 @@ export interface HostEnd {
   takenAt: UtcMs | null;
   /** It holds nothing of what was erased. */
   clearedAt: UtcMs | null;
+  /** It holds nothing of what it measured. */
+  erasedAt: UtcMs | null;
 }
 
 /** @param erasedThrough the last leaf `erasure.done` of the agreement; null: nothing of it was erased yet */
@@ -88,16 +109,18 @@ export function hostEnd(
   const takenAt = present?.ok === true ? present.resultAt : null;
   const clear = confirmation !== null && confirmation.pos >= (erasedThrough ?? 0);
   const clearedAt = row.state === 'ended' && clear ? confirmation.at : null;
+  const erase = row.state === 'ended' ? lastOrder(commands, 'agreement.erase') : null;
+  const erasedAt = erase?.ok === true ? erase.resultAt : null;
   const reached = row.endsAt !== null && row.endsAt <= now;
   const state =
     agent.state === 'revoked'
       ? 'revoked'
-      : present?.ok === false
+      : present?.ok === false || erase?.ok === false
         ? 'failed'
-        : takenAt !== null && clearedAt !== null && reached
+        : takenAt !== null && clearedAt !== null && erasedAt !== null && reached
           ? 'done'
           : 'pending';
-  return { agent, state, takenAt, clearedAt };
+  return { agent, state, takenAt, clearedAt, erasedAt };
 }
 
 /** V41. */

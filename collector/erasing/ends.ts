@@ -4,7 +4,7 @@
  * V40 From the transaction in which its erasing begins an agreement has ended for ever: its id lies as a tombstone in
  *     every copy of the keys, and a database that was put back does not open it again.
  * V42 Every host of an agreement that ends has the order in the present generation, also one that comes later; the last
- *     one it was given is the one that holds.
+ *     one it was given is the one that holds. When erasing has begun it is told that too.
  */
 import { TilsynError } from '../../protocol/errors.ts';
 import type { AgreementId, Id, PersonId } from '../../protocol/ids.ts';
@@ -13,7 +13,17 @@ import { issueCommand } from '../ingest/commands.ts';
 import type { Keyring } from '../keyring.ts';
 import type { AgentRow, AgreementRow, Reader, Store, Tx } from '../store/types.ts';
 import type { Context, OwnLog } from '../types.ts';
-import { COOLING_MS, type HostEnd, hostEnd, isComplete, mustBegin, mustTell, orderFor } from './end-rules.ts';
+import {
+  COOLING_MS,
+  type EndVerb,
+  type HostEnd,
+  hostEnd,
+  isComplete,
+  mustBegin,
+  mustTell,
+  mustTellErasing,
+  orderFor,
+} from './end-rules.ts';
 import { wakeEraser } from './wake.ts';
 
 /** An effective date further away is a slip of the hand. */
@@ -163,16 +173,33 @@ export async function tellHosts(ctx: Context): Promise<number> {
   for (const row of await read.agreements.list()) {
     if (row.endedAt !== null || (row.endsAt === null && !touched.has(row.agreement))) continue;
     for (const agent of await hostsOf(read, row)) {
-      if (agent.state === 'revoked' || !mustTell(row, await ordersTo(ctx, read, agent))) continue;
-      await issueCommand(ctx, agent.agent, 'agreement.end', orderFor(row), row.orderedBy);
-      told += 1;
+      if (agent.state !== 'revoked') told += await tellHost(ctx, row, agent);
     }
   }
   return told;
 }
 
-function ordersTo(ctx: Context, reader: Reader, { agent }: AgentRow) {
-  return reader.commands.list({ agent, generation: ctx.generation(), verb: 'agreement.end' });
+/** First that it ends, then that erasing has begun: a crash in between, and the next look says the rest. */
+async function tellHost(ctx: Context, row: AgreementRow, { agent }: AgentRow): Promise<number> {
+  const orders = await ordersTo(ctx, ctx.store.read, agent);
+  const now = ctx.clock.now();
+  const verbs: EndVerb[] = [];
+  if (mustTell(row, orders, now)) verbs.push('agreement.end');
+  if (mustTellErasing(row, orders, now)) verbs.push('agreement.erase');
+  for (const verb of verbs) {
+    const body = verb === 'agreement.end' ? orderFor(row) : { agreement: row.agreement };
+    await issueCommand(ctx, agent, verb, body, row.orderedBy);
+  }
+  return verbs.length;
+}
+
+/** What a host was told of an end in the present generation. */
+async function ordersTo(ctx: Context, reader: Reader, agent: AgentRow['agent']) {
+  const generation = ctx.generation();
+  return [
+    ...(await reader.commands.list({ agent, generation, verb: 'agreement.end' })),
+    ...(await reader.commands.list({ agent, generation, verb: 'agreement.erase' })),
+  ];
 }
 
 function hostsOf(reader: Reader, { agreement }: AgreementRow): Promise<AgentRow[]> {
@@ -186,7 +213,7 @@ export async function hostEnds(ctx: Context, reader: Reader, row: AgreementRow):
   for (const agent of await hostsOf(reader, row)) {
     const facts = {
       agent,
-      commands: await ordersTo(ctx, reader, agent),
+      commands: await ordersTo(ctx, reader, agent.agent),
       confirmation: await reader.confirmations.get(agent.agent),
     };
     ends.push(hostEnd(row, facts, through, ctx.clock.now()));

@@ -4,8 +4,10 @@
  * M1  A command exists once its row and `command.issued` are committed; sending it is not part of that.
  * M2  On each connection what the agent has not applied is sent, in order, each once.
  * M3  A result is stored once; a repeated one changes nothing. What is kept of it are numbers and short words.
+ * M8  A result that was lost on the way is taken from the agent's log, which says the same: no command waits for ever.
  */
 import { TilsynError } from '../../protocol/errors.ts';
+import { type EventData, isRecognised } from '../../protocol/event.ts';
 import type { AgentFrame, CollectorFrame, FrameOf, Verb } from '../../protocol/frame.ts';
 import { type AgentId, type Id, newId, type PersonId } from '../../protocol/ids.ts';
 import { signRecord } from '../../protocol/sign.ts';
@@ -110,13 +112,45 @@ export async function storeResult(ctx: Context, agent: AgentId, frame: ResultFra
   if (n === null) return;
   const generation = ctx.generation();
   const [known] = await ctx.store.read.commands.list({ agent, generation, n });
-  if (known === undefined || known.resultAt !== null) return;
+  if (known === undefined || isAnswered(known)) return;
   await ctx.store.write(async (tx) => {
     const [row] = await tx.commands.list({ agent, generation, n });
-    if (row === undefined || row.resultAt !== null) return;
-    await tx.commands.put([{ ...row, resultAt: ctx.clock.now(), ok, result: harmless(body) }]);
-    if (row.verb === 'agreement.end') tx.afterCommit(() => wakeEraser(ctx));
+    if (row === undefined || isAnswered(row)) return;
+    const resultAt = row.resultAt ?? ctx.clock.now();
+    await tx.commands.put([{ ...row, resultAt, ok: row.ok ?? ok, result: harmless(body) }]);
+    if (wakes(row.verb)) tx.afterCommit(() => wakeEraser(ctx));
   });
+}
+
+/** What the log has said alone is told in full by the answer, where that comes. */
+function isAnswered({ resultAt, result }: CommandRow): boolean {
+  return resultAt !== null && result?.from !== 'log';
+}
+
+function wakes(verb: string): boolean {
+  return verb === 'agreement.end' || verb === 'agreement.erase';
+}
+
+/** Data of a `command.applied`, and who says it. */
+export interface AppliedSaid {
+  agent: AgentId;
+  data: unknown;
+}
+
+/**
+ * Outcomes that agents say in their logs, inside the transaction that stores those leaves (M8). An agent that died, or
+ * whose connection broke, between doing a command and answering it never answers: it knows that it was done.
+ */
+export async function noteApplied(ctx: Context, tx: Tx, leaves: readonly AppliedSaid[]): Promise<void> {
+  for (const { agent, data } of leaves) {
+    if (!isRecognised('command.applied', data)) continue;
+    const { generation, n, verb, outcome } = data as EventData<'command.applied'>;
+    const [row] = await tx.commands.list({ agent, generation: generation as Id<'generation'>, n });
+    if (row === undefined || row.resultAt !== null || row.verb !== verb) continue;
+    const ok = outcome === 'done';
+    await tx.commands.put([{ ...row, resultAt: ctx.clock.now(), ok, result: { outcome, from: 'log' } }]);
+    if (wakes(verb)) tx.afterCommit(() => wakeEraser(ctx));
+  }
 }
 
 /** Numbers, truth values and short words: nothing personal gets into the registry by this door. */

@@ -9,6 +9,7 @@ import { applyLeaves, type Stored } from '../projections.ts';
 import { followMerges } from '../regroup/follow.ts';
 import type { NewLeaf, PartRow, Pos, Tx, WrapRow } from '../store/types.ts';
 import type { Context, OwnDraft } from '../types.ts';
+import { type AppliedSaid, noteApplied } from './commands.ts';
 import {
   askedHashes,
   type Decision,
@@ -39,6 +40,8 @@ export interface Outcome {
 /** What the batches of one transaction add up to. */
 interface Work {
   stored: Stored[];
+  /** Commands that agents say they have carried out. */
+  applied: AppliedSaid[];
   /** By position and group: of two in one turn, one that opens goes before one that does not. */
   parts: Map<string, { row: PartRow; opens: boolean }>;
   /** Stored parts that others take the place of. */
@@ -57,6 +60,7 @@ export interface Written {
 export async function writeBatches(ctx: Context, tx: Tx, batches: readonly Prepared[]): Promise<Written> {
   const work: Work = {
     stored: [],
+    applied: [],
     parts: new Map(),
     replaced: [],
     wraps: new Map(),
@@ -75,6 +79,7 @@ export async function writeBatches(ctx: Context, tx: Tx, batches: readonly Prepa
   if (work.replaced.length > 0) await tx.dropParts(work.replaced);
   await tx.addParts([...work.parts.values()].map(({ row }) => row));
   await applyLeaves(tx, work.stored);
+  await noteApplied(ctx, tx, work.applied);
   await mergeSessions(ctx, tx, work);
   await ctx.own.append(tx, work.events);
   return { outcomes, wraps: [...work.wraps.values()] };
@@ -93,6 +98,9 @@ async function writeOne(ctx: Context, tx: Tx, batch: Prepared, head: LogHead, wo
   const receivedAt = ctx.clock.now();
   tx.afterCommit(() => count(ctx.counters, decision));
   const positions = await appendAll(ctx, tx, decision, receivedAt, work);
+  for (const { leaf } of decision.append) {
+    if (leaf.type === 'command.applied') work.applied.push({ agent: batch.of.agent, data: leaf.data });
+  }
   for (const { leaf } of decision.duplicates) {
     const pos = known.get(leaf.seq)?.pos;
     if (pos !== undefined && !positions.has(leaf.seq)) positions.set(leaf.seq, pos);

@@ -14,7 +14,13 @@ import {
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openDatabase } from '../../agent/db.ts';
-import { ensureStateDir, preallocate, requireStateDir, writeAtomic } from '../../agent/files.ts';
+import {
+  ensureStateDir,
+  preallocate,
+  removeQuarantined,
+  requireStateDir,
+  writeAtomic,
+} from '../../agent/files.ts';
 import { readEnrolment } from '../../agent/identity.ts';
 import { lockState } from '../../agent/lock.ts';
 import { verifyBirth } from '../../protocol/birth.ts';
@@ -232,4 +238,17 @@ it('a state directory of someone else is named as such, with a hint', () => {
     catch (error) { process.stdout.write(error.code + ' ' + error.hint); }`;
   const done = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
   expect(done.stdout).toMatch(/^state\.denied Run the agent as the user/);
+});
+
+it('W3 T31 what was set aside goes with its agreement, and nothing else', () => {
+  const w = world();
+  w.journal.close();
+  writeFileSync(join(w.dir, 'agent.db'), 'no database');
+  const again = world(w.options);
+  writeFileSync(join(w.dir, 'agent.db-wal.quarantined-3'), 'the rest of another');
+  const before = readdirSync(w.dir).filter((name) => !name.includes('.quarantined-'));
+  expect(again.quarantined).toBe(1);
+  removeQuarantined(join(w.dir, 'agent.db'));
+  expect(readdirSync(w.dir).sort()).toEqual(before.sort());
+  removeQuarantined(join(w.dir, 'agent.db'));
 });

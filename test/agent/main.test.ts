@@ -13,6 +13,7 @@ import { type DataClass, type GroupKind, signGroup } from '../../protocol/group.
 import { newId } from '../../protocol/ids.ts';
 import { x25519Private } from '../../protocol/seal.ts';
 import { publicText } from '../../protocol/sign.ts';
+import { systemClock, utcMs } from '../../protocol/time.ts';
 import { CollectorDouble } from '../support/collector-double.ts';
 import { stateDir } from './support.ts';
 
@@ -209,4 +210,55 @@ test('selftest and source.rescan are carried out; nothing else is', async () => 
   }
   await collector.until(() => collector.frame('result').length === 3);
   expect(collector.frame('result').map(({ ok }) => ok)).toEqual([true, true, false]);
+});
+
+test('M1 S2 after the effective date nothing is read, measured or told of the machine, also by the next start', async () => {
+  const place = await enrolled();
+  const clock = { ...systemClock };
+  const begin = async () => {
+    const handle = await run({ ...place, signals: false, log: silentLog, clock });
+    running.push(handle);
+    return handle;
+  };
+  const first = await begin();
+  await collector.until(() => types().includes('host.named'));
+  appendFileSync(place.file, `\n${ROW}`);
+  await collector.until(() => types().includes('session.ended'));
+  await expect.poll(() => first.status().telemetry.kept).toBeGreaterThan(0);
+  // The date comes unseen by any timer, as over a machine that slept.
+  const agreement = first.status().agreement as string;
+  const line = await collector.proven();
+  const soon = Date.now() + 3_600_000;
+  line.send(collector.command(1, 'agreement.end', {}, { agreement, effectiveAt: soon }));
+  await collector.until(() => collector.frame('result').length === 1);
+  clock.now = () => utcMs(Date.now() + 4_000_000);
+  const kept = first.status().telemetry.kept;
+  const before = types().length;
+  appendFileSync(place.file, ROW.replace('{A}', '{B}'));
+  expect(await askAgent(place.state, 'rescan')).toEqual({ sources: 0 });
+  await first.stop();
+  const lines = collector.lines.length;
+  const second = await begin();
+  const next = await collector.proven(lines);
+  expect(await askAgent(place.state, 'rescan')).toEqual({ sources: 0 });
+  next.send(collector.command(2, 'agreement.erase', {}, { agreement }));
+  await collector.until(() => collector.frame('result').length === 2);
+  expect(collector.frame('result').map(({ ok }) => ok)).toEqual([true, true]);
+  expect(kept).toBeGreaterThan(0);
+  expect(second.status().telemetry).toMatchObject({ kept: 0, unsent: 0, last: null });
+  await second.stop();
+  // What it says of itself: that it stopped and started, and what it was ordered to do.
+  const own = ['agent.stopped', 'agent.started', 'command.applied'];
+  expect(
+    types()
+      .slice(before)
+      .filter((type) => !own.includes(type)),
+  ).toEqual([]);
+  expect(
+    types()
+      .slice(before)
+      .filter((type) => type === 'command.applied').length,
+  ).toBe(1);
+  const third = await begin();
+  expect([third.status().telemetry.kept, third.status().sources]).toEqual([0, []]);
 });

@@ -39,14 +39,15 @@ afterEach(async () => {
 interface RigOptions extends Partial<OpenOptions> {
   start?: StartRule;
   onCaughtUp?: () => void;
+  over?: () => boolean;
 }
 
 /** The chain of one connections file, and no log. */
-function chain(w: World, path: string, label: string, { start, onCaughtUp }: RigOptions): PumpChain {
+function chain(w: World, path: string, label: string, { start, onCaughtUp, over }: RigOptions): PumpChain {
   const rule = start ?? { startFrom: 'beginning', enrolledAt: ENROLLED };
   const { journal, clock } = w;
   const deps = {
-    ...{ journal, clock, log: silentLog, random: randomBytes, mode: 'managed' as const, onCaughtUp },
+    ...{ journal, clock, log: silentLog, random: randomBytes, mode: 'managed' as const, onCaughtUp, over },
     ...{ digestKey: w.options.digestKey, enrolledAt: rule.enrolledAt, found() {} },
     machine: { zone: 'UTC', ownIps: [], uptimeMs: () => 1e12 },
   };
@@ -432,4 +433,21 @@ it('a set clock is an event with its step; a slow drift and the passing of time 
   const { log } = w.journal.logs()[0]!;
   const out = w.journal.outgoing(log, 0, LIMITS)!;
   expect(out.events.map((text) => JSON.parse(text).data)).toEqual([{ byMs: -3_600_000, source: null }]);
+});
+
+it('M1 at its date, and not at the next look of a timer, a file is read no further', async () => {
+  let over = false;
+  const r = await rig(rows(2), { over: () => over });
+  await r.drain();
+  const told = eventsOf(r).length;
+  over = true;
+  appendFileSync(
+    r.path,
+    rows(3, (i) => ({ peerId: String(200_000_000 + i) })),
+  );
+  expect(await r.pump.turn()).toBe('idle');
+  expect(eventsOf(r)).toHaveLength(told);
+  over = false;
+  await r.drain();
+  expect(eventsOf(r).length).toBeGreaterThan(told);
 });

@@ -142,6 +142,7 @@ describe('H4', () => {
     'session show',
     'agreement end',
     'agreement cancel',
+    'agreement show',
     'erasure show',
     'session explain',
     'session reveal',

@@ -74,6 +74,7 @@ const COMMANDS: Readonly<Record<string, Asks>> = {
   'agreement create': { verb: 'agreement.create', args: (s) => `--customer ${s.customer} --dry-run` },
   'agreement list': { verb: 'agreement.list' },
   'agreement end': { verb: 'agreement.end', args: (s) => `${s.agreement} --dry-run` },
+  'agreement show': { verb: 'agreement.show', args: (s) => s.agreement },
   'agreement cancel': { verb: 'agreement.cancel', args: (s) => `${s.ending} --dry-run` },
   'erasure list': { verb: 'erasure.list', args: (s) => `--customer ${s.customerName}` },
   'erasure show': { verb: 'erasure.show', args: (s) => s.erasure },

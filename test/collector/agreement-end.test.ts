@@ -93,9 +93,13 @@ function batchOf(one: AgentDouble, link: DoubleLink, personal: object, name: str
 }
 
 /** Takes the next command, and answers it as an agent does. */
-async function obeys(one: AgentDouble, link: DoubleLink): Promise<{ effectiveAt: number | null }> {
+async function obeys(
+  one: AgentDouble,
+  link: DoubleLink,
+  verb = 'agreement.end',
+): Promise<{ effectiveAt: number | null }> {
   const command = await link.next('command');
-  expect(command.verb).toBe('agreement.end');
+  expect(command.verb).toBe(verb);
   one.applied = { generation: command.generation, n: command.n };
   link.send({ t: 'result', n: command.n, query: null, ok: true, body: { outcome: 'done' } });
   return command.body as { effectiveAt: number | null };
@@ -299,6 +303,7 @@ describe('the end', () => {
     });
     await forgets(one, link);
     await obeys(one, link);
+    await obeys(one, link, 'agreement.erase');
     await until(async () => (await rowOf(it)).endedAt !== null);
     expect(await itemOf(it)).toMatchObject({ state: 'ended', hosts: [{ state: 'done' }] });
     expect(await ownEvents(world, 'agreement.ended')).toMatchObject([
@@ -385,6 +390,36 @@ describe('the end', () => {
   });
 });
 
+describe('an answer that is lost', () => {
+  it.each([
+    ['done', 'done'],
+    ['failed', 'failed'],
+  ] as const)('M8 the host has died in between: its log says %s, and that counts', async (outcome, state) => {
+    const it = await scene();
+    const { one } = it;
+    const first = await one.connect();
+    await endsNow(it);
+    await erased(it);
+    await forgets(one, first);
+    await obeys(one, first);
+    // Carried out and stored there, and killed before a word of it left.
+    const { generation, n, verb } = await first.next('command');
+    expect(verb).toBe('agreement.erase');
+    await first.close();
+    one.applied = { generation, n };
+    const leaf = one.chain.add('command.applied', { generation, n, verb, outcome });
+    const second = await one.connect();
+    second.send(one.batch([leaf.text], []));
+    await second.ackThrough(one.chain.next - 1);
+    await until(
+      async () => ((await itemOf(it)).hosts as { state: string }[] | undefined)?.[0]?.state === state,
+    );
+    if (state === 'done') await until(async () => (await rowOf(it)).endedAt !== null);
+    else expect((await rowOf(it)).endedAt).toBeNull();
+    await second.close();
+  });
+});
+
 describe('what comes late', () => {
   it('S2 S5 a host that was off for a week: leaves are stored, parts dropped and counted, nothing comes back', async () => {
     const it = await scene();
@@ -397,6 +432,7 @@ describe('what comes late', () => {
     const held = [...one.groups];
     const link = await one.connect();
     await obeys(one, link);
+    await obeys(one, link, 'agreement.erase');
     one.groups = held;
     const session = batchOf(one, link, { peerId: CANARY }, HOST);
     one.groups = [];
@@ -443,6 +479,7 @@ describe('a collector put back', () => {
     (it.one as { address: string }).address = it.world.handle.address;
     const link = await it.one.connect({}, it.one.groups);
     await obeys(it.one, link);
+    await obeys(it.one, link, 'agreement.erase');
     await until(async () => (await rowOf(it)).endedAt !== null);
     await link.close();
     await it.world.handle.stop();

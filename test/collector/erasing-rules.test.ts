@@ -9,6 +9,7 @@ import {
   isOver,
   mustBegin,
   mustTell,
+  mustTellErasing,
   phaseOf,
 } from '../../collector/erasing/end-rules.ts';
 import { cancelled, ordered } from '../../collector/erasing/ends.ts';
@@ -225,6 +226,8 @@ describe('its hosts', () => {
   const agent = { agent: newHex(), state: 'approved' } as AgentRow;
   const command = (n: number, effectiveAt: UtcMs | null, ok: boolean | null): CommandRow =>
     ({ n, verb: 'agreement.end', body: { effectiveAt }, ok, resultAt: ok === null ? null : NOW }) as never;
+  const erase = (n: number, ok: boolean | null, resultAt = ok === null ? null : NOW): CommandRow =>
+    ({ n, verb: 'agreement.erase', body: {}, ok, resultAt }) as never;
   const clear = { agent: agent.agent, pos: 9, at: NOW };
 
   it.each<[string, HostCase, string]>([
@@ -243,8 +246,18 @@ describe('its hosts', () => {
     ],
     ['could not', { commands: [command(1, ended.endsAt, false)], confirmation: clear }, 'failed'],
     [
-      'has taken it and is clear',
-      { commands: [command(1, ended.endsAt, true)], confirmation: clear },
+      'is clear, and has not said that what it measured is gone',
+      { commands: [command(1, ended.endsAt, true), erase(2, null)], confirmation: clear },
+      'pending',
+    ],
+    [
+      'could not erase what it measured, or does not know how',
+      { commands: [command(1, ended.endsAt, true), erase(2, false)], confirmation: clear },
+      'failed',
+    ],
+    [
+      'has taken it, is clear, and what it measured is gone',
+      { commands: [command(1, ended.endsAt, true), erase(2, true)], confirmation: clear },
       'done',
     ],
     ['was revoked', { agent: { ...agent, state: 'revoked' } as AgentRow }, 'revoked'],
@@ -253,9 +266,13 @@ describe('its hosts', () => {
   });
 
   it('V41 nothing is done before the effective date, nor before erasing began', () => {
-    const facts = { agent, commands: [command(1, at(5), true)], confirmation: clear };
+    const facts = { agent, commands: [command(1, at(5), true), erase(2, true)], confirmation: clear };
     expect(hostEnd({ ...ended, endsAt: at(5) }, facts, null, NOW).state).toBe('pending');
-    const begun = { agent, commands: [command(1, ended.endsAt, true)], confirmation: clear };
+    const begun = {
+      agent,
+      commands: [command(1, ended.endsAt, true), erase(2, true)],
+      confirmation: clear,
+    };
     expect(hostEnd({ ...ended, state: 'open' }, begun, null, NOW).state).toBe('pending');
   });
 
@@ -272,13 +289,33 @@ describe('its hosts', () => {
 
   it('V42 is told where what it was told last is not what holds', () => {
     const ending = agreementRow({ endsAt: at(7) });
-    expect(mustTell(ending, [])).toBe(true);
-    expect(mustTell(ending, [command(1, at(7), null)])).toBe(false);
-    expect(mustTell(ending, [command(1, at(7), true), command(2, null, true)])).toBe(true);
-    expect(mustTell(agreementRow(), [])).toBe(false);
-    expect(mustTell(agreementRow(), [command(1, at(7), true)])).toBe(true);
-    expect(mustTell(agreementRow(), [command(1, at(7), true), command(2, null, null)])).toBe(false);
-    expect(mustTell({ ...ended, endedAt: NOW }, [])).toBe(false);
+    expect(mustTell(ending, [], NOW)).toBe(true);
+    expect(mustTell(ending, [command(1, at(7), null)], NOW)).toBe(false);
+    expect(mustTell(ending, [command(1, at(7), true), command(2, null, true)], NOW)).toBe(true);
+    expect(mustTell(agreementRow(), [], NOW)).toBe(false);
+    expect(mustTell(agreementRow(), [command(1, at(7), true)], NOW)).toBe(true);
+    expect(mustTell(agreementRow(), [command(1, at(7), true), command(2, null, null)], NOW)).toBe(false);
+    expect(mustTell({ ...ended, endedAt: NOW }, [], NOW)).toBe(false);
+  });
+
+  it('V42 is told that erasing has begun, once it has, and once', () => {
+    const ending = agreementRow({ endsAt: at(7) });
+    expect(mustTellErasing(ending, [command(1, at(7), true)], NOW)).toBe(false);
+    expect(mustTellErasing(ended, [command(1, ended.endsAt, true)], NOW)).toBe(true);
+    expect(mustTellErasing(ended, [command(1, ended.endsAt, true), erase(2, null)], NOW)).toBe(false);
+    expect(mustTellErasing(ended, [erase(2, true)], NOW)).toBe(false);
+    expect(mustTellErasing({ ...ended, endedAt: NOW }, [], NOW)).toBe(false);
+  });
+
+  it('V60 what it could not do is ordered anew a day later, and what it has done or not answered is not', () => {
+    const dayAgo = utcMs(NOW - DAY_MS);
+    const failed = (when: UtcMs) => [{ ...command(1, ended.endsAt, false), resultAt: when }];
+    expect(mustTell(ended, failed(dayAgo), NOW)).toBe(true);
+    expect(mustTell(ended, failed(utcMs(dayAgo + 1)), NOW)).toBe(false);
+    expect(mustTellErasing(ended, [erase(1, false, dayAgo)], NOW)).toBe(true);
+    expect(mustTellErasing(ended, [erase(1, false, NOW)], NOW)).toBe(false);
+    expect(mustTellErasing(ended, [erase(1, true, dayAgo)], NOW)).toBe(false);
+    expect(mustTellErasing(ended, [erase(1, false, dayAgo), erase(2, null)], NOW)).toBe(false);
   });
 });
 

@@ -106,6 +106,7 @@ const CASES: Readonly<Record<string, Case>> = {
       ['/v1/agreements', { customer: s.customerName, ...DRY }],
     ],
   },
+  'GET /v1/agreements/:agreement': { asks: (s) => [`/v1/agreements/${s.agreement}`] },
   'POST /v1/agreements/:agreement/end': { asks: (s) => [[`/v1/agreements/${s.agreement}/end`, DRY]] },
   'POST /v1/agreements/:agreement/end-now': { asks: (s) => [[`/v1/agreements/${s.agreement}/end-now`, DRY]] },
   'POST /v1/agreements/:agreement/cancel': { asks: (s) => [[`/v1/agreements/${s.ending}/cancel`, DRY]] },

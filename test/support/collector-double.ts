@@ -83,6 +83,8 @@ export class CollectorDouble {
   readonly lines: Line[] = [];
   readonly closes: number[] = [];
   groups: SignedGroup[] = [];
+  /** Of the agents that it enrols. */
+  mode: 'managed' | 'one-off' = 'managed';
   /** Public key of the enrolled agent; null: any proof that fits the birth's key. */
   enrolled: EnrolRequest | null = null;
   enrolments = 0;
@@ -154,14 +156,20 @@ export class CollectorDouble {
     return await this.until(() => this.lines.slice(after).find((line) => line.proven));
   }
 
-  command(n: number, verb: string, change: Partial<FrameOf<CollectorFrame, 'command'>> = {}) {
+  /** `body` is signed; `change` is made after that. */
+  command(
+    n: number,
+    verb: string,
+    change: Partial<FrameOf<CollectorFrame, 'command'>> = {},
+    body: Record<string, unknown> = {},
+  ) {
     const record = {
       n,
       id: newId(randomBytes),
       generation: this.generation,
       agent: this.lines.at(-1)?.hello?.agent ?? '',
       verb,
-      body: {},
+      body,
     };
     return { t: 'command' as const, ...signRecord('command', this.identityKey, record), ...change };
   }
@@ -339,7 +347,7 @@ export class CollectorDouble {
     const { name, identity, generation, groups } = this;
     return {
       status: 200,
-      body: { name, identity, generation, mode: 'managed', state: 'approved', groups },
+      body: { name, identity, generation, mode: this.mode, state: 'approved', groups },
     };
   }
 }

@@ -81,3 +81,13 @@ test('this machine says what it is, and how full its disks are', async () => {
   expect(machine.memory().total).toBeGreaterThan(machine.memory().free);
   expect(machine.cpu().all).toBeGreaterThan(machine.cpu().busy);
 });
+
+test('M2 after an end that was taken back it is taken again', async () => {
+  const { one, clock, taken, begun } = taker(() => Promise.resolve(INVENTORY));
+  await begun();
+  one.stop();
+  one.start();
+  clock.advance(FIRST_MS);
+  await settled();
+  expect(taken).toHaveLength(2);
+});

@@ -242,3 +242,16 @@ test('T15 a disk that hangs holds nothing up and is asked once at a time', async
   expect(w.telemetry.newest(1)[0]?.disks).toHaveLength(1);
   expect(w.telemetry.counts().kept).toBeGreaterThan(4);
 });
+
+test('M1 at its date nothing is measured, told or sent, whenever the timers come', async () => {
+  let over = false;
+  const { w, machine, link, pass } = health(world(), { over: () => over });
+  await pass(3);
+  const [kept, next] = [w.telemetry.counts().kept, w.journal.logs()[0]?.next];
+  over = true;
+  link.number = 1;
+  machine.load = 1_000;
+  machine.disks.set('/', space(999, 1));
+  await pass(60);
+  expect([w.telemetry.counts().kept, w.journal.logs()[0]?.next, link.frames]).toEqual([kept, next, []]);
+});
