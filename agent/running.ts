@@ -12,10 +12,11 @@ import { AgreementEnd, END_FILE } from './agreement-end.ts';
 import type { AgentConfig } from './config.ts';
 import { type ControlServer, openControl } from './control.ts';
 import { inState, readText, removeQuarantined, writeAtomic } from './files.ts';
+import { Footage } from './footage.ts';
 import { nameHost } from './host-name.ts';
 import { type Enrolment, requireEnrolment } from './identity.ts';
 import type { AgentJournal } from './journal.ts';
-import { DATABASE_FILE, openJournal } from './journal-open.ts';
+import { DATABASE_FILE, type OpenedJournal, openJournal } from './journal-open.ts';
 import { ensureDigestKey, loadAgentKey } from './keys.ts';
 import { lockState, type StateLock } from './lock.ts';
 import type { AgentLog } from './log.ts';
@@ -24,9 +25,8 @@ import type { MetricsPort } from './metrics-port.ts';
 import { Reading } from './reading.ts';
 import type { ThisMachine } from './sessions/chains.ts';
 import type { ToolInput } from './sources/detect-tools.ts';
-import { type AgentStatus, buildStatus, statusFrameBody } from './status.ts';
+import { type AgentStatus, buildStatus, type ShownSource, statusFrameBody } from './status.ts';
 import { Health } from './telemetry/health.ts';
-import type { TelemetryStore } from './telemetry/store.ts';
 import type { FaultSeam } from './types.ts';
 import { Link } from './uplink/link.ts';
 
@@ -68,6 +68,7 @@ export class RunningAgent {
   readonly #link: Link;
   readonly #health: Health;
   readonly #ending: AgreementEnd;
+  readonly #footage: Footage;
   readonly #startedAt: UtcMs;
   #control: ControlServer | null = null;
   #metrics: MetricsPort | null = null;
@@ -95,23 +96,25 @@ export class RunningAgent {
     this.#startedAt = o.clock.now();
     this.#enrolment = requireEnrolment(o.state);
     this.#lock = lockState(o.state);
-    let telemetry: TelemetryStore;
+    let opened: OpenedJournal;
     try {
-      ({ journal: this.#journal, telemetry } = this.#openJournal());
+      opened = this.#openJournal();
     } catch (error) {
       this.#lock.release();
       throw error;
     }
+    this.#journal = opened.journal;
     this.#sources = this.#makeSources();
+    this.#footage = this.#makeFootage(opened);
     this.#link = this.#makeLink();
-    this.#health = this.#makeHealth(telemetry);
+    this.#health = this.#makeHealth(opened.telemetry);
     this.#ending = this.#makeEnd();
   }
 
-  #openJournal(): { journal: AgentJournal; telemetry: TelemetryStore } {
+  #openJournal(): OpenedJournal {
     const { state, clock, random, version, faults, log } = this.#o;
     const { identity, birth, groups } = this.#enrolment;
-    const { journal, telemetry, quarantined } = openJournal({
+    const opened = openJournal({
       dir: state,
       identity,
       birth,
@@ -123,15 +126,34 @@ export class RunningAgent {
       faults,
       onDamaged: () => this.#o.damaged(),
     });
+    const { journal, quarantined } = opened;
     if (quarantined !== null) log.error('database.quarantined', { number: quarantined });
     // Those of the enrolment, for the time until the collector speaks; known and dead ones change nothing.
     this.#tolerant('groups', () => {
       if (groups.length > 0) journal.addGroups(groups);
     });
-    return { journal, telemetry };
+    return opened;
   }
 
-  #makeHealth(store: TelemetryStore): Health {
+  #makeFootage({ journal, catalogue, sweeps }: OpenedJournal): Footage {
+    const { config, clock, random, log, faults, machine } = this.#o;
+    const { identity } = this.#enrolment;
+    const uptimeMs = () => machine.uptimeMs();
+    return new Footage({
+      config,
+      journal,
+      catalogue,
+      sweeps,
+      identity,
+      clock,
+      random,
+      log,
+      faults,
+      uptimeMs,
+    });
+  }
+
+  #makeHealth(store: OpenedJournal['telemetry']): Health {
     const { state, config, clock, random, log, platform } = this.#o;
     const link = this.#link;
     const journal = this.#journal;
@@ -178,7 +200,9 @@ export class RunningAgent {
       faults,
       log,
       readThrough: () => this.#sources.readThrough(),
-      statusBody: () => statusFrameBody(this.#sources.status(), version, this.#startedAt),
+      statusBody: () => statusFrameBody(this.#shown(), version, this.#startedAt),
+      answers: this.#footage.answers,
+      stated: (time, applied) => this.#footage.stated(time, applied),
       // The pumps follow the journal by themselves; the name is said once in each log, when it can be sealed.
       changed: () => this.#nameHost(),
       doers: {
@@ -189,6 +213,7 @@ export class RunningAgent {
         },
         'agreement.end': (body) => this.#ending.take(body),
         'agreement.erase': (body) => this.#ending.takeErase(body),
+        ...this.#footage.doers,
       },
     });
   }
@@ -201,7 +226,8 @@ export class RunningAgent {
       changed: async (over) => {
         this.#o.log.info(over ? 'agreement.over' : 'agreement.open-again');
         await this.#sources.rescan();
-        if (!over) return this.#health.start();
+        if (!over) return await this.#open();
+        await this.#footage.stop();
         await this.#health.stop();
         // Nobody would ever hear that they ended: what is known of one-off sessions ends with the reading (S1).
         this.#tolerant('one-off', () => this.#journal.endOneOffs());
@@ -215,6 +241,16 @@ export class RunningAgent {
         return this.#health.erase();
       },
     });
+  }
+
+  /** The agreement is open again. */
+  async #open(): Promise<void> {
+    this.#health.start();
+    await this.#footage.start();
+  }
+
+  #shown(): ShownSource[] {
+    return [...this.#sources.status(), ...this.#footage.status()];
   }
 
   async #begin(): Promise<void> {
@@ -238,7 +274,7 @@ export class RunningAgent {
     this.#metrics = await this.#openMetrics();
     this.#daily(HOUR_MS);
     this.#link.start();
-    if (!this.#ending.over) this.#health.start();
+    if (!this.#ending.over) await this.#open();
     await this.#ending.start();
     this.#o.log.info('agent.started', { version: this.#o.version });
   }
@@ -274,7 +310,7 @@ export class RunningAgent {
       identity: this.#enrolment.identity,
       journal: this.#journal,
       link: this.#link.status(),
-      sources: this.#sources.status(),
+      sources: this.#shown(),
       readThrough: this.#sources.readThrough(),
       health: this.#health.status(),
     });
@@ -289,6 +325,7 @@ export class RunningAgent {
   async #stop(reason: string): Promise<void> {
     this.#cancelDaily();
     this.#ending.stop();
+    await this.#footage.stop();
     await this.#health.stop();
     await this.#sources.stop();
     // The process is over, and with it what it knows of one-off sessions: said while there is a link.
@@ -307,6 +344,7 @@ export class RunningAgent {
     const steps = [
       () => this.#metrics?.close(),
       () => this.#control?.close(),
+      () => this.#footage.stop(),
       () => this.#health.stop(),
       () => this.#sources.stop(),
       () => this.#link.stop(),

@@ -3,12 +3,13 @@
  * and answers what it is asked. Loaded only where a root is configured.
  *
  * R10 One thing at a time: a sweep waits for a scan of the same root to have its turn, never the other way round.
+ * C43 The end of the agreement ends the sweeping, not the footage: it belongs to the customer, who keeps or erases it.
  * C42 Why a sweep waits is told when the reason changes, not with each hour that it goes on.
  */
 import { codeOf } from '../../protocol/errors.ts';
 import type { Id, Random } from '../../protocol/ids.ts';
 import { type Policy, policySchema } from '../../protocol/policy.ts';
-import { type Clock, HOUR_MS, toIso, type UtcMs } from '../../protocol/time.ts';
+import { type Clock, toIso, type UtcMs } from '../../protocol/time.ts';
 import type { RecordingsSource } from '../config-sources.ts';
 import type { AgentJournal } from '../journal.ts';
 import type { AgentLog } from '../log.ts';
@@ -49,7 +50,6 @@ export interface KeeperDeps {
   floorMs: number;
   /** Zone of this machine, where no policy names one. */
   zone: string;
-  agreementEndsAt(): UtcMs | null;
   watcher(root: Root): Watcher;
 }
 
@@ -187,11 +187,12 @@ export class Keeper {
   }
 
   #around(): Surroundings | null {
-    const { sweeps, identity, floorMs, agreementEndsAt } = this.#o;
+    const { sweeps, identity, floorMs } = this.#o;
     const policy = sweeps.policy();
     if (policy === null) return null;
     const { site, agent } = identity;
-    return { policy, zone: policy.zone, site, host: agent, agreementEndsAt: agreementEndsAt(), floorMs };
+    // Footage is the customer's, and does not go with the agreement (C43).
+    return { policy, zone: policy.zone, site, host: agent, agreementEndsAt: null, floorMs };
   }
 
   #unconfirmed(): boolean {
@@ -283,6 +284,3 @@ const PROBLEMS: Readonly<Record<string, string>> = {
 function isDisposition(text: unknown): text is 'destroyed' | 'stored' | 'returned' {
   return text === 'destroyed' || text === 'stored' || text === 'returned';
 }
-
-/** How often trusted time is stored, so that it lasts over a restart. */
-export const STORE_TIME_MS = HOUR_MS;

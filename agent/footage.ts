@@ -1,0 +1,164 @@
+/**
+ * The recordings of this machine, as the agent runs them: trusted time, the keeper where a root is configured, and what
+ * the collector orders and asks about them. An agent without a root loads nothing of it but this file and the time.
+ *
+ * C44 Trusted time is stored with each hour and each stop, so that a restart in the same boot goes on from it (C13).
+ */
+import { z } from 'zod';
+import type { Random } from '../protocol/ids.ts';
+import { type Clock, HOUR_MS, type UtcMs } from '../protocol/time.ts';
+import type { AgentConfig } from './config.ts';
+import { readText } from './files.ts';
+import type { AgentJournal } from './journal.ts';
+import type { AgentLog } from './log.ts';
+import type { Catalogue } from './recordings/catalogue.ts';
+import type { Keeper } from './recordings/keeper.ts';
+import type { SweepStore } from './recordings/sweep-store.ts';
+import type { ShownSource } from './status.ts';
+import { siteZone } from './telemetry/schedule.ts';
+import { type StoredTime, TrustedTime } from './trusted-time.ts';
+import type { AgentIdentity, FaultSeam } from './types.ts';
+import type { Answerer, Doer } from './uplink/commands.ts';
+
+/** Of Linux: another text with each boot. Stays on this machine (decision 0004). */
+const BOOT_FILE = '/proc/sys/kernel/random/boot_id';
+
+const storedTime = z.object({ boot: z.string().nullable(), uptimeMs: z.number(), trusted: z.int() });
+
+export interface FootageDeps {
+  config: AgentConfig;
+  journal: AgentJournal;
+  catalogue: Catalogue;
+  sweeps: SweepStore;
+  identity: AgentIdentity;
+  clock: Clock;
+  random: Random;
+  log: AgentLog;
+  faults: FaultSeam;
+  /** Since the machine's start, milliseconds. */
+  uptimeMs(): number;
+}
+
+export class Footage {
+  readonly #o: FootageDeps;
+  readonly #time: TrustedTime;
+  #keeper: Keeper | null = null;
+  #answers: Readonly<Record<string, Answerer>> = {};
+  #cancel: () => void = () => {};
+
+  constructor(options: FootageDeps) {
+    this.#o = options;
+    const machine = { boot: () => readText(BOOT_FILE)?.trim() ?? null, uptimeMs: options.uptimeMs };
+    this.#time = new TrustedTime(options.clock, machine, this.#stored());
+  }
+
+  get time(): TrustedTime {
+    return this.#time;
+  }
+
+  async start(): Promise<void> {
+    const { config, journal, catalogue, sweeps, identity, clock, random, log, faults } = this.#o;
+    if (config.recordings.length === 0 || this.#keeper !== null) return;
+    const [{ Keeper }, { watcherOf }, { recordingAnswers }] = await Promise.all([
+      import('./recordings/keeper.ts'),
+      import('./recordings/watching.ts'),
+      import('./recordings/answers.ts'),
+    ]);
+    const keeper = new Keeper({
+      ...{ configured: config.recordings, journal, catalogue, sweeps, identity, clock, random, log, faults },
+      time: this.#time,
+      schedule: config.schedule.sweep,
+      freshnessMs: config.holds.holdFreshnessMs,
+      floorMs: config.neverEraseYoungerThanMs,
+      zone: siteZone(),
+      watcher: (root) => watcherOf({ root, journal, catalogue, sweeps, clock, log, faults, random }),
+    });
+    this.#keeper = keeper;
+    this.#answers = recordingAnswers({ keeper, sweeps, now: () => this.#time.now() });
+    await keeper.start();
+    this.#later();
+  }
+
+  async stop(): Promise<void> {
+    this.#cancel();
+    const keeper = this.#keeper;
+    this.#keeper = null;
+    this.#answers = {};
+    await keeper?.stop();
+    if (keeper !== null) this.#store();
+  }
+
+  /** The collector stated its time, and whether all that it ordered took effect here (C1, H4). */
+  stated(time: UtcMs, applied: boolean): void {
+    if (!this.#time.stated(time)) this.#o.log.warn('time.conflict');
+    this.#keeper?.stated(applied);
+  }
+
+  status(): ShownSource[] {
+    return this.#keeper?.status() ?? [];
+  }
+
+  /** What the collector may order. Rules are kept also while no root is configured. */
+  readonly doers: Readonly<Record<string, Doer>> = {
+    'policy.set': (body) => this.#with((keeper) => keeper.setPolicy(body)),
+    'sweep.run': (body) => this.#with((keeper) => keeper.run(body)),
+    'sweep.approve': (body) => this.#with((keeper) => keeper.approve(body)),
+    'source.set': (body) => this.#with((keeper) => keeper.set(body)),
+  };
+
+  #with(act: (keeper: Keeper) => ReturnType<Doer>): ReturnType<Doer> {
+    if (this.#keeper !== null) return act(this.#keeper);
+    return Promise.resolve({ outcome: 'failed', body: { code: 'recordings.none' } });
+  }
+
+  /** What the collector, or somebody at the control socket, may ask. */
+  readonly answers: Readonly<Record<string, Answerer>> = Object.fromEntries(
+    ANSWERS.map((verb) => [
+      verb,
+      async (body: Record<string, unknown>) => {
+        const answer = this.#answers[verb];
+        return answer === undefined ? NOTHING : await answer(body);
+      },
+    ]),
+  );
+
+  #memory() {
+    return this.#o.journal.sourceId('trusted-time');
+  }
+
+  #stored(): StoredTime | null {
+    const text = this.#o.journal.cursor(this.#memory());
+    const read = text === null ? null : storedTime.safeParse(JSON.parse(text));
+    return read?.success ? read.data : null;
+  }
+
+  #store(): void {
+    const state = this.#time.stored();
+    if (state === null) return;
+    try {
+      this.#o.journal.append([], [{ source: this.#memory(), state: JSON.stringify(state) }]);
+    } catch (error) {
+      // It only makes a restart wait for the collector's word.
+      this.#o.log.trouble('trusted-time', error);
+    }
+  }
+
+  #later(): void {
+    this.#cancel = this.#o.clock.after(HOUR_MS, () => {
+      this.#store();
+      this.#later();
+    });
+  }
+}
+
+const ANSWERS = [
+  'recordings.list',
+  'recordings.due',
+  'recordings.missing',
+  'recordings.stats',
+  'sweep.plan',
+  'sweep.status',
+] as const;
+
+/** Of a machine without a root. */
+const NOTHING = { items: [], next: null, watched: [], sources: [], plans: [] };
