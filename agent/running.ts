@@ -11,6 +11,7 @@ import { type Clock, DAY_MS, fromIso, HOUR_MS, SECOND_MS, type UtcMs } from '../
 import { AgreementEnd } from './agreement-end.ts';
 import type { AgentConfig } from './config.ts';
 import { type ControlServer, openControl } from './control.ts';
+import { DeviceIds } from './device-ids.ts';
 import { nameHost } from './host-name.ts';
 import { type Enrolment, requireEnrolment } from './identity.ts';
 import type { AgentJournal } from './journal.ts';
@@ -63,6 +64,7 @@ export class RunningAgent {
   readonly #enrolment: Enrolment;
   readonly #lock: StateLock;
   readonly #journal: AgentJournal;
+  readonly #devices: DeviceIds;
   readonly #sources: Reading;
   readonly #link: Link;
   readonly #health: Health;
@@ -101,6 +103,7 @@ export class RunningAgent {
       this.#lock.release();
       throw error;
     }
+    this.#devices = new DeviceIds(this.#journal, this.#enrolment.identity.mode);
     this.#sources = this.#makeSources();
     this.#link = this.#makeLink();
     this.#health = this.#makeHealth(telemetry);
@@ -158,6 +161,9 @@ export class RunningAgent {
       detect,
       machine,
       onCaughtUp: () => this.#link.caughtUp(),
+      own: (source, tool, id) => {
+        if (this.#devices.note(source, { tool, id })) this.#tellDevice();
+      },
     });
   }
 
@@ -177,7 +183,10 @@ export class RunningAgent {
       readThrough: () => this.#sources.readThrough(),
       statusBody: () => statusFrameBody(this.#sources.status(), version, this.#startedAt),
       // The pumps follow the journal by themselves; the name is said once in each log, when it can be sealed.
-      changed: () => this.#nameHost(),
+      changed: () => {
+        this.#nameHost();
+        this.#tellDevice();
+      },
       doers: {
         selftest: async () => ({ outcome: 'done', body: await check() }),
         'source.rescan': async () => {
@@ -323,6 +332,11 @@ export class RunningAgent {
     });
   }
 
+  #tellDevice(): void {
+    if (this.#ending?.over) return;
+    this.#tolerant('device.known', () => this.#devices.tell());
+  }
+
   /** A disk without room must keep no agent from starting, stopping or hearing; the log says what was not done. */
   #tolerant(about: string, act: () => void): void {
     try {
@@ -338,6 +352,7 @@ export class RunningAgent {
     this.#cancelDaily = this.#o.clock.after(ms, () => {
       this.#tolerant('prune', () => this.#journal.prune());
       this.#nameHost();
+      this.#tellDevice();
       this.#daily(DAY_MS);
     });
   }
