@@ -20,8 +20,7 @@ import type { Draft } from './types.ts';
 const LOOK_MS = 10 * MINUTE_MS;
 const RETRY_MS = 10 * SECOND_MS;
 
-export interface ReadingOptions
-  extends Pick<ChainDeps, 'mode' | 'random' | 'digestKey' | 'machine' | 'own'> {
+export interface ReadingOptions extends Pick<ChainDeps, 'mode' | 'random' | 'digestKey' | 'machine' | 'own'> {
   journal: AgentJournal;
   enrolledAt: UtcMs;
   config: AgentConfig;
