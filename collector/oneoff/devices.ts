@@ -48,6 +48,11 @@ export class Devices {
     return devices;
   }
 
+  /** Devices that are called something. */
+  get size(): number {
+    return this.#said.size;
+  }
+
   digestOf(tool: string, id: string): Digest {
     // Tools show their ids in groups of digits.
     const text = `${tool}\0${plain('teamviewer', id)}`;

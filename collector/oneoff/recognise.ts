@@ -94,6 +94,11 @@ export class Recogniser {
     return recogniser;
   }
 
+  /** Devices that sessions are recognised by. */
+  get devices(): number {
+    return this.#devices.size;
+  }
+
   /** Ingest has stored the start of a one-off session. */
   began(begun: Begun): void {
     if (this.#closed) return;

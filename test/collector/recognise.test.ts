@@ -6,9 +6,10 @@ import { describe, expect, it } from 'vitest';
 import { revokeAgent } from '../../collector/agents.ts';
 import { openParts } from '../../collector/api/parts.ts';
 import { wakeEraser } from '../../collector/erasing/wake.ts';
-import { spanTime, whose } from '../../collector/oneoff/recognise.ts';
+import { recogniserOf, spanTime, whose } from '../../collector/oneoff/recognise.ts';
 import { rebuild } from '../../collector/projections.ts';
 import { takeOut } from '../../collector/regroup/take-out.ts';
+import { turnsOf } from '../../collector/turns.ts';
 import type { AgreementId, CustomerId } from '../../protocol/ids.ts';
 import { DAY_MS, utcMs } from '../../protocol/time.ts';
 import type { AgentDouble, DoubleLink } from '../support/agent-double.ts';
@@ -103,14 +104,30 @@ describe('a live outgoing session to a managed device', () => {
     expect(await shown(world, over)).toEqual({ state: 'erased', peers: [], under: [] });
   });
 
-  it('O14 is moved before its end is taken, however soon that comes', async () => {
-    const world = await startWorld();
+  it('O14 is moved before its end is taken; the end of another waits for nothing', async () => {
+    const gate = Promise.withResolvers<void>();
+    const recognised = Promise.withResolvers<void>();
+    const faults = {
+      hit(point: string) {
+        if (point !== 'collector.oneoff.recognised') return;
+        // What moves takes its turn behind this one.
+        void turnsOf(world.handle.ctx, 'ingest').run(() => gate.promise);
+        recognised.resolve();
+      },
+    };
+    const world = await startWorld({ faults });
     const device = await managed(world);
     await says(device.agent, device.link, PEER);
     const tech = await technician(world);
+    const other = await calls(tech, STRANGER);
     const one = await calls(tech, PEER);
-    await ends(tech, one);
+    await recognised.promise;
+    for (const { group } of [one, other]) tech.link.send({ t: 'erase', groups: [group] });
+    expect((await tech.link.next('erased')).groups).toEqual([other.group]);
+    gate.resolve();
+    expect((await tech.link.next('erased')).groups).toEqual([one.group]);
     expect(await shown(world, one)).toEqual(kept(device));
+    expect(await shown(world, other)).toMatchObject({ state: 'erased' });
   });
 
   it('O14 the collector restarts before the device is known: the key handed over again, then it is', async () => {
@@ -292,8 +309,10 @@ describe('what is kept of it', () => {
       const row = await tx.agreements.get(agreementOf(device));
       await tx.agreements.put([{ ...row!, endsAt: past, coolingUntil: past, orderedAt: past }]);
     });
+    expect(recogniserOf(ctx)?.devices).toBe(1);
     wakeEraser(ctx);
     await until(async () => (await shown(world, one)).state === 'erased');
+    expect(recogniserOf(ctx)?.devices).toBe(0);
     const late = await calls(tech, PEER);
     await ends(tech, late);
     expect(await shown(world, late)).toMatchObject({ state: 'erased' });
