@@ -28,7 +28,7 @@ import { intoOf, regroupOneoff } from './regroup.ts';
 const RETRY_MS = 5 * SECOND_MS;
 /** Parts of a group that its start is looked for among: it is the first. */
 const FIRST_PARTS = 16;
-/** More groups than this are remembered only while they live. */
+/** Up to so many groups are remembered also when they are over. */
 const MANY = 1_024;
 /** A start further off is no start of a session that runs. */
 const FAR_MS = 366 * DAY_MS;
@@ -79,6 +79,8 @@ export class Recogniser {
   readonly #moving = new Map<GroupId, Promise<void>>();
   /** Agents whose word was not taken in yet. */
   readonly #unheard = new Set<AgentId>();
+  /** At so many known groups those that are over are looked for. */
+  #many = MANY;
   #tail: Promise<void> = Promise.resolve();
   #cancelRetry: () => void = () => {};
   #closed = false;
@@ -129,6 +131,7 @@ export class Recogniser {
     this.#unheard.delete(agent);
     try {
       const fresh = new Set(await this.#devices.refresh(agent));
+      if (fresh.size === 0) return;
       const waiting = [...this.#known].filter(([, one]) => one !== null && fresh.has(one.peer));
       this.#match(waiting.map(([group]) => group));
     } catch (error) {
@@ -245,13 +248,14 @@ export class Recogniser {
     });
   }
 
-  /** Groups that are over are forgotten, as far as there are many. */
+  /** Groups that are over are forgotten, where there are many; the looks for them cost no more than what came. */
   #prune(): void {
-    if (this.#known.size < MANY) return;
+    if (this.#known.size < this.#many) return;
     for (const group of this.#known.keys()) {
       const row = this.#ctx.groups.byId(group);
       if (row !== null && row.state !== 'live') this.#known.delete(group);
     }
+    this.#many = Math.max(MANY, 2 * this.#known.size);
   }
 }
 

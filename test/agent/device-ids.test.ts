@@ -18,7 +18,7 @@ function said(w: World, whole: TestGroup) {
   return out === null ? [] : openAll(out, [whole]).map(({ p }) => p);
 }
 
-test('N2 once by each process, again when it changed, as soon as there is a group to seal it under', () => {
+test('K7 once by each process, again when it changed, as soon as there is a group to seal it under', () => {
   const w = world();
   const whole = group('whole', 'host.name');
   const ids = new DeviceIds(w.journal, 'managed');
@@ -38,7 +38,7 @@ test('N2 once by each process, again when it changed, as soon as there is a grou
   expect(said(w, whole)).toEqual([{ ids: [own()] }, { ids: [own('1555000555')] }]);
 });
 
-test('N2 again in another log; no id lies on the disk, and no more of them are said than fit', () => {
+test('K7 again in another log; no id lies on the disk, and no more of them are said than fit', () => {
   const w = world();
   w.journal.addGroups([group('whole', 'host.name').signed]);
   const ids = new DeviceIds(w.journal, 'managed');
@@ -56,7 +56,7 @@ test('N2 again in another log; no id lies on the disk, and no more of them are s
   for (const file of readdirSync(w.dir)) expect(readFileSync(join(w.dir, file)).includes(ID)).toBe(false);
 });
 
-test('N1 a one-off machine says nothing', () => {
+test('K6 a one-off machine says nothing', () => {
   const w = world({ identity: identity('one-off') });
   w.journal.addGroups([group('whole', 'host.name').signed]);
   const ids = new DeviceIds(w.journal, 'one-off');
