@@ -11,6 +11,7 @@ import { type Clock, DAY_MS, fromIso, HOUR_MS, SECOND_MS, type UtcMs } from '../
 import { AgreementEnd, END_FILE } from './agreement-end.ts';
 import type { AgentConfig } from './config.ts';
 import { type ControlServer, openControl } from './control.ts';
+import { DeviceIds } from './device-ids.ts';
 import { inState, readText, removeQuarantined, writeAtomic } from './files.ts';
 import { nameHost } from './host-name.ts';
 import { type Enrolment, requireEnrolment } from './identity.ts';
@@ -64,6 +65,7 @@ export class RunningAgent {
   readonly #enrolment: Enrolment;
   readonly #lock: StateLock;
   readonly #journal: AgentJournal;
+  readonly #devices: DeviceIds;
   readonly #sources: Reading;
   readonly #link: Link;
   readonly #health: Health;
@@ -102,6 +104,7 @@ export class RunningAgent {
       this.#lock.release();
       throw error;
     }
+    this.#devices = new DeviceIds(this.#journal, this.#enrolment.identity.mode);
     this.#sources = this.#makeSources();
     this.#link = this.#makeLink();
     this.#health = this.#makeHealth(telemetry);
@@ -161,6 +164,9 @@ export class RunningAgent {
       machine,
       onCaughtUp: () => this.#link.caughtUp(),
       over: () => this.#ending.over,
+      own: (source, tool, id) => {
+        if (this.#devices.note(source, { tool, id })) this.#tellDevice();
+      },
     });
   }
 
@@ -180,7 +186,10 @@ export class RunningAgent {
       readThrough: () => this.#sources.readThrough(),
       statusBody: () => statusFrameBody(this.#sources.status(), version, this.#startedAt),
       // The pumps follow the journal by themselves; the name is said once in each log, when it can be sealed.
-      changed: () => this.#nameHost(),
+      changed: () => {
+        this.#nameHost();
+        this.#tellDevice();
+      },
       doers: {
         selftest: async () => ({ outcome: 'done', body: await check() }),
         'source.rescan': async () => {
@@ -337,6 +346,11 @@ export class RunningAgent {
     });
   }
 
+  #tellDevice(): void {
+    if (this.#ending?.over) return;
+    this.#tolerant('device.known', () => this.#devices.tell());
+  }
+
   /** A disk without room must keep no agent from starting, stopping or hearing; the log says what was not done. */
   #tolerant(about: string, act: () => void): void {
     try {
@@ -353,6 +367,7 @@ export class RunningAgent {
       this.#tolerant('prune', () => this.#journal.prune());
       if (this.#ending.over) this.#tolerant('prune', () => this.#health.dropStale(this.#o.clock.now()));
       this.#nameHost();
+      this.#tellDevice();
       this.#daily(DAY_MS);
     });
   }
