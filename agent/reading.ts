@@ -20,7 +20,7 @@ import type { Draft } from './types.ts';
 const LOOK_MS = 10 * MINUTE_MS;
 const RETRY_MS = 10 * SECOND_MS;
 
-export interface ReadingOptions extends Pick<ChainDeps, 'mode' | 'random' | 'digestKey' | 'machine'> {
+export interface ReadingOptions extends Pick<ChainDeps, 'mode' | 'random' | 'digestKey' | 'machine' | 'own'> {
   journal: AgentJournal;
   enrolledAt: UtcMs;
   config: AgentConfig;
@@ -116,10 +116,10 @@ export class Reading {
   }
 
   #chainDeps(): ChainDeps {
-    const { journal, clock, log, random, mode, digestKey, enrolledAt, machine, faults, onCaughtUp, over } =
-      this.#o;
+    const { journal, clock, log, random, mode, digestKey, enrolledAt, machine } = this.#o;
+    const { faults, onCaughtUp, own, over } = this.#o;
     return {
-      ...{ journal, clock, log, random, mode, digestKey, enrolledAt, machine, faults, onCaughtUp, over },
+      ...{ journal, clock, log, random, mode, digestKey, enrolledAt, machine, faults, onCaughtUp, own, over },
       found: (source, tool, check) =>
         this.#once(`${check}\0${source}`, [
           { type: 'audit.finding', data: { check, source, tool, count: 1 } },

@@ -11,6 +11,7 @@ import { type Clock, DAY_MS, fromIso, HOUR_MS, SECOND_MS, type UtcMs } from '../
 import { AgreementEnd, END_FILE } from './agreement-end.ts';
 import type { AgentConfig } from './config.ts';
 import { type ControlServer, openControl } from './control.ts';
+import { DeviceIds } from './device-ids.ts';
 import { inState, readText, removeQuarantined, writeAtomic } from './files.ts';
 import { Footage } from './footage.ts';
 import { nameHost } from './host-name.ts';
@@ -64,6 +65,7 @@ export class RunningAgent {
   readonly #enrolment: Enrolment;
   readonly #lock: StateLock;
   readonly #journal: AgentJournal;
+  readonly #devices: DeviceIds;
   readonly #sources: Reading;
   readonly #link: Link;
   readonly #health: Health;
@@ -104,6 +106,7 @@ export class RunningAgent {
       throw error;
     }
     this.#journal = opened.journal;
+    this.#devices = new DeviceIds(this.#journal, this.#enrolment.identity.mode);
     this.#sources = this.#makeSources();
     this.#footage = this.#makeFootage(opened);
     this.#link = this.#makeLink();
@@ -183,6 +186,9 @@ export class RunningAgent {
       machine,
       onCaughtUp: () => this.#link.caughtUp(),
       over: () => this.#ending.over,
+      own: (source, tool, id) => {
+        if (this.#devices.note(source, { tool, id })) this.#tellDevice();
+      },
     });
   }
 
@@ -204,7 +210,10 @@ export class RunningAgent {
       answers: this.#footage.answers,
       stated: (time, applied) => this.#footage.stated(time, applied),
       // The pumps follow the journal by themselves; the name is said once in each log, when it can be sealed.
-      changed: () => this.#nameHost(),
+      changed: () => {
+        this.#nameHost();
+        this.#tellDevice();
+      },
       doers: {
         selftest: async () => ({ outcome: 'done', body: await check() }),
         'source.rescan': async () => {
@@ -375,6 +384,11 @@ export class RunningAgent {
     });
   }
 
+  #tellDevice(): void {
+    if (this.#ending?.over) return;
+    this.#tolerant('device.known', () => this.#devices.tell());
+  }
+
   /** A disk without room must keep no agent from starting, stopping or hearing; the log says what was not done. */
   #tolerant(about: string, act: () => void): void {
     try {
@@ -391,6 +405,7 @@ export class RunningAgent {
       this.#tolerant('prune', () => this.#journal.prune());
       if (this.#ending.over) this.#tolerant('prune', () => this.#health.dropStale(this.#o.clock.now()));
       this.#nameHost();
+      this.#tellDevice();
       this.#daily(DAY_MS);
     });
   }

@@ -2,6 +2,7 @@
 import { Deliverer } from './deliver/deliverer.ts';
 import { Eraser, type EraserOptions } from './erasing/eraser.ts';
 import { OneoffCare } from './oneoff/care.ts';
+import { Recogniser } from './oneoff/recognise.ts';
 import { SessionAlertWatch } from './session-alerts.ts';
 import { Silence } from './silence.ts';
 import { TicketMatcher } from './tickets.ts';
@@ -19,6 +20,8 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
   const sessions = await SessionAlertWatch.open(ctx);
   const deliverer = new Deliverer(ctx);
   const oneoff = new OneoffCare(ctx);
+  const recogniser = await Recogniser.open(ctx);
+  erasing.around.keyring.onErase((group) => recogniser.forget(group));
   // Before the port opens: what nobody came back for in time is gone then (O8).
   await oneoff.look();
   const eraser = new Eraser({ ctx, ...erasing });
@@ -35,6 +38,7 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
     async close() {
       await eraser.close();
       await silence.close();
+      await recogniser.close();
       await oneoff.close();
       await tickets.close();
       await sessions.close();

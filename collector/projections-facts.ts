@@ -26,6 +26,7 @@ export const PROJECTED_TYPES = [
   'alert.cleared',
   'alert.acked',
   'agent.revoked',
+  'device.known',
 ] as const;
 export type ProjectedType = (typeof PROJECTED_TYPES)[number];
 

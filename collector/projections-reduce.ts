@@ -23,6 +23,8 @@ export interface State {
   gaps: GapRow[];
   /** Newest `host.named` leaf. */
   named: Map<AgentId, Pos>;
+  /** Newest `device.known` leaf. */
+  devices: Map<AgentId, Pos>;
   /** Facts of sessions whose start has not come (Y4). */
   waiting: Map<SessionId, Fact[]>;
   /** How many wait for each session of the batch that has no row yet. */
@@ -44,6 +46,7 @@ export function newState(): State {
     sources: new Map(),
     gaps: [],
     named: new Map(),
+    devices: new Map(),
     waiting: new Map(),
     waitingCount: new Map(),
     beyond: 0,
@@ -61,7 +64,8 @@ export function reduce(state: State, fact: Fact): void {
   else if (isSession(fact)) continued(state, fact);
   else if (isAlert(fact)) reduceAlert(state.alerts, fact);
   else if (fact.type === 'journal.gap') gap(state, fact);
-  else if (fact.type === 'host.named') named(state, fact);
+  else if (fact.type === 'host.named') newest(state.named, fact);
+  else if (fact.type === 'device.known') newest(state.devices, fact);
   else source(state, fact);
 }
 
@@ -84,8 +88,8 @@ function isSession(fact: Fact): fact is SessionFact {
   return fact.type.startsWith('session.');
 }
 
-function named(state: State, { owner, sealed, pos }: Fact): void {
-  if (owner !== null && sealed) state.named.set(owner.agent, pos);
+function newest(of: State['named'], { owner, sealed, pos }: Fact): void {
+  if (owner !== null && sealed) of.set(owner.agent, pos);
 }
 
 function began(state: State, fact: Beginning): void {

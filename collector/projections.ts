@@ -27,7 +27,7 @@ const PROJECTED: ReadonlySet<string> = new Set(PROJECTED_TYPES);
 const REBUILD_STEP = 2_000;
 
 /** To be raised with every change of what leaves mean: of the reducer, of `PROJECTED_TYPES`, of a schema of theirs. */
-export const PROJECTION_VERSION = 5;
+export const PROJECTION_VERSION = 6;
 /** Meta key: the version that made the projections. */
 const META_VERSION = 'projections';
 /** Meta key: how many facts found no room to wait for their session's start (Y5). */
@@ -221,6 +221,8 @@ async function save(tx: Tx, state: State): Promise<void> {
   await tx.putAlerts(present(state.alerts.rows, state.alerts.changed));
   if (state.alerts.beyond > 0) await count(tx, META_ALERTS_BEYOND, state.alerts.beyond);
   for (const [agent, pos] of state.named) await nameHost(tx, agent, pos);
+  if (state.devices.size > 0)
+    await tx.devices.put([...state.devices].map(([agent, pos]) => ({ agent, pos })));
 }
 
 async function count(tx: Tx, key: string, more: number): Promise<void> {

@@ -143,6 +143,14 @@ export const hostPersonal = z.strictObject({
     .max(64)
     .optional(),
 });
+/** What remote tools call a device. */
+export const MAX_DEVICE_IDS = 8;
+export const devicePersonal = z.strictObject({
+  ids: z
+    .array(z.strictObject({ tool: z.enum(TOOLS), id: text(64) }))
+    .min(1)
+    .max(MAX_DEVICE_IDS),
+});
 export const agentData = z.strictObject({ version, reason: word });
 export const agentAtCollector = z.strictObject({
   agent: id,

@@ -65,6 +65,8 @@ export interface ChainDeps {
   over?: (() => boolean) | undefined;
   /** Something about a source that an auditor should know; told once. */
   found: (source: SourceId, tool: Told['tool'], finding: 'logging-off') => void;
+  /** What a tool calls this machine. */
+  own?: ((source: SourceId, tool: Told['tool'], id: string) => void) | undefined;
 }
 
 export function chainOf(deps: ChainDeps, tool: Tool): PumpChain {
@@ -78,6 +80,7 @@ export function chainOf(deps: ChainDeps, tool: Tool): PumpChain {
       clock: deps.clock,
       bootedAt: () => utcMs(deps.clock.now() - deps.machine.uptimeMs()),
       found: (finding) => deps.found(file.source, tool.type, finding),
+      own: (id) => deps.own?.(file.source, tool.type, id),
     });
     return pumpOf(deps, tool, file, part, file.feed === undefined ? {} : { feed: file.feed });
   });

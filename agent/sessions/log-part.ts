@@ -21,6 +21,8 @@ export interface LogPartOptions {
   bootedAt: () => UtcMs;
   /** Something about the tool that an auditor should know. */
   found: (finding: 'logging-off') => void;
+  /** What the tool calls this machine, told again with each look: whoever hears it knows what is new. */
+  own?: ((id: string) => void) | undefined;
 }
 
 export class LogPart implements Part {
@@ -96,6 +98,9 @@ export class LogPart implements Part {
     if (book.withoutRow(now).length > 0) this.#o.found('logging-off');
     // What is behind is of its own hours, whatever the clock says.
     if (atEnd) book.tick(plan, now, this.#o.bootedAt());
+    // An older id of this machine stands further up in its log.
+    const own = atEnd ? (this.#reader.ownId?.() ?? null) : null;
+    if (own !== null) this.#o.own?.(own);
   }
 
   stored(files: readonly FileState[]): object {

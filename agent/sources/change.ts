@@ -110,6 +110,11 @@ export interface LineReader {
    * such a reader is fed from the start of the generation that the oldest open session began in (R2).
    */
   readonly fromHead?: true;
+  /**
+   * What the tool calls this machine, as far as the lines so far say; null: they do not. Personal as a peer's id is. Only
+   * of readers of tools that have such a thing.
+   */
+  ownId?(): string | null;
 }
 
 /** What a reader is told of its surroundings; nothing of it changes while it runs. */

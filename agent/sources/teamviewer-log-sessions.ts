@@ -33,6 +33,10 @@ export class TeamviewerSessions {
     return this.#table.size;
   }
 
+  get ownId(): string | null {
+    return this.#ownId;
+  }
+
   setOwnId(id: string | null): void {
     this.#ownId = id;
   }

@@ -54,6 +54,10 @@ class TeamviewerLogReader implements LineReader {
     this.#belowHeader = false;
   }
 
+  ownId(): string | null {
+    return this.#sessions.ownId;
+  }
+
   line(text: string): LineResult {
     if (text.length > MAX_LOG_LINE_CHARS) return { ok: false, reason: 'too-long' };
     const first = text.charCodeAt(0);

@@ -12,6 +12,7 @@ import type { AgentFrame, FrameOf } from '../../protocol/frame.ts';
 import type { AgentId, AgreementId, GroupId, LogId } from '../../protocol/ids.ts';
 import { SECOND_MS } from '../../protocol/time.ts';
 import { registerNamed } from '../oneoff/keys.ts';
+import { recogniserOf } from '../oneoff/recognise.ts';
 import type { WrapRow } from '../store/types.ts';
 import { turnsOf } from '../turns.ts';
 import type { Context, Refusal } from '../types.ts';
@@ -145,6 +146,7 @@ export class Ingest {
     this.#wraps.trim();
     this.#recovered();
     faults.hit?.('collector.ingest.after-commit');
+    for (const { prepared } of work) recognise(this.#ctx, prepared);
     for (const [i, outcome] of written.outcomes.entries()) {
       const batch = work[i]?.batch;
       if (batch !== undefined) this.#answer(batch, outcome);
@@ -222,6 +224,17 @@ export class Ingest {
   #recovered(): void {
     if (this.#failing) this.#ctx.log.info('ingest: batches are stored again');
     this.#failing = false;
+  }
+}
+
+/** Tells of starts of one-off sessions, and of what devices are called, once they are stored. */
+function recognise(ctx: Context, { of: { agent }, planned }: Prepared): void {
+  for (const { leaf, under, outcome, opened } of planned) {
+    if (outcome !== 'store' || opened === null) continue;
+    const { type, data } = leaf.leaf;
+    if (type === 'device.known') recogniserOf(ctx)?.deviceSaid(agent);
+    if (type !== 'session.started' || ctx.groups.byId(under)?.kind !== 'oneoff') continue;
+    recogniserOf(ctx)?.began({ group: under, agent, data, personal: opened.p });
   }
 }
 

@@ -26,6 +26,7 @@ import { Bucket } from '../bucket.ts';
 import { noteConfirmed, toConfirm } from '../erasing/confirm.ts';
 import { endGroups } from '../oneoff/end.ts';
 import { takeKeys } from '../oneoff/keys.ts';
+import { recogniserOf } from '../oneoff/recognise.ts';
 import type { AgentRow } from '../store/types.ts';
 import type { Context, Refusal } from '../types.ts';
 import { commandsAfter, storeResult } from './commands.ts';
@@ -245,6 +246,7 @@ export class Live {
     }
     this.#inBackground(bytes, async () => {
       try {
+        await recogniserOf(ctx)?.settled(groups);
         const over = await endGroups(ctx, row, groups, 'lane');
         this.#send({ t: 'erased', groups: over });
         ctx.faults.hit?.('collector.erase.answered');

@@ -176,13 +176,20 @@ function followTaken(ctx: Context, resealer: Resealer, of: PartsOf, part: Planne
     part.outcome = 'drop';
     return true;
   }
-  if (target.agreement !== of.agreement) return false;
+  if (target.agreement !== of.agreement && target.agreement !== movedTo(ctx, part)) return false;
   if (target.state !== 'live') part.outcome = 'drop';
   else if (part.opened !== null) {
     move(resealer, of, part, target);
     if (part.under !== target.group) part.outcome = 'drop';
   }
   return true;
+}
+
+/** The agreement that the part's one-off session was found to belong to (P6); null: none. */
+function movedTo(ctx: Context, { group }: PlannedPart): AgreementId | null {
+  const row = ctx.groups.byId(group);
+  const into = row === null ? null : intoOf(row);
+  return into === null ? null : (ctx.groups.byId(into)?.agreement ?? null);
 }
 
 /** The group that an opened part of a session came under; null where it is no such part, or was moved already. */

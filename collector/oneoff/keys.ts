@@ -13,6 +13,7 @@ import { type AgentId, type AgreementId, fromB64, type GroupId, type Id } from '
 import type { UtcMs } from '../../protocol/time.ts';
 import type { GroupRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
+import { recogniserOf } from './recognise.ts';
 
 /** Sessions that one machine has at the same time are few; more keys than this are a flood. */
 export const MAX_KEYS = 4_096;
@@ -39,6 +40,7 @@ export function takeKeys(ctx: Context, { agent, instance }: Giver, keys: readonl
     if (oneoff.put(group as GroupId, instance, raw)) count += 1;
     raw.fill(0);
   }
+  if (keys.length > 0) recogniserOf(ctx)?.keysCame(keys.map(({ group }) => group as GroupId));
   return true;
 }
 

@@ -10,7 +10,7 @@
 import type { GroupId, SessionId } from '../../protocol/ids.ts';
 import { Resealer } from '../ingest/regroup.ts';
 import { movedOf, storeMoved } from '../regroup/move.ts';
-import type { GroupRow, Tx } from '../store/types.ts';
+import type { GroupRow, Reader, Tx } from '../store/types.ts';
 import { turnsOf } from '../turns.ts';
 import type { Context, GroupWish } from '../types.ts';
 
@@ -23,16 +23,18 @@ export function intoOf(row: GroupRow): GroupId | null {
 /**
  * Moves a live one-off session into the span that `wish` asks for, between two turns of ingest: none of its parts may
  * be on the way then. Safe to repeat.
+ * @param stands asked in the transaction that moves: whether it is still to be done
  * @returns how many parts were moved; null where there is nothing to move, no key, or no live span
  */
 export async function regroupOneoff(
   ctx: Context,
   session: SessionId,
   wish: GroupWish,
+  stands: (reader: Reader) => Promise<boolean> = () => Promise.resolve(true),
 ): Promise<number | null> {
   const resealer = new Resealer(ctx.clock, ctx.random);
   try {
-    return await turnsOf(ctx, 'ingest').run(() => regroup(ctx, resealer, session, wish));
+    return await turnsOf(ctx, 'ingest').run(() => regroup(ctx, resealer, session, wish, stands));
   } finally {
     resealer.close();
   }
@@ -43,9 +45,12 @@ async function regroup(
   resealer: Resealer,
   session: SessionId,
   wish: GroupWish,
+  stands: (reader: Reader) => Promise<boolean>,
 ): Promise<number | null> {
+  // Of an agreement that ends meanwhile the slot is left without a row, and ends as an orphan (V43).
   const prepared = await ctx.groups.prepare([wish]);
   return await ctx.store.write(async (tx) => {
+    if (!(await stands(tx))) return null;
     await prepared.commit(tx);
     const target = prepared.groups[0];
     const [row] = await tx.sessionsById([session]);

@@ -10,7 +10,7 @@
  *     keys before the request is committed.
  */
 import { TilsynError } from '../../protocol/errors.ts';
-import { type GroupId, isId, type SessionId } from '../../protocol/ids.ts';
+import { type AgreementId, type GroupId, isId, type SessionId } from '../../protocol/ids.ts';
 import { type UtcMs, utcMs } from '../../protocol/time.ts';
 import { wakeEraser } from '../erasing/wake.ts';
 import type { GroupRow, Reader, SessionRow, Tx } from '../store/types.ts';
@@ -59,7 +59,8 @@ export async function takeOut(
   if (rows.length === 0) return [];
   if (why === 'request') await ctx.bury(rows.map(({ session }) => session));
   await release(ctx, tx, rows);
-  const byAgreement = [...Map.groupBy(rows, ({ agreement }) => agreement)];
+  const homes = await homesOf(ctx, tx, rows);
+  const byAgreement = [...Map.groupBy(rows, (row) => homes.get(row.session) ?? row.agreement)];
   const at = ctx.clock.now();
   const prepared = await ctx.groups.prepare(
     byAgreement.map(([agreement, [first]]) => ({
@@ -74,6 +75,28 @@ export async function takeOut(
   });
   await putGroups(ctx, tx, made);
   return made;
+}
+
+/**
+ * The agreements that these lie under, where that is another one than their host's: a session with a managed device from
+ * a machine of somebody else's.
+ */
+async function homesOf(
+  { groups }: Pick<Context, 'groups'>,
+  reader: Reader,
+  rows: readonly SessionRow[],
+): Promise<Map<SessionId, AgreementId>> {
+  const homes = new Map<SessionId, AgreementId>();
+  for (const { session, mode, partPos } of rows) {
+    // All others lie under their host's.
+    if (mode !== 'one-off') continue;
+    for (const { under } of await reader.parts(partPos)) {
+      const group = groups.byId(under);
+      if (group?.state === 'live' && group.kind !== 'oneoff' && group.agreement !== null)
+        homes.set(session, group.agreement);
+    }
+  }
+  return homes;
 }
 
 function mayTake(group: GroupRow | null, why: Wanted['why']): boolean {

@@ -7,6 +7,7 @@ import type {
   CommandRow,
   ConfirmationRow,
   CustomerRow,
+  DeviceRow,
   ErasureRow,
   GroupRow,
   IdentityRow,
@@ -200,6 +201,7 @@ const sessionWatch: Columns<SessionWatchRow> = {
   alert: ['alert'],
   state: ['state', 'json'],
 };
+const devices: Columns<DeviceRow> = { agent: ['agent'], pos: ['pos'] };
 const webhooks: Columns<WebhookRow> = {
   webhook: ['webhook'],
   customer: ['customer'],
@@ -253,5 +255,6 @@ export function registry(sql: Sql) {
     sessionWatch: sqliteTable(sql, 'session_watch', sessionWatch),
     identities: sqliteTable(sql, 'identities', identities),
     tickets: sqliteTable(sql, 'tickets', tickets),
+    devices: sqliteTable(sql, 'devices', devices),
   };
 }

@@ -326,6 +326,11 @@ export interface TicketRow {
   importedBy: PersonId;
   importedAt: UtcMs;
 }
+/** Where an agent said last what its device is called. */
+export interface DeviceRow {
+  agent: AgentId;
+  pos: Pos;
+}
 export interface SourceRow {
   source: SourceId;
   agent: AgentId;

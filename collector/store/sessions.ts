@@ -197,7 +197,7 @@ export function writeSessions(sql: Sql): Writes {
       sql(`DELETE FROM waiting WHERE session ${IN_LIST}`).run(JSON.stringify(ids));
     },
     async clearProjections() {
-      for (const name of ['sessions', 'sources', 'gaps', 'waiting', 'alerts'])
+      for (const name of ['sessions', 'sources', 'gaps', 'waiting', 'alerts', 'devices'])
         sql(`DELETE FROM ${name}`).run();
     },
   };

@@ -19,6 +19,7 @@ import type {
   CommandRow,
   ConfirmationRow,
   CustomerRow,
+  DeviceRow,
   ErasureRow,
   ForkRow,
   GapRow,
@@ -140,6 +141,7 @@ export interface Reader {
   readonly sessionWatch: Table<SessionWatchRow>;
   readonly identities: Table<IdentityRow>;
   readonly tickets: Table<TicketRow>;
+  readonly devices: Table<DeviceRow>;
   /** Tickets of these hosts whose time touches [from, to], both ends included; by their start, the first ones. */
   ticketsOf(agents: readonly AgentId[], from: UtcMs, to: UtcMs, limit: number): Promise<TicketRow[]>;
   readonly sources: Table<SourceRow>;
@@ -235,6 +237,7 @@ export interface Tx extends Reader {
   dropSessionWatch(watches: readonly string[]): Promise<void>;
   readonly identities: WritableTable<IdentityRow>;
   readonly tickets: WritableTable<TicketRow>;
+  readonly devices: WritableTable<DeviceRow>;
   dropOrphans(groups: readonly GroupId[]): Promise<void>;
   readonly sources: WritableTable<SourceRow>;
   putLogs(rows: readonly LogRow[]): Promise<void>;
@@ -259,7 +262,7 @@ export interface Tx extends Reader {
   putGaps(rows: readonly GapRow[]): Promise<void>;
   putWaiting(rows: readonly WaitingRow[]): Promise<void>;
   dropWaiting(ids: readonly SessionId[]): Promise<void>;
-  /** Empties `sessions`, `sources`, `gaps`, `alerts` and what waits for a start, before a rebuild. */
+  /** Empties `sessions`, `sources`, `gaps`, `alerts`, `devices` and what waits for a start, before a rebuild. */
   clearProjections(): Promise<void>;
   /** Deletes at most so many parts that lie under this group; returns how many there were. */
   dropSomeUnder(group: GroupId, limit: number): Promise<number>;

@@ -142,6 +142,7 @@ function rows() {
       createdAt: at(1),
     },
     tickets: ticketRow(NEW.agent(), 1, 2),
+    devices: { agent: NEW.agent(), pos: 8 },
     sessionWatch: { watch: `${hex()} session-long`, alert: null, state: ALERT_OK },
     groups: groupRow(group),
     commands: commandRow(NEW.agent(), 1),

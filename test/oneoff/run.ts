@@ -4,13 +4,15 @@
  * Live one-off sessions with canaries, in real processes, and their end: how long until nothing of them, and no key
  * that opens them, lies on any disk of either side. Idle; with 100,000 events queued ahead; with agent, collector or
  * both killed at each step; and with an agent that never comes back. A search that cannot fail shows nothing: while
- * they live the parts are found at both sides, and at last a key is laid down on purpose.
+ * they live the parts are found at both sides, and at last a key is laid down on purpose. Then outgoing sessions, of
+ * which those with a managed device stay (`outgoing.ts`).
  */
 import { rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { must, mustEqual, mustVerify } from '../identity/scenario.ts';
 import { endAll } from '../identity/stage.ts';
 import { hitLine } from '../privacy/search.ts';
+import { outgoingSessions } from './outgoing.ts';
 import { type Live, World } from './world.ts';
 
 const { values: args } = parseArgs({
@@ -258,6 +260,7 @@ try {
 } finally {
   await world.close(args.keep);
 }
+await scene('outgoing sessions', () => outgoingSessions(args.keep));
 console.log(`  ${((performance.now() - began) / 1000).toFixed(0)} s`);
 console.log(`oneoff: ${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

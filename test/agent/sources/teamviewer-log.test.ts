@@ -293,3 +293,23 @@ test('the own id is known from the header, or from the session where the header 
   expect(known(changes, KEY).names).toEqual(['Morgan Hale']);
   expect(changes.some((change) => JSON.stringify(change).includes(OWN_ID))).toBe(false);
 });
+
+describe('this machine’s own id', () => {
+  const ownId = (lines: readonly string[]) => read(lines).reader.ownId?.() ?? null;
+
+  test('stands in the head of the file, and wherever its own participant is named; the last one holds', () => {
+    const renamed = '1555000777';
+    const say = `CParticipantManagerBase::SetMyParticipantIdentifier(): pid=[${renamed},-77]`;
+    const named = entry(say, { time: '07:00:00.000' });
+    expect(ownId(header())).toBe(OWN_ID);
+    expect(ownId([...header(), named])).toBe(renamed);
+    expect(ownId([...header({ id: renamed }), ...header()])).toBe(OWN_ID);
+  });
+
+  test('is not known before the tool was registered, and a name that somebody chose is none', () => {
+    expect(ownId(header({ id: '0' }))).toBeNull();
+    expect(ownId([])).toBeNull();
+    const posed = entry(`Name: ID: ${PEER} pid=[${PEER},1]`, { time: '07:00:00.000' });
+    expect(ownId([...header(), posed, `ID:   ${PEER}`])).toBe(OWN_ID);
+  });
+});
