@@ -67,6 +67,7 @@ const EXAMPLE = `# Tilsyn agent. Every setting is shown with its default; a file
 #     # As for TeamViewer.
 #     startFrom: now
 #   - type: recordings
+#     # Roots are named by a person; a list of nothing else leaves remote tools to be detected.
 #     # The folder that the recorder writes to, and nothing else does.
 #     root: /srv/nvr/recordings
 #     # Name of a recorder's folder layout, or a declared pattern: docs/guide/recorders.md.

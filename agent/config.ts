@@ -68,9 +68,12 @@ function meantType(typed: string): string | null {
 
 function configOf(data: z.output<typeof configSchema>, off: boolean): AgentConfig {
   const { sources, telemetry, holds, schedule, proxy } = data;
+  const recordings = (sources ?? []).filter((source) => source.type === 'recordings');
+  const tools = (sources ?? []).filter((source) => source.type !== 'recordings');
   return {
-    sources: sources?.filter((source) => source.type !== 'recordings') ?? null,
-    recordings: (sources ?? []).filter((source) => source.type === 'recordings'),
+    // Roots are never detected: a list of nothing else says nothing about the tools of this machine.
+    sources: sources === null || (tools.length === 0 && recordings.length > 0) ? null : tools,
+    recordings,
     telemetry: off ? null : { everyMs: telemetry.every, notify: telemetry.notify },
     neverEraseYoungerThanMs: data.neverEraseYoungerThan,
     holds: { holdFreshnessMs: holds.holdFreshness, deferAtMostMs: holds.deferAtMost },

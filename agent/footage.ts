@@ -122,6 +122,20 @@ export class Footage {
     ]),
   );
 
+  /** The control socket's verb `recordings`: a question or an order, as the collector gives them. */
+  async asked(body: Record<string, unknown>): Promise<Record<string, unknown>> {
+    const { verb, body: inner = {} } = body;
+    const asked = typeof inner === 'object' && inner !== null ? (inner as Record<string, unknown>) : {};
+    if (typeof verb === 'string' && Object.hasOwn(this.answers, verb)) {
+      return (await this.answers[verb]?.(asked)) ?? {};
+    }
+    // Rules come from the collector alone.
+    const doer = typeof verb === 'string' && verb !== 'policy.set' ? this.doers[verb] : undefined;
+    if (doer === undefined) return { outcome: 'unsupported' };
+    const { outcome, body: said = {} } = await doer(asked);
+    return { ...said, outcome };
+  }
+
   #memory() {
     return this.#o.journal.sourceId('trusted-time');
   }

@@ -4,16 +4,17 @@
  */
 import { randomBytes } from 'node:crypto';
 import { hostname, networkInterfaces, uptime } from 'node:os';
+import { join } from 'node:path';
 import packageJson from '../package.json' with { type: 'json' };
 import { codeOf, EXIT, hasCode, TilsynError } from '../protocol/errors.ts';
-import type { Random } from '../protocol/ids.ts';
+import { newId, type Random } from '../protocol/ids.ts';
 import { readLoopback } from '../protocol/metrics.ts';
-import { type Clock, SECOND_MS, systemClock } from '../protocol/time.ts';
+import { type Clock, SECOND_MS, systemClock, toIso, type UtcMs } from '../protocol/time.ts';
 import { type CheckReport, checkState } from './check.ts';
 import { type AgentConfig, defaultConfig, parseConfig } from './config.ts';
 import { askAgent } from './control-client.ts';
 import { type Enrolled, enrol as enrolAt } from './enrol.ts';
-import { readText, requireStateDir } from './files.ts';
+import { readText, requireStateDir, writeAtomic } from './files.ts';
 import { readEnrolment } from './identity.ts';
 import { type AgentLog, openLog } from './log.ts';
 import { RunningAgent } from './running.ts';
@@ -246,4 +247,75 @@ export async function testSource(
 ): Promise<SourceTest | ReaderTest> {
   const { testAnySource } = await import('./sources/test-source.ts');
   return await testAnySource(file, type, thisMachine(), options);
+}
+
+export type { Recognised } from './recordings/layouts/recognise.ts';
+
+export interface RootLook {
+  root: string;
+  /** Files that were looked at; `whole` false: there are more. */
+  files: number;
+  whole: boolean;
+  /** The best first; none: no layout reads any of these paths. */
+  layouts: (Omit<import('./recordings/layouts/recognise.ts').Recognised, 'shown'> & {
+    shown: { path: string; camera: string; from: string | null; to: string | null; ends: string | null }[];
+  })[];
+}
+
+/**
+ * Which layout a folder has, with ten paths as they were read. Changes nothing.
+ * @param layout only this one, or a pattern; null: all are tried
+ * @throws TilsynError `root.unreadable`, `layout.*`
+ */
+export async function lookAtRoot(root: string, zone: string, layout: string | null): Promise<RootLook> {
+  const [{ samplePaths }, { judge, recognise }, { layoutOf }, { shown }] = await Promise.all([
+    import('./recordings/sample.ts'),
+    import('./recordings/layouts/recognise.ts'),
+    import('./recordings/layouts/index.ts'),
+    import('./recordings/names.ts'),
+  ]);
+  const one = layout === null ? null : layoutOf({ layout, zone, longestSegmentMs: null });
+  const { paths, whole } = samplePaths(root);
+  const found = one === null ? recognise(paths, zone) : [judge(one, paths)];
+  const time = (at: UtcMs | null) => (at === null ? null : toIso(at));
+  const layouts = found.map((each) => ({
+    ...each,
+    shown: each.shown.map(({ folder, name, camera, startEarliest, startLatest, endStated }) => ({
+      path: shown([...folder, name].join('/')),
+      camera: shown(camera),
+      from: time(startEarliest),
+      to: time(startLatest),
+      ends: time(endStated),
+    })),
+  }));
+  return { root, files: paths.length, whole, layouts };
+}
+
+/**
+ * A person says that this folder is meant: its marker is written, unless it has one already.
+ * @returns id of the source @throws TilsynError `root.unusable`
+ */
+export async function markRoot(root: string, random: Random = randomBytes): Promise<string> {
+  const { readMarker, MARKER_FILE, markerText } = await import('./recordings/root.ts');
+  const present = readMarker(root);
+  if (present !== 'missing' && present !== null) return present;
+  const source = newId<'source'>(random);
+  try {
+    writeAtomic(join(root, MARKER_FILE), markerText(source));
+  } catch (error) {
+    throw new TilsynError(
+      'root.unusable',
+      'accepting the root of a recordings source: its marker cannot be written',
+      {
+        hint: 'Is the disk mounted, writable for this account, and the path a real one without links?',
+        cause: error,
+      },
+    );
+  }
+  return source;
+}
+
+/** Replaces a file of ours whole: after a crash it is the old one or the new one. */
+export function replaceFile(path: string, text: string): void {
+  writeAtomic(path, text);
 }

@@ -1,6 +1,8 @@
 /** What the agent tells of itself in numbers, and whether it is well. No path, no name, no id (X11). */
 import { type Health, healthOf, type Metric, type Watched } from '../protocol/metrics.ts';
 import { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
+import type { AgentJournal } from './journal.ts';
+import type { MetricsPort } from './metrics-port.ts';
 import type { AgentStatus } from './status.ts';
 
 /** What is looked at. */
@@ -21,6 +23,17 @@ export interface Looks {
 const DOWN_MS = 15 * MINUTE_MS;
 /** An event that waits for longer is not well. */
 const WAITING_MS = HOUR_MS;
+
+/** Opens the port of an agent that tells its numbers; loaded where it is wanted: most agents tell nobody. */
+export async function openAgentMetrics(
+  address: string,
+  looks: Omit<Looks, 'waitingSince' | 'gaps'> & { journal: Pick<AgentJournal, 'waitingSince' | 'gaps'> },
+): Promise<MetricsPort> {
+  const { openMetrics } = await import('./metrics-port.ts');
+  const { journal } = looks;
+  const all = { ...looks, waitingSince: () => journal.waitingSince(), gaps: () => journal.gaps() };
+  return await openMetrics(address, watchAgent(all));
+}
 
 export function watchAgent(looks: Looks): Watched {
   const started = looks.clock.mono();

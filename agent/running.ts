@@ -10,7 +10,8 @@ import type { Random } from '../protocol/ids.ts';
 import { type Clock, DAY_MS, fromIso, HOUR_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
 import { AgreementEnd, END_FILE } from './agreement-end.ts';
 import type { AgentConfig } from './config.ts';
-import { type ControlServer, openControl } from './control.ts';
+import { type ControlHandlers, type ControlServer, openControl } from './control.ts';
+import { handlersOf } from './control-handlers.ts';
 import { DeviceIds } from './device-ids.ts';
 import { inState, readText, removeQuarantined, writeAtomic } from './files.ts';
 import { Footage } from './footage.ts';
@@ -21,7 +22,7 @@ import { DATABASE_FILE, type OpenedJournal, openJournal } from './journal-open.t
 import { ensureDigestKey, loadAgentKey } from './keys.ts';
 import { lockState, type StateLock } from './lock.ts';
 import type { AgentLog } from './log.ts';
-import { watchAgent } from './metrics.ts';
+import { openAgentMetrics } from './metrics.ts';
 import type { MetricsPort } from './metrics-port.ts';
 import { Reading } from './reading.ts';
 import type { ThisMachine } from './sessions/chains.ts';
@@ -267,19 +268,7 @@ export class RunningAgent {
     this.#say('agent.started', 'start');
     this.#nameHost();
     await this.#sources.start();
-    this.#control = await openControl(this.#o.state, {
-      status: async () => ({ ...this.status() }),
-      check: () => this.#o.check(),
-      rescan: async () => {
-        await this.#sources.rescan();
-        return { sources: this.#sources.status().length };
-      },
-      stop: async () => {
-        // After the answer has left: the control socket is the first thing that goes.
-        setImmediate(() => void this.stop('requested'));
-        return {};
-      },
-    });
+    this.#control = await openControl(this.#o.state, this.#handlers());
     this.#metrics = await this.#openMetrics();
     this.#daily(HOUR_MS);
     this.#link.start();
@@ -288,20 +277,22 @@ export class RunningAgent {
     this.#o.log.info('agent.started', { version: this.#o.version });
   }
 
+  #handlers(): ControlHandlers {
+    return handlersOf({
+      status: () => this.status(),
+      check: () => this.#o.check(),
+      rescan: () => this.#sources.rescan(),
+      footage: this.#footage,
+      stop: () => void this.stop('requested'),
+    });
+  }
+
   async #openMetrics(): Promise<MetricsPort | null> {
     const { metrics, memory, clock } = this.#o;
     if (metrics === undefined) return null;
-    const watched = watchAgent({
-      clock,
-      memory,
-      status: () => this.status(),
-      waitingSince: () => this.#journal.waitingSince(),
-      gaps: () => this.#journal.gaps(),
-      pulse: () => this.#link.pulse(),
-    });
-    // Loaded where it is wanted: most agents tell nobody.
-    const { openMetrics } = await import('./metrics-port.ts');
-    return await openMetrics(metrics, watched);
+    const journal = this.#journal;
+    const pulse = () => this.#link.pulse();
+    return await openAgentMetrics(metrics, { clock, memory, journal, pulse, status: () => this.status() });
   }
 
   /** Where metrics are told, `address:port` as bound; null: nowhere. */

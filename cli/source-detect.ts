@@ -18,6 +18,8 @@ const FIELDS = ['tool', 'name', 'folder', 'readable', 'supported', 'spec'];
 
 export async function sourceDetect(input: Input): Promise<number> {
   const { io } = input;
+  const root = text(input, 'root');
+  if (root !== undefined) return await (await import('./source-root.ts')).detectRoot(input, root);
   const kind = format(input, 'table', 'json', 'csv');
   const { detectTools, parseConfig } = await import('../agent/main.ts');
   const path = text(input, 'config');

@@ -3,13 +3,28 @@
  * an agent never loads the collector's libraries.
  */
 import { ALERT_TABLE } from './table-alerts.ts';
-import { CONFIG, CONSENT, DRY, type Entry, METRICS, PAGE, RANGE, STATE } from './table-entry.ts';
+import {
+  CONFIG,
+  CONSENT,
+  DRY,
+  type Entry,
+  METRICS,
+  type Options,
+  PAGE,
+  RANGE,
+  STATE,
+} from './table-entry.ts';
 import { ERASING_TABLE } from './table-erasing.ts';
 import { PEOPLE_TABLE } from './table-people.ts';
 import { RETENTION_TABLE } from './table-retention.ts';
 import { SESSION_TABLE } from './table-sessions.ts';
 
 export type { Entry } from './table-entry.ts';
+
+const LAYOUT: Options = [
+  ['--layout <name>', 'a layout by name, or a pattern; without it, the one that fits best'],
+  ['--zone <zone>', 'of times in file names (default: UTC)'],
+];
 
 export const TABLE: readonly Entry[] = [
   {
@@ -149,10 +164,28 @@ export const TABLE: readonly Entry[] = [
   },
   {
     path: 'source detect',
-    about: 'look for remote tools on this machine, and for those that nobody reads',
-    example: 'tilsyn source detect --config agent.yaml',
-    options: CONFIG,
+    about: 'look for remote tools on this machine, or for the layout of a recorder’s folder',
+    example: 'tilsyn source detect --root /srv/nvr/recordings --zone Europe/Copenhagen',
+    options: [
+      ...CONFIG,
+      ['--root <dir>', 'a recorder’s folder: which layout it has, with ten paths as they are read'],
+      ...LAYOUT,
+    ],
     load: async () => (await import('./source-detect.ts')).sourceDetect,
+  },
+  {
+    path: 'source add',
+    about: 'name a recorder’s folder in agent.yaml and write its marker, after ten paths were shown',
+    example: 'tilsyn source add --root /srv/nvr/recordings --mode report --config agent.yaml',
+    options: [
+      ['--root <dir>', 'the folder that the recorder writes to'],
+      ['--mode <mode>', 'report: nothing is erased (default); erase: what has expired and is not held is'],
+      ['--config <file>', 'agent.yaml'],
+      ...LAYOUT,
+      ...DRY,
+      ['--yes', 'do not ask'],
+    ],
+    load: async () => (await import('./source-root.ts')).sourceAdd,
   },
   {
     path: 'source list',

@@ -2,7 +2,7 @@
  * What a host answers about its recordings: lists in pages, figures per camera, plans. Reads only; nothing of it is stored
  * by whoever asks. Paths and names of cameras leave the host here and nowhere else.
  *
- * R8  An answer that says "gone" says as well what was not looked at.
+ * C46 An answer (R8) that says "gone" says as well what was not looked at.
  * A2  No answer without its coverage: `watched` says from when to when each root was looked at, and what is wrong with it.
  */
 import { z } from 'zod';

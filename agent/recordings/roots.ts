@@ -1,7 +1,7 @@
 /**
  * Roots as a person named them: which source each is, and whether what lies there was accepted.
  *
- * R3  The marker names the source; a root without it, or with another's, was never accepted and nothing in it is erased.
+ * C45 The marker (R3) names the source; a root without it, or with another's, was never accepted and nothing in it is erased.
  * C40 A catalogue that was lost takes its source's id from the marker again, so that its recordings stay the same
  *     source's; it starts without approval (R6).
  * C41 Only a person writes a marker: `source add` into an empty claim, `source accept-root` where the disk was replaced.

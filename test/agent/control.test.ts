@@ -23,7 +23,13 @@ afterEach(async () => {
 
 async function serverAt(dir: string, change: Partial<ControlHandlers> = {}): Promise<ControlServer> {
   const unasked = async () => ({});
-  const handlers = { status: async () => ({ ok: 1 }), check: unasked, stop: unasked, rescan: unasked };
+  const handlers = {
+    status: async () => ({ ok: 1 }),
+    check: unasked,
+    stop: unasked,
+    rescan: unasked,
+    recordings: unasked,
+  };
   const server = await openControl(dir, { ...handlers, ...change });
   open.push(server);
   return server;

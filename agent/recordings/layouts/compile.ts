@@ -29,6 +29,9 @@ export interface LayoutSpec {
   examples: readonly string[];
 }
 
+/** As `root.ts` writes it. */
+const MARKER = '.tilsyn-source';
+
 const KINDS = ['recorder', 'inFlight', 'recordings', 'untimed', 'stray'] as const;
 type Kind = (typeof KINDS)[number];
 
@@ -122,7 +125,9 @@ function readFolder(
   const above = patterns.some((pattern) => leadsTo(pattern, path));
   return {
     is: folderSays(kinds, above || path.length === 0),
-    file: (name) => readFile(fits, name, context),
+    // Our own marker lies in each root.
+    file: (name) =>
+      path.length === 0 && name === MARKER ? { is: 'recorder' } : readFile(fits, name, context),
   };
 }
 

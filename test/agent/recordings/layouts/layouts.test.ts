@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { LAYOUT_NAMES, layoutOf, layoutProblem } from '../../../../agent/recordings/layouts/index.ts';
 import { recognise } from '../../../../agent/recordings/layouts/recognise.ts';
 import { LAYOUTS } from '../../../../agent/recordings/layouts/table.ts';
+import { MARKER_FILE } from '../../../../agent/recordings/root.ts';
 import type { PathSays } from '../../../../agent/recordings/types.ts';
 import { HOUR_MS, toIso, utcMs } from '../../../../protocol/time.ts';
 
@@ -97,6 +98,7 @@ describe('agent/recordings/layouts: what a path says', () => {
   it('R4 what the recorder needs, and what it still writes, is none of ours', () => {
     expect(read('viseron', 'segments/garage/init.mp4').is).toBe('recorder');
     expect(read('motioneye', '.keep').is).toBe('recorder');
+    for (const layout of LAYOUT_NAMES) expect(read(layout, MARKER_FILE).is).toBe('recorder');
     expect(read('zoneminder-medium', '1/2023-09-24/421/incomplete.mp4').is).toBe('in-flight');
     expect(read('dahua', '2025-01-10/001/dav/08/08.00.00-08.59.59[M][0@0][0].dav_').is).toBe('in-flight');
   });
