@@ -83,7 +83,7 @@ export function acceptedOf({ source, root, fs }: RecordingSource): AcceptedRoot 
 export function sweepSourceOf(sweeps: SweepStore, { id, config, layout }: Root): SweepSource | null {
   const source = sweeps.sources().find((one) => one.id === id);
   if (source === undefined) return null;
-  return { source, accepted: acceptedOf(source), mode: config.mode, erasable: layout.erasable };
+  return { source, accepted: acceptedOf(source), mode: config.mode, layout };
 }
 
 export function stateOf(sweeps: SweepStore, root: Root): RecordingsState {

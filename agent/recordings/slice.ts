@@ -5,6 +5,8 @@
  *     read once more, checks, unlink → fsync of each touched folder → transaction 2 marks `erased` and writes
  *     `recordings.erased`. A restart finds `erasing` rows: present = decide again; absent = complete, flagged.
  * R2  The commit of transaction 1 is the point of no return.
+ * C19 A folder goes when it is empty and its name is a time that is over; never by another call than rmdir, and never one
+ *     that a recorder may count on, such as that of a camera.
  */
 import type { Hold } from '../../protocol/hold.ts';
 import { ListRoot } from '../../protocol/list-root.ts';
@@ -16,7 +18,7 @@ import { type Erased, type EraseFolder, openFolder } from './erase.ts';
 import { shown } from './names.ts';
 import { type AcceptedRoot, type OpenRoot, openRoot, type RootTrouble } from './root.ts';
 import type { SliceRow, SweepStore } from './sweep-store.ts';
-import type { CameraRow, RecordingRow, RecordingSource } from './types.ts';
+import type { CameraRow, Layout, RecordingRow, RecordingSource } from './types.ts';
 
 export const SLICE_FILES = 500;
 /** Longest that unlinking keeps everything else from running. */
@@ -37,6 +39,7 @@ export interface SliceDeps {
 export interface SliceWork {
   source: RecordingSource;
   accepted: AcceptedRoot;
+  layout: Pick<Layout, 'folder'>;
   camera: CameraRow;
   around: Surroundings;
 }
@@ -168,7 +171,10 @@ async function carryOut(
   try {
     const outcomes = await unlinkAll(deps, work, root, rows);
     deps.faults.hit?.('agent.sweep.synced');
-    return { ...end(deps, work, slice, outcomes, left, false), left, trouble: null };
+    const done = end(deps, work, slice, outcomes, left, false);
+    // Nothing is lost by a crash here: an empty folder stays, and holds nothing.
+    tidyFolders(deps.store, work, root, outcomes);
+    return { ...done, left, trouble: null };
   } finally {
     root.close();
   }
@@ -252,6 +258,27 @@ function byFolder(rows: readonly RecordingRow[]): Map<number, RecordingRow[]> {
     else list.push(row);
   }
   return folders;
+}
+
+/** C19: folders that are empty now and named after a time, from the inside out; by rmdir alone. */
+function tidyFolders(
+  store: SweepStore,
+  { layout }: SliceWork,
+  root: OpenRoot,
+  outcomes: readonly Outcome[],
+): void {
+  const touched = new Set(outcomes.filter(({ was }) => was === 'erased').map(({ row }) => row.folder));
+  for (const folder of touched) {
+    const path = store.folderPath(folder);
+    while (path.length > 0 && layout.folder(path).dated) {
+      const name = path.pop() ?? '';
+      const parent = openFolder(root, path);
+      if (typeof parent === 'string') break;
+      const removed = parent.removeEmpty(name);
+      parent.close();
+      if (!removed) break;
+    }
+  }
 }
 
 /** Transaction 2. `unseen`: a crash came between; what is absent was erased, by us as far as can be known. */

@@ -18,7 +18,7 @@ import { shown } from './names.ts';
 import { type AcceptedRoot, openRoot, type RootTrouble } from './root.ts';
 import { eraseSlice, finishSlice, SLICE_FILES, type SliceDeps, type SliceWork } from './slice.ts';
 import type { PlanRow } from './sweep-store.ts';
-import type { CameraRow, Place, RecordingRow, RecordingSource } from './types.ts';
+import type { CameraRow, Layout, Place, RecordingRow, RecordingSource } from './types.ts';
 
 /** A source with all that a sweep of it needs. */
 export interface SweepSource {
@@ -26,7 +26,7 @@ export interface SweepSource {
   /** Null: nobody accepted a root yet. */
   accepted: AcceptedRoot | null;
   mode: 'report' | 'erase';
-  erasable: boolean;
+  layout: Pick<Layout, 'erasable' | 'folder'>;
 }
 
 export interface SweepDeps extends SliceDeps {
@@ -69,6 +69,7 @@ const PAGE = 1_000;
 export class Sweep {
   readonly #deps: SweepDeps;
   #running = false;
+  readonly #suspects = new Map<number, RootTrouble>();
 
   constructor(deps: SweepDeps) {
     this.#deps = deps;
@@ -98,7 +99,7 @@ export class Sweep {
       return this.#waits(it, hindered ?? 'unknown', null);
     }
     const due = await this.due(it.source, around, at);
-    if (it.mode === 'report' || !it.erasable) return this.#reported(it, due);
+    if (it.mode === 'report' || !it.layout.erasable) return this.#reported(it, due);
     const plan = store.plan(it.source.id);
     const approved = plan?.approvedAt !== null && plan?.approvedAt !== undefined ? plan : null;
     const waits = approved === null ? await this.#mustWait(it.source, due) : null;
@@ -121,23 +122,28 @@ export class Sweep {
   }
 
   /** Slices that a crash left open come first. Not null: the root is not the accepted one. */
-  #finish({ source, accepted }: SweepSource): string | null {
+  #finish({ source, accepted, layout }: SweepSource): string | null {
     const { store } = this.#deps;
     if (accepted === null) return null;
     const root = openRoot(accepted);
     if ('trouble' in root) return this.#suspect(source, root.trouble);
     root.close();
+    this.#suspects.delete(source.id);
     const around = this.#deps.around();
     const cameras = new Map(store.cameras(source.id).map((camera) => [camera.id, camera]));
     for (const slice of store.openSlices()) {
       const camera = cameras.get(slice.camera);
       if (slice.source !== source.id || camera === undefined || around === null) continue;
-      if (finishSlice(this.#deps, { source, accepted, camera, around }, slice) === null) return 'root-gone';
+      if (finishSlice(this.#deps, { source, accepted, layout, camera, around }, slice) === null)
+        return 'root-gone';
     }
     return null;
   }
 
+  /** Told when it is another trouble than the last time. */
   #suspect(source: RecordingSource, reason: RootTrouble): string {
+    if (this.#suspects.get(source.id) === reason) return reason;
+    this.#suspects.set(source.id, reason);
     this.#deps.journal.transact(() => ({
       tell: [{ type: 'recordings.root-suspect', data: { source: source.source, reason } }],
     }));
@@ -279,12 +285,12 @@ export class Sweep {
     dueBy: UtcMs,
     at: UtcMs,
   ): Promise<SweepReport> {
-    const { source, accepted } = it;
+    const { source, accepted, layout } = it;
     const sum = { erased: 0, bytes: 0, failed: 0 };
     const left = new Map<string, number>();
     for await (const { camera, rows } of this.#pages(source, around, dueBy)) {
       for (let from = 0; from < rows.length; from += SLICE_FILES) {
-        const work: SliceWork = { source, accepted, camera, around };
+        const work: SliceWork = { source, accepted, layout, camera, around };
         const result = await eraseSlice(this.#deps, work, rows.slice(from, from + SLICE_FILES));
         sum.erased += result.erased;
         sum.bytes += result.bytes;

@@ -44,6 +44,8 @@ export type FolderSays = 'recordings' | 'above' | 'stray' | 'recorder' | 'unknow
 /** What a layout says of one folder. Made once for each folder: its fields are read once. */
 export interface FolderReading {
   is: FolderSays;
+  /** It belongs to a date or an hour: nobody writes into it once that is over. */
+  dated: boolean;
   /** What a file of this name in this folder is. */
   file(name: ByteName): PathSays;
 }

@@ -37,6 +37,8 @@ type Kind = (typeof KINDS)[number];
 
 interface Pattern {
   kind: Kind;
+  /** For each part of the folder: its name, or that of one above it, states a time. */
+  dated: boolean[];
   /** Expressions for the first n parts of the folder, n from 1; the last one is for the whole folder. */
   steps: RegExp[];
   folder: Piece[];
@@ -65,6 +67,9 @@ function compile(kind: Kind, text: string): Pattern {
   const steps = parts.map((_, at) => expressionOf(parts.slice(0, at + 1).flatMap(joined)));
   return {
     kind,
+    dated: parts.map((_, at) =>
+      [...fieldsOf(parts.slice(0, at + 1).flat())].some((field) => DATED.has(field)),
+    ),
     steps,
     folder,
     whole: expressionOf(folder),
@@ -125,6 +130,7 @@ function readFolder(
   const above = patterns.some((pattern) => leadsTo(pattern, path));
   return {
     is: folderSays(kinds, above || path.length === 0),
+    dated: patterns.some((pattern) => isDated(pattern, path)),
     // Our own marker lies in each root.
     file: (name) =>
       path.length === 0 && name === MARKER ? { is: 'recorder' } : readFile(fits, name, context),
@@ -136,6 +142,14 @@ function folderSays(kinds: ReadonlySet<FolderSays>, above: boolean): FolderSays 
   if (kinds.has('recordings')) return 'recordings';
   if (above) return 'above';
   return kinds.has('stray') ? 'stray' : kinds.has('recorder') ? 'recorder' : 'unknown';
+}
+
+const DATED = new Set(['year', 'shortYear', 'month', 'day', 'hour', 'minute', 'second']);
+
+/** Whether this path states a time, in a pattern that it fits or leads to. */
+function isDated({ kind, steps, dated, open }: Pattern, path: readonly ByteName[]): boolean {
+  const at = path.length - 1;
+  return kind === 'recordings' && !open && dated[at] === true && steps[at]?.test(path.join('/')) === true;
 }
 
 /** Whether folders below `path` can match. */

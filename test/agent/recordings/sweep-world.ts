@@ -214,7 +214,7 @@ export class SweepWorld {
       source,
       accepted: fs === null ? null : { source: source.source, root: this.root, fs: JSON.parse(fs) },
       mode: this.mode,
-      erasable: layoutOf({ layout: this.layout, zone: this.zone, longestSegmentMs: null }).erasable,
+      layout: layoutOf({ layout: this.layout, zone: this.zone, longestSegmentMs: null }),
     };
   }
 

@@ -4,6 +4,7 @@ import {
   chmodSync,
   linkSync,
   mkdirSync,
+  readdirSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -11,7 +12,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MARKER_FILE, markerText } from '../../../agent/recordings/root.ts';
 import { newId } from '../../../protocol/ids.ts';
@@ -175,6 +176,38 @@ describe('agent/recordings: a sweep', () => {
     it2.catalogue();
     expect(await it2.run()).toMatchObject({ erased: 0, left: { 'report-only': 1 } });
     expect(it2.files()).toHaveLength(1);
+  });
+});
+
+describe('agent/recordings: folders that are left', () => {
+  const folders = (it: SweepWorld) =>
+    readdirSync(it.root, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => relative(it.root, join(entry.parentPath, entry.name)))
+      .sort();
+
+  it('C19 those of hours and days go when they are empty; a foreign file keeps them', async () => {
+    const it1 = new SweepWorld();
+    const [, second = ''] = small(it1);
+    writeFileSync(join(it1.root, second.slice(0, 10), 'notes.txt'), 'x');
+    await it1.run();
+    const [day, young] = [second.slice(0, 10), frigatePath(NOW - 5 * DAY_MS, 'gate')];
+    const parts = young.split('/').slice(0, -1);
+    expect(folders(it1)).toEqual([...parts.map((_, at) => parts.slice(0, at + 1).join('/')), day].sort());
+    expect(it1.has(`${day}/notes.txt`)).toBe(true);
+  });
+
+  it('C19 the folder of a camera stays, and so does a root without recordings', async () => {
+    const it1 = new SweepWorld({ layout: 'motioneye' });
+    it1.record(localPath(NOW - 40 * DAY_MS, 'gate', 'UTC'));
+    it1.catalogue();
+    await it1.run();
+    expect(folders(it1)).toEqual(['gate']);
+    const it2 = new SweepWorld({ layout: 'viseron' });
+    it2.record(`segments/yard/${(NOW - 40 * DAY_MS) / 1000}.m4s`);
+    it2.catalogue();
+    await it2.run();
+    expect([it2.files(), folders(it2)]).toEqual([[], ['segments', 'segments/yard']]);
   });
 });
 
