@@ -167,6 +167,15 @@ export const REASONS = [
   'first-scan',
   'not-erasable',
   'not-accepted',
+  // Recordings: what a scan found.
+  'vanished',
+  'unknown-file',
+  'untimed',
+  'stray',
+  'empty',
+  'future-dated',
+  'unreadable-folder',
+  'watch-failed',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 

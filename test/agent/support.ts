@@ -10,6 +10,8 @@ import { ensureStateDir } from '../../agent/files.ts';
 import type { AgentJournal } from '../../agent/journal.ts';
 import { type OpenOptions, openJournal } from '../../agent/journal-open.ts';
 import { ensureAgentKey, ensureDigestKey } from '../../agent/keys.ts';
+import type { Catalogue } from '../../agent/recordings/catalogue.ts';
+import type { SweepStore } from '../../agent/recordings/sweep-store.ts';
 import type { TelemetryStore } from '../../agent/telemetry/store.ts';
 import type { AgentIdentity, Draft, Outgoing } from '../../agent/types.ts';
 import type { DataClass, GroupKind, SignedGroup } from '../../protocol/group.ts';
@@ -120,6 +122,8 @@ export interface World {
   clock: TestClock;
   journal: AgentJournal;
   telemetry: TelemetryStore;
+  catalogue: Catalogue;
+  sweeps: SweepStore;
   quarantined: number | null;
   options: OpenOptions;
   /** Closes and opens again, as a restart does. */
@@ -141,13 +145,13 @@ export function world(more: Partial<OpenOptions> = {}): World {
     ...SMALL,
     ...more,
   };
-  const { journal, telemetry, quarantined } = openJournal(options);
+  const { journal, telemetry, catalogue, sweeps, quarantined } = openJournal(options);
   opened.push(journal);
   const reopen = (changed: Partial<OpenOptions> = {}) => {
     journal.close();
     return world({ ...options, ...changed });
   };
-  return { dir, clock, journal, telemetry, quarantined, options, reopen };
+  return { dir, clock, journal, telemetry, catalogue, sweeps, quarantined, options, reopen };
 }
 
 /** Small, so that the tests do not write 8 MiB each. */
