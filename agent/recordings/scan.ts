@@ -10,6 +10,7 @@
  * C29 A source counts as watched only when a whole pass ended.
  */
 import { statSync } from 'node:fs';
+import { hasCode } from '../../protocol/errors.ts';
 import type { SourceId } from '../../protocol/ids.ts';
 import { type Clock, DAY_MS, toIso, utcMs } from '../../protocol/time.ts';
 import type { AgentJournal } from '../journal.ts';
@@ -222,10 +223,23 @@ export class Scanner {
 
   /** After a slice: cameras that nobody knew, and what vanished. */
   #tell(walk: Walk): RootTrouble | null {
+    this.#tellCameras();
+    if (walk.vanished.length === 0 && walk.gone.length === 0) return null;
+    const [vanished, gone] = [walk.vanished.splice(0), walk.gone.splice(0)];
+    if (this.#target.accepted === null) return null;
+    const root = this.#root();
+    if (typeof root === 'string') return root;
+    for (const { folder, path, names } of vanished) this.#markFolder(folder, path, names);
+    for (const { folder, path } of gone) this.#markTree(folder, path);
+    return null;
+  }
+
+  #tellCameras(): void {
     const { catalogue, journal } = this.#deps;
     const { id, source } = this.#target;
     const untold = catalogue.untold(id);
-    if (untold.length > 0) {
+    if (untold.length === 0) return;
+    try {
       journal.transact(() => {
         for (const camera of untold) catalogue.told(camera.id);
         return {
@@ -235,15 +249,10 @@ export class Scanner {
           }),
         };
       });
+    } catch (error) {
+      // An agent that has no key group for names yet tells them with a later pass: the rows say so.
+      if (!hasCode(error, 'seal.no-group')) throw error;
     }
-    if (walk.vanished.length === 0 && walk.gone.length === 0) return null;
-    const [vanished, gone] = [walk.vanished.splice(0), walk.gone.splice(0)];
-    if (this.#target.accepted === null) return null;
-    const root = this.#root();
-    if (typeof root === 'string') return root;
-    for (const { folder, path, names } of vanished) this.#markFolder(folder, path, names);
-    for (const { folder, path } of gone) this.#markTree(folder, path);
-    return null;
   }
 
   #markFolder(folder: number, path: ByteName[], names: readonly ByteName[]): void {
