@@ -171,6 +171,15 @@ export const REASONS = [
   'stored',
   'marker',
   'person',
+  // Recordings: what a scan found.
+  'vanished',
+  'unknown-file',
+  'untimed',
+  'stray',
+  'empty',
+  'future-dated',
+  'unreadable-folder',
+  'watch-failed',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 

@@ -41,16 +41,30 @@ export interface KnownRow extends Omit<FoundRow, 'folder'> {
   state: number;
 }
 
+/** A recording beside others of its camera. */
+export interface NearRow {
+  folder: number;
+  name: ByteName;
+  start: number;
+  spread: number;
+  ends: number;
+}
+
+/** Deeper than any path that a system takes. */
+const MAX_DEPTH = 64;
+
 export type OddKind = 'unknown' | 'untimed' | 'stray';
 
 /** A folder is as it was only if it had rested this long before it was read (C21). */
 export const RESTED_MS = 10_000;
 
 export class Catalogue {
+  readonly #db: Db;
   readonly #sql: ReturnType<typeof prepare>;
   readonly #random: Random;
 
   constructor(db: Db, random: Random) {
+    this.#db = db;
     this.#sql = prepare(db);
     this.#random = random;
   }
@@ -89,12 +103,23 @@ export class Catalogue {
     return folderOf(found as RawFolder);
   }
 
+  folderAt(id: number): FolderRow | null {
+    const found = this.#sql.folderAt.get(id);
+    return found === undefined ? null : folderOf(found);
+  }
+
+  /** Random id of a camera, as events name it. */
+  cameraId(camera: number): Id<'camera'> | null {
+    const found = this.#sql.cameraId.get(camera);
+    return found === undefined ? null : idFrom(found.camera);
+  }
+
   children(source: number, parent: number): FolderRow[] {
     return this.#sql.children.all(source, parent).map(folderOf);
   }
 
   /** What a scan saw of a folder, when it had read it. */
-  scanned(folder: number, mtime: number, inode: number | null, at: UtcMs): void {
+  scanned(folder: number, mtime: number | null, inode: number | null, at: UtcMs): void {
     this.#sql.scanned.run(mtime, inode, at, folder);
   }
 
@@ -112,6 +137,13 @@ export class Catalogue {
     this.#sql.put.run(folder, toBytes(name), camera, start, spread, ends, size, inode);
   }
 
+  /** What is there of a camera and ends after `from`, at most at `to`; the earliest first. */
+  around(camera: number, from: number, to: number, limit: number): NearRow[] {
+    return this.#sql.around.all(camera, from, to, limit).map(({ name, ...row }) => {
+      return { ...row, name: fromBytes(name) };
+    });
+  }
+
   /** Only the latest end: another recording of this camera began (D3). */
   setEnd(folder: number, name: ByteName, ends: number | null): void {
     this.#sql.setEnd.run(ends, folder, toBytes(name));
@@ -124,6 +156,42 @@ export class Catalogue {
 
   odd(folder: number, name: ByteName, kind: OddKind, at: UtcMs): void {
     this.#sql.odd.run(folder, toBytes(name), kind, at);
+  }
+
+  /** How many there are of each kind. */
+  oddCounts(source: number): { kind: OddKind | 'refused'; count: number }[] {
+    return this.#sql.oddCounts.all(source);
+  }
+
+  /** Folders that changed last, the newest first. */
+  newest(source: number, limit: number): FolderRow[] {
+    return this.#sql.newest.all(source, limit).map(folderOf);
+  }
+
+  /** The folder is read again by the next scan. */
+  warm(source: number): void {
+    this.#sql.warm.run(source);
+  }
+
+  /** Parts of a folder's path below the root; empty: the root itself. */
+  pathOf(folder: number): ByteName[] {
+    const parts: ByteName[] = [];
+    for (let at: number | null = folder; at !== null && parts.length < MAX_DEPTH; ) {
+      const found: { parent: number | null; name: Buffer } | undefined = this.#sql.parent.get(at);
+      if (found === undefined || found.parent === null) break;
+      parts.unshift(fromBytes(found.name));
+      at = found.parent;
+    }
+    return parts;
+  }
+
+  cameraNames(source: number): ByteName[] {
+    return this.#sql.cameraNames.all(source).map(({ name }) => fromBytes(name));
+  }
+
+  /** What the scan wrote moves out of the WAL, so that it stays small. */
+  checkpoint(): void {
+    this.#db.pragma('wal_checkpoint(TRUNCATE)');
   }
 
   odds(folder: number): { name: ByteName; kind: OddKind | 'refused' }[] {
@@ -221,6 +289,22 @@ function prepare(db: Db) {
          spread = excluded.spread, ends = excluded.ends, size = excluded.size, inode = excluded.inode, state = 0
        WHERE state IN (0, 3)`,
     ),
+    around: one<Omit<NearRow, 'name'> & { name: Buffer }>(
+      `SELECT folder, name, start, spread, ends FROM recordings
+       WHERE state = 0 AND camera = ? AND ends > ? AND ends <= ? ORDER BY ends LIMIT ?`,
+    ),
+    oddCounts: one<{ kind: OddKind | 'refused'; count: number }>(
+      `SELECT kind, count(*) AS count FROM rec_unknown u JOIN rec_folders f ON f.id = u.folder
+       WHERE f.source = ? GROUP BY kind`,
+    ),
+    newest: one<RawFolder>(
+      `SELECT ${FOLDER} FROM rec_folders WHERE source = ? AND gone = 0 ORDER BY mtime IS NOT NULL, mtime DESC LIMIT ?`,
+    ),
+    warm: one('UPDATE rec_folders SET mtime = NULL WHERE source = ?'),
+    folderAt: one<RawFolder>(`SELECT ${FOLDER} FROM rec_folders WHERE id = ?`),
+    cameraId: one<{ camera: Buffer }>('SELECT camera FROM rec_cameras WHERE id = ?'),
+    parent: one<{ parent: number | null; name: Buffer }>('SELECT parent, name FROM rec_folders WHERE id = ?'),
+    cameraNames: one<{ name: Buffer }>('SELECT name FROM rec_cameras WHERE source = ?'),
     setEnd: one('UPDATE recordings SET ends = ? WHERE folder = ? AND name = ?'),
     missing: one('UPDATE recordings SET state = 3 WHERE folder = ? AND name = ? AND state = 0'),
     odd: one(
