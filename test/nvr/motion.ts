@@ -1,0 +1,1 @@
+export async function motion(_note: (text: string) => void): Promise<void> {}
