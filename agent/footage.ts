@@ -71,7 +71,8 @@ export class Footage {
       freshnessMs: config.holds.holdFreshnessMs,
       floorMs: config.neverEraseYoungerThanMs,
       zone: siteZone(),
-      watcher: (root) => watcherOf({ root, journal, catalogue, sweeps, clock, log, faults, random }),
+      watcher: (root) =>
+        watcherOf({ root, journal, catalogue, sweeps, clock, log, passed: () => keeper.recount() }),
     });
     this.#keeper = keeper;
     this.#answers = recordingAnswers({ keeper, sweeps, now: () => this.#time.now() });

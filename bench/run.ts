@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --quick] [--strict] [--only PART] [--agents N]`
+ * `npm run bench [-- --quick] [--strict] [--only PART] [--agents N] [--files N]`
  *
  * Measures what the product promises and prints it beside the promise. Without `--quick` it takes what
  * `bench/README.md` records; a promise that is missed ends with exit 1 only under `--strict`.
@@ -13,6 +13,7 @@ import { erasingBench } from './erasing.ts';
 import { fleetBench } from './fleet.ts';
 import { parseBench } from './parse.ts';
 import { readersBench } from './readers.ts';
+import { recordingsScanBench } from './recordings-scan.ts';
 import type { BenchResult } from './result.ts';
 import { sshdLogBench } from './sshd-log.ts';
 import { table, verdictOf } from './table.ts';
@@ -26,6 +27,8 @@ const { values: args } = parseArgs({
     only: { type: 'string' },
     /** Of the fleet. */
     agents: { type: 'string' },
+    /** Of `recordings`: 4000000 takes twenty minutes. */
+    files: { type: 'string' },
   },
 });
 
@@ -42,6 +45,10 @@ const PARTS: readonly { name: string; measure(): Promise<BenchResult[]> }[] = [
   { name: 'telemetry', measure: () => telemetryAgentBench() },
   { name: 'fleet', measure: () => fleetBench({ ...plan, agents: Number(args.agents ?? plan.agents) }) },
   { name: 'erasing', measure: () => erasingBench({ groups: args.quick ? 2_000 : 10_000 }) },
+  {
+    name: 'recordings',
+    measure: () => recordingsScanBench({ files: Number(args.files ?? (args.quick ? 100_000 : 1_000_000)) }),
+  },
   { name: 'telemetry-read', measure: () => telemetryBench({ telemetryAgents: args.quick ? 50 : 200 }) },
 ];
 

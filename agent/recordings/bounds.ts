@@ -1,8 +1,8 @@
 /**
- * Pure: when the recordings of one camera ended at the latest, from their starts alone (D3).
+ * Pure: when the recordings of one camera ended at the latest, from their starts alone (D3): the stated end, else the
+ * start of the next recording of the camera, at most the latest start and the longest segment. Never a time of the file
+ * system.
  *
- * D3  `endLatest` is the stated end; else the start of the next recording of the camera, at most the latest start and
- *     the longest segment. Never a time of the file system.
  * C22 Only a recording that began after this one for certain is its next: in a repeated hour, or with only a date in the
  *     path, the names do not say which of two came first.
  * C23 An end that was shortened by another recording stays short when that one vanishes: it had begun all the same.

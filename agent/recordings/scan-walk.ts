@@ -1,12 +1,12 @@
 /**
  * Reads folders below a root and tells the catalogue, step by step: each step runs inside the caller's transaction, and
  * between two of them the caller may commit and answer something else. What a crash leaves is a folder without its time
- * of change, which the next scan reads again.
+ * of change, which the next scan reads again (C21, `catalogue.ts`). Ends come from
+ * `bounds.ts`.
  *
  * C24 Nothing that is no regular file and no folder is followed; it is counted.
  * C25 Another file system below the root is not entered: what lay there before is not known to be gone.
  * C26 A folder that holds something that is still being written is not cold, whatever its time of change says.
- * C21 see `catalogue.ts` · D3, C22, C23 see `bounds.ts`
  */
 import { type Dirent, lstatSync, readdirSync, type Stats } from 'node:fs';
 import { codeOf } from '../../protocol/errors.ts';

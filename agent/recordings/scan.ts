@@ -79,13 +79,15 @@ export class Scanner {
     return { folders, files, percent: Math.min(100, Math.floor(share * 100)) };
   }
 
-  stop(): void {
+  /** After the slice that runs. */
+  async stop(): Promise<void> {
     this.#stopped = true;
+    await this.#turn;
   }
 
   /** One whole pass; looks that are asked for meanwhile go between its slices. */
   pass(options: { full?: boolean } = {}): Promise<PassEnd> {
-    const run = this.#turn.then(() => this.#pass(options.full ?? this.#fullIsDue()));
+    const run = this.#turn.then(() => this.#pass(options));
     this.#turn = run.catch(() => {});
     return run;
   }
@@ -104,7 +106,9 @@ export class Scanner {
     return scannedAt !== null && this.#deps.clock.now() - (fullAt ?? 0) > FULL_EVERY_MS;
   }
 
-  async #pass(full: boolean): Promise<PassEnd> {
+  async #pass(options: { full?: boolean }): Promise<PassEnd> {
+    if (this.#stopped) return 'stopped';
+    const full = options.full ?? this.#fullIsDue();
     const { catalogue, journal, clock } = this.#deps;
     const { id } = this.#target;
     const first = catalogue.passes(id).scannedAt === null;
@@ -134,6 +138,7 @@ export class Scanner {
   }
 
   async #looks(): Promise<PassEnd> {
+    if (this.#stopped) return 'stopped';
     const root = this.#root();
     if (typeof root === 'string') return root;
     return this.#between(root.dev);
