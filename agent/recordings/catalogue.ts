@@ -204,7 +204,7 @@ export class Catalogue {
 
   /** A whole pass ended. `full`: every file was looked at with stat. */
   passed(source: number, at: UtcMs, full: boolean): void {
-    this.#sql.passed.run(at, full ? at : null, source);
+    this.#sql.passed.run(at, at, full ? at : null, source);
   }
 
   passes(source: number): { scannedAt: number | null; fullAt: number | null; state: string } {
@@ -316,7 +316,7 @@ function prepare(db: Db) {
     ),
     oddGone: one('DELETE FROM rec_unknown WHERE folder = ? AND name = ?'),
     passed: one(
-      'UPDATE rec_sources SET first_at = coalesce(first_at, ?1), scanned_at = ?1, full_at = coalesce(?2, full_at) WHERE id = ?3',
+      'UPDATE rec_sources SET first_at = coalesce(first_at, ?), scanned_at = ?, full_at = coalesce(?, full_at) WHERE id = ?',
     ),
     passes: one<{ scanned_at: number | null; full_at: number | null; state: string }>(
       'SELECT scanned_at, full_at, state FROM rec_sources WHERE id = ?',

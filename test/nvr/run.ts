@@ -21,7 +21,11 @@ interface Scene {
 const SCENES: readonly Scene[] = [
   { name: 'R1 a sweep killed at each step', needs: [], play: crashes },
   { name: 'R3 what the kernel saw of a sweep', needs: ['strace'], play: traced },
-  { name: 'motion records, the agent catalogues and erases', needs: ['motion', 'ffmpeg'], play: motion },
+  {
+    name: 'motion records, the agent catalogues and erases',
+    needs: ['motion', 'ffmpeg', 'faketime'],
+    play: motion,
+  },
 ];
 
 const { values: args } = parseArgs({ options: { only: { type: 'string' } } });
