@@ -35,6 +35,8 @@ export interface Tool {
   startFrom: 'now' | 'beginning';
   /** Whose sessions are recorded; null: everybody's. */
   matches: ((known: Known) => boolean) | null;
+  /** Of `match: listed`: nobody is, so nothing is recorded. */
+  listsNobody?: true;
   /** Logs, each with what reads its lines; the first ones are read first. */
   logs: (ToolFile & { reader: MakeReader; feed?: (state: FollowState | null) => Feed })[];
   /** Of TeamViewer: rows about sessions that have ended, by direction. */
