@@ -11,6 +11,7 @@ const ENDING: readonly Column[] = [
   ...AGREEMENT_ROW,
   field('hosts to tell', 'hostsToTell'),
   field('key groups to erase', 'groupsToErase'),
+  field('key groups kept', 'groupsKept'),
 ];
 
 export function agreementEnd(input: Input): Promise<number> {

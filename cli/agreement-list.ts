@@ -31,7 +31,17 @@ export const AGREEMENT_ROW: readonly Column[] = [
   time('erased from', 'eraseAt'),
   time('complete', 'endedAt'),
   hosts,
+  ['kept', keptText],
 ];
+
+/** What stays past the end, and why. */
+function keptText({ kept = [] }: Item): string {
+  const all = kept as Item[];
+  const sessions = all.reduce((sum, one) => sum + one.sessions.length, 0);
+  return sessions === 0
+    ? ''
+    : `${sessions} sessions (${[...new Set(all.map(({ reason }) => reason))].join(', ')})`;
+}
 
 export async function agreementList(input: Input): Promise<number> {
   const answer = await fetchList(input, '/v1/agreements', {});

@@ -24,7 +24,7 @@ export const PERSON_CSV = words(
 );
 export const AGREEMENT_CSV = words(`
   id customer customerId mode state isDefault startsAt endsAt coolingOffUntil eraseAt endedAt createdAt hosts.host
-  hosts.hostId hosts.state hosts.lastSeenAt hosts.takenAt hosts.clearedAt`);
+  hosts.hostId hosts.state hosts.lastSeenAt hosts.takenAt hosts.clearedAt kept.group kept.reason kept.sessions`);
 export const ERASURE_CSV = words(`
   id class kind agreement customer customerId from to state by policy version dueAt begunAt doneAt lateSeconds method
   verified parts listRoot backupHorizon.until backupHorizon.known backupHorizon.copies backupHorizon.images events.pos

@@ -5,9 +5,12 @@
  *     until then it can be cancelled, and not after.
  * V41 An end is complete when nothing of the agreement lives at the collector and every host that is not revoked has
  *     taken the order, has reached its effective date, and holds nothing of it; who has not is named.
+ * V59 What is kept, as under a hold, does not keep the rest waiting: it is named, with why, and goes when it is let go.
+ *     The hosts have told that they hold nothing by then, and are not asked again for it.
  */
 
 import { HOUR_MS, type UtcMs, utcMs } from '../../protocol/time.ts';
+import { takesOf } from '../regroup/takes.ts';
 import type { AgentRow, AgreementRow, CommandRow, ConfirmationRow, GroupRow, Pos } from '../store/types.ts';
 
 /** From the order to the first erasure, whatever the effective date. */
@@ -100,15 +103,20 @@ export function hostEnd(
   return { agent, state, takenAt, clearedAt };
 }
 
+/** What the end of its agreement does not take (V59). */
+export function isKept(group: Pick<GroupRow, 'kind' | 'record' | 'state'>): boolean {
+  return group.state === 'live' && takesOf(group)?.why === 'kept';
+}
+
 /** V41. */
 export function isComplete(
   row: AgreementRow,
-  groups: readonly Pick<GroupRow, 'state'>[],
+  groups: readonly Pick<GroupRow, 'kind' | 'record' | 'state'>[],
   hosts: readonly Pick<HostEnd, 'state'>[],
 ): boolean {
   return (
     row.state === 'ended' &&
-    groups.every(({ state }) => state === 'erased') &&
+    groups.every((group) => group.state === 'erased' || isKept(group)) &&
     hosts.every(({ state }) => state === 'done' || state === 'revoked')
   );
 }
