@@ -65,6 +65,8 @@ export class PumpChain {
   /** One turn of each, in order; a later one waits until all before it have read what there is. */
   async turn(): Promise<Turn> {
     if (!(await this.#restored())) return 'stuck';
+    const held = this.#pumps.find((pump) => pump.held);
+    if (held !== undefined && !(await this.#freed(held))) return 'stuck';
     for (const pump of this.#pumps) {
       const before = pump.told;
       const turn = await pump.turn();
@@ -77,6 +79,16 @@ export class PumpChain {
       this.#o.onCaughtUp?.();
     }
     return 'idle';
+  }
+
+  /** U20: what waits for room goes before anything else is read. False: it still waits. */
+  async #freed(held: Pump): Promise<boolean> {
+    for (const pump of this.#pumps) if (pump !== held) await pump.look();
+    const before = held.told;
+    await held.turn();
+    this.#fresh ||= held.told > before;
+    if (held.stale) for (const other of this.#pumps) other.forget();
+    return !held.held;
   }
 
   /** False: it is to be tried again. */
