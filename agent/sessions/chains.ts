@@ -17,7 +17,7 @@ import {
 import type { AgentIdentity } from '../types.ts';
 import { SessionBook } from './book.ts';
 import type { Told } from './drafts.ts';
-import { LogPart } from './log-part.ts';
+import { type LogFinding, LogPart } from './log-part.ts';
 import type { Part } from './part.ts';
 import { RowsPart } from './rows-part.ts';
 
@@ -64,7 +64,7 @@ export interface ChainDeps {
   faults?: FollowFaults | undefined;
   onCaughtUp?: (() => void) | undefined;
   /** Something about a source that an auditor should know; told once. */
-  found: (source: SourceId, tool: Told['tool'], finding: 'logging-off') => void;
+  found: (source: SourceId, tool: Told['tool'], finding: LogFinding) => void;
 }
 
 export function chainOf(deps: ChainDeps, tool: Tool): PumpChain {
