@@ -4,13 +4,16 @@
  *
  * U8  Where one file of a tool could not be stored, what all of its parts remember is made anew before anything else is
  *     read: what a row was joined to is known to the log's part.
+ * U21 Files at rest are looked at together, on the same beats of the monotonic clock whatever their tool: the agent wakes
+ *     once a second for all of them, and not once for each.
  */
 import type { Clock, UtcMs } from '../protocol/time.ts';
 import type { Pump, SourceStatus, Turn } from './pump.ts';
 
 export const POLL_MS = 300;
-/** Where nothing was written for a while: half of the looks, and still well inside of two seconds. */
-const REST_POLL_MS = 600;
+/** Where nothing was written for a while: a third of the looks, and still well inside of two seconds. */
+export const REST_POLL_MS = 1_000;
+const EARLY_MS = 50;
 /** Looks in a row that found nothing, about five seconds, after which a chain rests. */
 const RESTS_AFTER = 16;
 
@@ -108,7 +111,10 @@ export class PumpChain {
 
   #wait(turn: Turn): number {
     if (turn === 'stuck') return Math.max(...this.#pumps.map((pump) => pump.wait));
-    return this.#quiet < RESTS_AFTER ? POLL_MS : REST_POLL_MS;
+    if (this.#quiet < RESTS_AFTER) return POLL_MS;
+    // U21. A timer may ring a little before its time: the beat that it was for is not looked at twice.
+    const toBeat = REST_POLL_MS - (Math.floor(this.#o.clock.mono()) % REST_POLL_MS);
+    return toBeat < EARLY_MS ? toBeat + REST_POLL_MS : toBeat;
   }
 
   #pause(ms: number): Promise<void> {
