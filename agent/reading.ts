@@ -53,7 +53,7 @@ export class Reading {
     this.#later();
   }
 
-  /** Looks again at once for what there is to read. What is read already is polled three times a second. */
+  /** Looks again at once for what there is to read. What is read already is looked at once a second or more often. */
   rescan(): Promise<void> {
     const { log } = this.#o;
     this.#turn = this.#turn
