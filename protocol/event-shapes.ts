@@ -49,7 +49,7 @@ export const REJECTIONS = [
   'unknown',
 ] as const;
 /** What a look at a machine's own sources found wrong. */
-export const FINDINGS = ['logging-off', 'tool-without-source'] as const;
+export const FINDINGS = ['logging-off', 'tool-without-source', 'nobody-listed', 'not-replayed'] as const;
 /** Remote tools that can be found on a machine, whether this version reads their logs or not. */
 export const FOUND_TOOLS = [
   ...TOOLS,

@@ -236,6 +236,8 @@ export const EVENTS = {
       groups: count,
       hosts: count,
       revoked: count,
+      /** Key groups that are kept, as under a hold, and go when they are let go; absent: none. */
+      kept: count.optional(),
     }),
   ),
   'customer.named': collector(

@@ -266,7 +266,7 @@ export class SessionBook {
     one.known = { ...one.known, ...change.known };
     if (one.state === 'held') one.waiting = withUpdate(one.waiting, change);
     if (one.state !== 'active' && one.state !== 'done') return;
-    const { what: _what, key: _key, known, connection: _cut, ...news } = change;
+    const { what: _what, key: _key, known, ...news } = change;
     if (known === undefined && Object.keys(news).length === 0) return;
     // Of a one-off session nothing personal is kept once it is over, so nothing is added.
     const told = this.#told(one, place);

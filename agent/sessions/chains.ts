@@ -17,7 +17,7 @@ import {
 import type { AgentIdentity } from '../types.ts';
 import { SessionBook } from './book.ts';
 import type { Told } from './drafts.ts';
-import { LogPart } from './log-part.ts';
+import { type LogFinding, LogPart } from './log-part.ts';
 import type { Part } from './part.ts';
 import { RowsPart } from './rows-part.ts';
 
@@ -35,6 +35,8 @@ export interface Tool {
   startFrom: 'now' | 'beginning';
   /** Whose sessions are recorded; null: everybody's. */
   matches: ((known: Known) => boolean) | null;
+  /** Of `match: listed`: nobody is, so nothing is recorded. */
+  listsNobody?: true;
   /** Logs, each with what reads its lines; the first ones are read first. */
   logs: (ToolFile & { reader: MakeReader; feed?: (state: FollowState | null) => Feed })[];
   /** Of TeamViewer: rows about sessions that have ended, by direction. */
@@ -64,7 +66,7 @@ export interface ChainDeps {
   /** True: nothing is read any more (M1). */
   over?: (() => boolean) | undefined;
   /** Something about a source that an auditor should know; told once. */
-  found: (source: SourceId, tool: Told['tool'], finding: 'logging-off') => void;
+  found: (source: SourceId, tool: Told['tool'], finding: LogFinding) => void;
   /** What a tool calls this machine. */
   own?: ((source: SourceId, tool: Told['tool'], id: string) => void) | undefined;
 }

@@ -33,6 +33,8 @@ const columns: Columns<SessionRow> = {
   partPos: ['part_pos', 'json'],
   mergedInto: ['merged_into'],
   explainedPos: ['explained_pos'],
+  connection: ['connection'],
+  connectionAt: ['connection_at'],
 };
 
 type Reads = Pick<

@@ -67,13 +67,14 @@ describe('decide, for anything', () => {
     );
   });
 
-  it('D2 without a rule only the end of an agreement lets anything go, not even a request', () => {
+  it('D2 Y17 without a rule only a request and the end of an agreement let anything go, and footage only the end', () => {
     fc.assert(
       fc.property(things, instants, (thing, now) => {
         const decision = decide(thing, policyOf([]), [], now);
-        const ends = thing.agreementEndsAt;
-        if (ends === null || ends > now) expect(decision.verdict).toBe('keep');
-        if (decision.verdict === 'expire') expect(decision.reason).toBe('agreement-end');
+        const { agreementEndsAt: ends, requestedErasureAt: asked, kind } = thing;
+        const mayAsk = asked !== null && asked <= now && kind !== 'recording';
+        if (!mayAsk && (ends === null || ends > now)) expect(decision.verdict).toBe('keep');
+        if (decision.verdict === 'expire' && !mayAsk) expect(decision.reason).toBe('agreement-end');
       }),
       runs,
     );
@@ -211,6 +212,33 @@ describe('decide, step by step', () => {
       decide(ended(end), policyOf([ruleOf({ action })]), [], now);
     expect(by('report')).toMatchObject({ verdict: 'keep', reason: 'report-only' });
     expect(by('anonymise')).toMatchObject({ verdict: 'expire', action: 'anonymise' });
+  });
+
+  it('Y17 a request is followed where no rule, no period, or a rule that only reports says what becomes of it', () => {
+    const asked = { requestedErasureAt: later(end, 60 * DAY_MS) };
+    const none = [
+      policyOf([]),
+      policyOf([ruleOf({ keepAtMost: null })]),
+      policyOf([ruleOf({ action: 'report' })]),
+    ];
+    for (const policy of none) {
+      const by = (days: number, over = {}, holds = [] as ReturnType<typeof holdOf>[]) =>
+        decide(ended(end, { ...asked, ...over }), policy, holds, later(end, days * DAY_MS));
+      expect(by(59).verdict).toBe('keep');
+      const dueAt = asked.requestedErasureAt;
+      expect(by(60)).toMatchObject({ verdict: 'expire', reason: 'request', action: 'erase', dueAt });
+      expect(by(60, { requestedErasureAt: null }).verdict).toBe('keep');
+      expect(by(60, {}, [holdOf({})]).reason).toBe('hold');
+      expect(by(60, { restricted: true }).reason).toBe('restriction');
+      const running = { startEarliest: end, startLatest: end, endLatest: null };
+      expect(by(60, { bounds: running })).toMatchObject({ verdict: 'keep', reason: 'unbounded' });
+    }
+    const least = policyOf([ruleOf({ action: 'report', keepAtLeast: 'P90D', keepAtMost: null })]);
+    expect(decide(ended(end, asked), least, [], later(end, 61 * DAY_MS)).reason).toBe('keep-at-least');
+    const footage = { ...asked, kind: 'recording', class: 'recording' } as const;
+    const reports = ruleOf({ class: 'recording', trigger: 'recording-end', action: 'report' });
+    for (const policy of [policyOf([]), policyOf([reports])])
+      expect(decide(ended(end, footage), policy, [], later(end, 61 * DAY_MS)).verdict).toBe('keep');
   });
 
   it('D2 a session whose end nobody knows is kept, until its agreement ends', () => {
