@@ -15,6 +15,7 @@ import { endAll } from '../identity/stage.ts';
 import { missingForImages, unmountEverything } from '../powercut/image.ts';
 import { closeWorlds } from '../support/world.ts';
 import { Ending, type EndingResult, type Kill } from './ending.ts';
+import { KILLS } from './kills.ts';
 import { Leaving } from './leaving.ts';
 import { Witness } from './witness.ts';
 
@@ -31,15 +32,6 @@ const dir = mkdtempSync(join(tmpdir(), 'tilsyn-erasure-'));
 
 /** Promised for what ends with nobody away. */
 const PROMISED_MS = 60_000;
-const KILLS: readonly Kill[] = [
-  { name: 'nobody is killed' },
-  { name: 'collector, erasing has begun', point: 'erasing.begun' },
-  { name: 'collector, one copy of the keys is overwritten', point: 'keyring.copy-1' },
-  { name: 'collector, the keys are gone', point: 'erasing.keys-gone' },
-  { name: 'collector, the rows are gone', point: 'erasing.rows-gone' },
-  { name: 'the agent, as the end is approved', agent: true },
-  { name: 'both', point: 'erasing.keys-gone', agent: true },
-];
 
 async function cleanUp(): Promise<void> {
   await closeWorlds().catch((error: unknown) => console.error(String(error)));
