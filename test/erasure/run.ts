@@ -58,6 +58,11 @@ function verdict({ name }: Kill, result: EndingResult): void {
   console.log(
     `${problems.length === 0 ? '✓' : '✗'} ${name}: ${result.sessions} sessions, ${result.done} key groups, ${times}; ${result.keysBefore} keys on the device before, none after`,
   );
+  if (result.atDeath !== null) {
+    console.log(
+      `    killed: ${name.padEnd(52)} key groups then: ${result.atDeath}; the start erased the rest`,
+    );
+  }
   for (const problem of problems.slice(0, 10)) console.log(`    ${problem}`);
 }
 
