@@ -160,8 +160,9 @@ export class Witness {
     const rows = new Map<string, string>();
     for (const name of readdirSync(collectorState).filter((file) => file.endsWith('.db'))) {
       for (const text of ownRows(join(collectorState, name), this.#names.customer)) {
+        // The row is its own key: one that changed is one that is missing, and another one that is new.
         const key = `${name} ${text}`;
-        rows.set(`${key.slice(0, 200)} #${rows.size}`, text);
+        rows.set(key, `${Number(rows.get(key) ?? 0) + 1}`);
       }
     }
     const own = new Set(this.#ownGroups());
