@@ -486,6 +486,23 @@ describe('what comes late', () => {
   });
 });
 
+describe('what a host hears first', () => {
+  it('V62 without credits until it was told what died while it was away', async () => {
+    const it = await scene();
+    await endsNow(it);
+    await erased(it);
+    const link = await it.one.connect({}, it.one.groups);
+    expect(link.welcome?.credits).toEqual({ events: 0, bytes: 0 });
+    // `connect` has read the frame that names them; what comes next are the credits.
+    expect((await link.next('credit')).events).toBeGreaterThan(0);
+    await link.close();
+    const other = await it.other.connect({}, it.other.groups);
+    expect(other.welcome?.credits.events).toBeGreaterThan(0);
+    await other.close();
+    await it.world.handle.stop();
+  });
+});
+
 describe('a collector put back', () => {
   const lose = async (it: Scene, file: string) => {
     await it.world.handle.stop();

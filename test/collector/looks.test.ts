@@ -15,7 +15,7 @@ class Bell {
   }
 }
 
-it('V60 one at a time, taken again after one that fails, and none after the close', async () => {
+it('V63 one at a time, taken again after one that fails, and none after the close', async () => {
   const clock = new Bell();
   const told: string[] = [];
   const log = { error: (_: object, text: string) => told.push(text) };

@@ -31,6 +31,8 @@ export interface EndingResult {
   done: number;
   /** Before: keys that the device held. A look that finds none then could not find any later. */
   keysBefore: number;
+  /** Key groups by state as somebody was dead, before the start; null: nobody was killed. */
+  atDeath: string | null;
   problems: string[];
 }
 
@@ -121,7 +123,7 @@ export class Ending {
   }
 
   /** Asked for by one person, approved by another; then somebody is killed, and started again. */
-  async #end(kill: Kill): Promise<{ erasedMs: number; endedMs: number }> {
+  async #end(kill: Kill): Promise<Pick<EndingResult, 'erasedMs' | 'endedMs' | 'atDeath'>> {
     const approval = await this.#ask();
     if (kill.point !== undefined) this.#world.arm(kill.point, 1);
     const began = performance.now();
@@ -129,12 +131,13 @@ export class Ending {
     if (kill.agent === true) await this.#world.agent.kill();
     if (kill.point !== undefined) await this.#world.collector.died;
     this.#world.disarm();
+    const atDeath = kill.point === undefined && kill.agent !== true ? null : this.#groupStates();
     this.#world.startDead();
     await this.#until(async () => (await this.#state()) !== 'ending', 'the erasing to begin');
     await this.#until(async () => (await this.#live()) === 0, 'the last key group');
     const erasedMs = performance.now() - began;
     await this.#until(async () => (await this.#state()) === 'ended', 'everybody to be done');
-    return { erasedMs, endedMs: performance.now() - began };
+    return { erasedMs, endedMs: performance.now() - began, atDeath };
   }
 
   async #ask(): Promise<string> {
@@ -152,6 +155,17 @@ export class Ending {
   async #state(): Promise<unknown> {
     const { items } = await this.#world.api<{ items: Item[] }>('GET', '/v1/agreements');
     return items.find(({ id }) => id === this.#agreement)?.state;
+  }
+
+  #groupStates(): string {
+    const db = new Sqlite(this.#world.collectorDatabase, { readonly: true });
+    const rows = db
+      .prepare(
+        'SELECT state, COUNT(*) AS n FROM key_groups WHERE agreement = ? GROUP BY state ORDER BY state',
+      )
+      .all(this.#agreement) as { state: string; n: number }[];
+    db.close();
+    return rows.map(({ state, n }) => `${n} ${state}`).join(', ');
   }
 
   /** Key groups of the agreement that are not erased yet. */
