@@ -20,7 +20,8 @@ import type { Draft } from './types.ts';
 const LOOK_MS = 10 * MINUTE_MS;
 const RETRY_MS = 10 * SECOND_MS;
 
-export interface ReadingOptions extends Pick<ChainDeps, 'mode' | 'random' | 'digestKey' | 'machine'> {
+export interface ReadingOptions
+  extends Pick<ChainDeps, 'mode' | 'random' | 'digestKey' | 'machine' | 'readFrom'> {
   journal: AgentJournal;
   enrolledAt: UtcMs;
   config: AgentConfig;
@@ -123,9 +124,10 @@ export class Reading {
   }
 
   #chainDeps(): ChainDeps {
-    const { journal, clock, log, random, mode, digestKey, enrolledAt, machine, faults, onCaughtUp } = this.#o;
+    const { journal, clock, log, random, mode, digestKey, enrolledAt, readFrom } = this.#o;
+    const { machine, faults, onCaughtUp } = this.#o;
     return {
-      ...{ journal, clock, log, random, mode, digestKey, enrolledAt, machine, faults, onCaughtUp },
+      ...{ journal, clock, log, random, mode, digestKey, enrolledAt, readFrom, machine, faults, onCaughtUp },
       found: (source, tool, check) =>
         this.#once(`${check}\0${source}`, [
           { type: 'audit.finding', data: { check, source, tool, count: 1 } },

@@ -5,10 +5,12 @@
  * was started, last first. Stop: telemetry, sources, `agent.stopped`, up to 2 s for the outbox, control, link,
  * journal, lock. A crash anywhere is the same as a power cut: the next start takes the same road.
  */
+import type { SignedBounds } from '../protocol/bounds.ts';
 import { codeOf, TilsynError } from '../protocol/errors.ts';
 import type { Random } from '../protocol/ids.ts';
 import { type Clock, DAY_MS, fromIso, HOUR_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
 import { AgreementEnd } from './agreement-end.ts';
+import { ErasedBounds } from './bounds.ts';
 import type { AgentConfig } from './config.ts';
 import { type ControlServer, openControl } from './control.ts';
 import { nameHost } from './host-name.ts';
@@ -61,6 +63,7 @@ export interface RunningOptions {
 export class RunningAgent {
   readonly #o: RunningOptions;
   readonly #enrolment: Enrolment;
+  readonly #bounds: ErasedBounds;
   readonly #lock: StateLock;
   readonly #journal: AgentJournal;
   readonly #sources: Reading;
@@ -93,6 +96,7 @@ export class RunningAgent {
     this.#o = o;
     this.#startedAt = o.clock.now();
     this.#enrolment = requireEnrolment(o.state);
+    this.#bounds = new ErasedBounds(o.state, this.#enrolment.identity);
     this.#lock = lockState(o.state);
     let telemetry: TelemetryStore;
     try {
@@ -120,6 +124,7 @@ export class RunningAgent {
       random,
       version,
       faults,
+      sealFrom: () => this.#bounds.now.sealFrom,
       onDamaged: () => this.#o.damaged(),
     });
     if (quarantined !== null) log.error('database.quarantined', { number: quarantined });
@@ -149,6 +154,7 @@ export class RunningAgent {
       journal: this.#journal,
       digestKey: ensureDigestKey(state, random),
       enrolledAt: fromIso(identity.enrolledAt) ?? clock.now(),
+      readFrom: () => this.#bounds.now.readFrom,
       mode: identity.mode,
       config,
       clock,
@@ -178,6 +184,7 @@ export class RunningAgent {
       statusBody: () => statusFrameBody(this.#sources.status(), version, this.#startedAt),
       // The pumps follow the journal by themselves; the name is said once in each log, when it can be sealed.
       changed: () => this.#nameHost(),
+      bounds: (signed) => this.#takeBounds(signed),
       doers: {
         selftest: async () => ({ outcome: 'done', body: await check() }),
         'source.rescan': async () => {
@@ -187,6 +194,15 @@ export class RunningAgent {
         'agreement.end': (body) => this.#ending.take(body),
       },
     });
+  }
+
+  /** Where there is no room to keep them they hold for now, and the next connection says them again. */
+  #takeBounds(signed: SignedBounds): boolean {
+    let ours = true;
+    this.#tolerant('bounds', () => {
+      ours = this.#bounds.take(signed);
+    });
+    return ours;
   }
 
   #makeEnd(): AgreementEnd {
