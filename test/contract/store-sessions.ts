@@ -157,7 +157,7 @@ export function sessionContract(open: Open): void {
       const twin = { ...row, session: NEW.session(), startedPos: 9 };
       const anew = { ...row, session: NEW.session(), agent: NEW.agent(), startedPos: 10 };
       const others = [
-        { ...row, session: NEW.session(), site: NEW.site() },
+        { ...row, session: NEW.session(), site: NEW.customer() as never },
         { ...row, session: NEW.session(), occurrence: 1 },
         { ...row, session: NEW.session(), endedAt: null },
         { ...row, session: NEW.session(), mergedInto: row.session },

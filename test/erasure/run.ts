@@ -2,7 +2,7 @@
  * `npm run test:erasure [-- --sessions 200] [--seed N]`
  *
  * An agreement ends with some hundred sessions under it: nothing of them, and no key that opens them, is left in any file
- * of either side nor on the raw device, whoever was killed on the way (S2, S3, V34, V41). Needs root and loop devices.
+ * of either side nor on the raw device, whoever was killed on the way, and whoever reads the old log again (S2, S3, S5, V34, V41, V60). Needs root and loop devices.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,6 +30,7 @@ const KILLS: readonly Kill[] = [
   { name: 'collector, the rows are gone', point: 'erasing.rows-gone' },
   { name: 'the agent, as the end is approved', agent: true },
   { name: 'both', point: 'erasing.keys-gone', agent: true },
+  { name: 'nobody; a new agent reads the old log', again: true },
 ];
 
 async function cleanUp(): Promise<void> {
