@@ -4,7 +4,7 @@
  * U1  A row gives its events in one transaction with the reading position (J1); it is never split.
  * U2  Every line is an event, a counted history row, or a quarantined line with a count: none is passed over
  *     in silence, and none stops the reading.
- * U3, U4  see `pump-sight.ts`, `sessions/occurrence.ts`
+ * U3, U4, U19  see `pump-sight.ts`, `sessions/occurrence.ts`
  * U5  What cannot be stored now (full disk, no key group yet) is given again later; nothing is skipped for it.
  * U6  The journal may move the reading position (a successor log reads again what was lost): the pump goes on
  *     from there, and never from what it remembers.
@@ -259,7 +259,7 @@ export class Pump implements Beside {
       counts: {
         [`rows:${source}`]: plan.rows,
         [`unreadable:${source}`]: plan.bad.length,
-        [`skipped:${source}`]: plan.skipped,
+        [`skipped:${source}`]: plan.skipped + plan.passed,
         [`unlisted:${source}`]: plan.unlisted,
         'fields-cut': plan.cut,
       },
@@ -305,16 +305,28 @@ export class Pump implements Beside {
     if (reason !== null) plan.bad.push(unreadable(source, digestKey, line, reason));
   }
 
-  /** U3: the count of what was passed over, said once. */
+  /** U3, U19: the counts of what was passed over, said once. */
   #sayHistory(sight: FirstSight | null, step: FollowStep, plan: Plan): FirstSight | null {
-    if (sight === null || sight.said) return sight;
-    const skipped = sight.skipped + plan.skipped;
-    const said = isPast(sight, step.state);
-    if (said && skipped > 0) {
-      const facts = { offset: 0, length: sight.through, count: skipped, reason: 'before-enrolment' };
-      plan.drafts.push(sourceEvent(this.#name, 'source.skipped', facts));
+    if (sight === null) return sight;
+    if (sight.said) {
+      // What came to the file later is no part of what was there: it is told with the step that read it.
+      this.#skip(plan, 'before-agreement', plan.passed, null);
+      return sight;
     }
-    return { ...sight, skipped, said };
+    const skipped = sight.skipped + plan.skipped;
+    const passed = (sight.passed ?? 0) + plan.passed;
+    const said = isPast(sight, step.state);
+    if (said) {
+      this.#skip(plan, 'before-enrolment', skipped, sight.through);
+      this.#skip(plan, 'before-agreement', passed, sight.through);
+    }
+    return { ...sight, skipped, passed, said };
+  }
+
+  #skip(plan: Plan, reason: string, count: number, length: number | null): void {
+    if (count === 0) return;
+    const facts = { offset: length === null ? null : 0, length, count, reason };
+    plan.drafts.push(sourceEvent(this.#name, 'source.skipped', facts));
   }
 
   #opened(step: FollowStep): Draft {

@@ -21,7 +21,8 @@ import type { Draft } from './types.ts';
 const LOOK_MS = 10 * MINUTE_MS;
 const RETRY_MS = 10 * SECOND_MS;
 
-export interface ReadingOptions extends Pick<ChainDeps, 'mode' | 'random' | 'digestKey' | 'machine' | 'own'> {
+export interface ReadingOptions
+  extends Pick<ChainDeps, 'mode' | 'random' | 'digestKey' | 'machine' | 'own' | 'readFrom'> {
   journal: AgentJournal;
   enrolledAt: UtcMs;
   config: AgentConfig;
@@ -123,10 +124,11 @@ export class Reading {
   }
 
   #chainDeps(): ChainDeps {
-    const { journal, clock, log, random, mode, digestKey, enrolledAt, machine } = this.#o;
+    const { journal, clock, log, random, mode, digestKey, enrolledAt, readFrom, machine } = this.#o;
     const { faults, onCaughtUp, own, over } = this.#o;
     return {
-      ...{ journal, clock, log, random, mode, digestKey, enrolledAt, machine, faults, onCaughtUp, own, over },
+      ...{ journal, clock, log, random, mode, digestKey, enrolledAt, readFrom, machine },
+      ...{ faults, onCaughtUp, own, over },
       found: (source, tool, check) =>
         this.#once(`${check}\0${source}`, [
           { type: 'audit.finding', data: { check, source, tool, count: 1 } },

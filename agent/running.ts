@@ -5,10 +5,12 @@
  * was started, last first. Stop: telemetry, sources, `agent.stopped`, up to 2 s for the outbox, control, link,
  * journal, lock. A crash anywhere is the same as a power cut: the next start takes the same road.
  */
+import type { SignedBounds } from '../protocol/bounds.ts';
 import { codeOf, TilsynError } from '../protocol/errors.ts';
 import type { Random } from '../protocol/ids.ts';
 import { type Clock, DAY_MS, fromIso, HOUR_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
 import { AgreementEnd, END_FILE } from './agreement-end.ts';
+import { ErasedBounds } from './bounds.ts';
 import type { AgentConfig } from './config.ts';
 import { type ControlServer, openControl } from './control.ts';
 import { DeviceIds } from './device-ids.ts';
@@ -63,6 +65,7 @@ export interface RunningOptions {
 export class RunningAgent {
   readonly #o: RunningOptions;
   readonly #enrolment: Enrolment;
+  readonly #bounds: ErasedBounds;
   readonly #lock: StateLock;
   readonly #journal: AgentJournal;
   readonly #devices: DeviceIds;
@@ -96,6 +99,7 @@ export class RunningAgent {
     this.#o = o;
     this.#startedAt = o.clock.now();
     this.#enrolment = requireEnrolment(o.state);
+    this.#bounds = new ErasedBounds(o.state, this.#enrolment.identity);
     this.#lock = lockState(o.state);
     let telemetry: TelemetryStore;
     try {
@@ -124,6 +128,7 @@ export class RunningAgent {
       random,
       version,
       faults,
+      sealFrom: () => this.#bounds.now.sealFrom,
       onDamaged: () => this.#o.damaged(),
     });
     if (quarantined !== null) log.error('database.quarantined', { number: quarantined });
@@ -154,6 +159,7 @@ export class RunningAgent {
       journal: this.#journal,
       digestKey: ensureDigestKey(state, random),
       enrolledAt: fromIso(identity.enrolledAt) ?? clock.now(),
+      readFrom: () => this.#bounds.now.readFrom,
       mode: identity.mode,
       config,
       clock,
@@ -190,6 +196,7 @@ export class RunningAgent {
         this.#nameHost();
         this.#tellDevice();
       },
+      bounds: (signed) => this.#takeBounds(signed),
       doers: {
         selftest: async () => ({ outcome: 'done', body: await check() }),
         'source.rescan': async () => {
@@ -200,6 +207,15 @@ export class RunningAgent {
         'agreement.erase': (body) => this.#ending.takeErase(body),
       },
     });
+  }
+
+  /** Where there is no room to keep them they hold for now, and the next connection says them again. */
+  #takeBounds(signed: SignedBounds): boolean {
+    let ours = true;
+    this.#tolerant('bounds', () => {
+      ours = this.#bounds.take(signed);
+    });
+    return ours;
   }
 
   #makeEnd(): AgreementEnd {

@@ -60,6 +60,8 @@ export interface ChainDeps {
   mode: AgentIdentity['mode'];
   digestKey: Buffer;
   enrolledAt: UtcMs;
+  /** What ended before it is not read (`bounds.ts`); absent: everything is. */
+  readFrom?: (() => UtcMs | null) | undefined;
   machine: ThisMachine;
   faults?: FollowFaults | undefined;
   onCaughtUp?: (() => void) | undefined;
@@ -97,12 +99,12 @@ export function chainOf(deps: ChainDeps, tool: Tool): PumpChain {
 }
 
 function bookOf(
-  { random, mode, enrolledAt }: ChainDeps,
+  { random, mode, enrolledAt, readFrom = () => null }: ChainDeps,
   tool: Tool,
   { source, word }: ToolFile,
 ): SessionBook {
   return new SessionBook({
-    ...{ source, tool: tool.type, mode, word, random },
+    ...{ source, tool: tool.type, mode, word, random, readFrom },
     matches: tool.matches ?? (() => true),
     enrolledAt: tool.startFrom === 'now' ? enrolledAt : null,
     rows: tool.rows.map(({ direction }) => direction),
@@ -110,7 +112,7 @@ function bookOf(
 }
 
 function rowsOf(
-  { random, mode, enrolledAt }: ChainDeps,
+  { random, mode, enrolledAt, readFrom = () => null }: ChainDeps,
   tool: Tool,
   { source, path, direction }: Tool['rows'][number],
   book: SessionBook | null,
@@ -121,7 +123,7 @@ function rowsOf(
       : { parse: parseOutgoingRow, isComplete: isCompleteOutgoingRow, isTorn: isTornOutgoingRow };
   return new RowsPart({
     ...form,
-    ...{ source, path, mode, direction, random, book },
+    ...{ source, path, mode, direction, random, book, readFrom },
     enrolledAt: tool.startFrom === 'now' ? enrolledAt : null,
   });
 }

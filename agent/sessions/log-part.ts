@@ -108,7 +108,7 @@ export class LogPart implements Part {
     const { book } = this.#o;
     plan.drafts.push(...this.#found.drafts);
     this.#found = noOutput();
-    if (past) book.pastHistory(plan);
+    if (past) book.pastHistory(plan, atEnd);
     // The tool wrote no row about a session that it logged the end of: it was told not to.
     if (book.withoutRow(now).length > 0) this.#o.found('logging-off');
     // What is behind is of its own hours, whatever the clock says.

@@ -3,6 +3,7 @@
  * Lives and dies with the connection; nothing in here is kept.
  */
 import type { KeyObject } from 'node:crypto';
+import type { SignedBounds } from '../../protocol/bounds.ts';
 import { CLOSE } from '../../protocol/close-code.ts';
 import { TilsynError } from '../../protocol/errors.ts';
 import {
@@ -65,6 +66,8 @@ export interface LinkDeps {
    * moved back with it.
    */
   changed(what: 'groups' | 'log'): void;
+  /** How far back this agent may go; false where that is not the collector's word to it. */
+  bounds?: (signed: SignedBounds) => boolean;
 }
 
 /** Code, message and hint of a refusal or a failure. */
@@ -334,6 +337,9 @@ export class Conversation {
 
   #onWelcome(frame: FrameOf<CollectorFrame, 'welcome'>): LinkInput {
     const { journal, log, faults } = this.#deps;
+    if (frame.bounds !== undefined && this.#deps.bounds?.(frame.bounds) === false) {
+      return { t: 'improper', code: CLOSE.badFrame };
+    }
     const generation = this.#challenge?.generation as Id<'generation'>;
     if (journal.applied().generation !== generation) journal.adoptGeneration(generation);
     const { flows, ended, succeeded } = settle(frame.cursors, journal);

@@ -2,8 +2,7 @@
  * Same session twice: a re-installed agent, two agents on one log, a source read again.
  *
  * M1  Two sessions with one origin (tool and natural key, under the key of the span's group) are one session.
- * M2  Without an origin (no sealed part, or a dead span): rows of one host that agree in tool, kind, start, end
- *     and occurrence are one session.
+ * M2, M8, M9  Without an origin: see `twins.ts`
  * M3  The session that came first stays; the other one points to it. Both ids answer.
  * M4  The same session id again is no second session, and tells no second origin: a session has one at most, from
  *     the leaf that made it, so that no agent can tie two sessions together with one of its own.
@@ -16,6 +15,7 @@ import { naturalKeyOf, originOf } from '../origin.ts';
 import type { OriginRow, Pos, SessionHead, SessionRow, Tx } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import type { PlannedPart } from './parts.ts';
+import { TwinSearch } from './twins.ts';
 
 export interface Merge {
   session: SessionId;
@@ -140,28 +140,17 @@ function byGroup(rows: readonly OriginRow[]): Map<GroupId, OriginRow[]> {
   return groups;
 }
 
-/** Pairs of equal rows among these sessions that just ended and have no origin (M2). */
+/** Pairs of equal rows, for these sessions that just ended and have no origin (M2, M8, M9). */
 export async function matchTwins(
   ctx: Context,
   tx: Tx,
   ended: readonly SessionId[],
 ): Promise<[SessionId, SessionId][]> {
-  const pairs: [SessionId, SessionId][] = [];
   const twinned = await tx.twinned(ended);
-  if (twinned.length === 0) return pairs;
-  for (const row of await tx.sessionsById(twinned)) {
-    if (row.mergedInto !== null || !hasNoOrigin(ctx, row)) continue;
-    for (const twin of await tx.twins(row)) {
-      if (hasNoOrigin(ctx, twin)) pairs.push([row.session, twin.session]);
-    }
-  }
-  return pairs;
-}
-
-function hasNoOrigin(ctx: Context, row: SessionRow): boolean {
-  if (row.partPos.length === 0 || row.mode === 'one-off') return true;
-  const span = ctx.groups.find(row.agreement, 'session', 'span', row.startedAt);
-  return span !== null && span.state !== 'live';
+  if (twinned.length === 0) return [];
+  const search = new TwinSearch(ctx, tx, new Set(ended));
+  for (const row of await tx.sessionsById(twinned)) await search.add(row);
+  return search.pairs;
 }
 
 /** Which of each pair stays, by roots: the lower position wins (M3). Pairs that are one already are left out. */

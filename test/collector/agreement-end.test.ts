@@ -433,7 +433,7 @@ describe('an answer that is lost', () => {
   it.each([
     ['done', 'done'],
     ['failed', 'failed'],
-  ] as const)('M8 the host has died in between: its log says %s, and that counts', async (outcome, state) => {
+  ] as const)('M10 the host has died in between: its log says %s, and that counts', async (outcome, state) => {
     const it = await scene();
     const { one } = it;
     const first = await one.connect();

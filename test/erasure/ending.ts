@@ -13,12 +13,15 @@ import { http } from '../support/agent-double.ts';
 import type { Point } from '../support/flags.ts';
 import { keysIn, leftovers, needlesFound, type Sought } from '../support/leftovers.ts';
 import { World } from '../support/world.ts';
+import { readAgain } from './rereading.ts';
 
 /** Who dies, and where: the collector at a named point, the agent as soon as the end is approved, or nobody. */
 export interface Kill {
   name: string;
   point?: Point;
   agent?: boolean;
+  /** Afterwards the machine is set up anew, and its new agent reads the old log. */
+  again?: boolean;
 }
 
 export interface EndingResult {
@@ -81,6 +84,7 @@ export class Ending {
       ).length;
       const times = await this.#end(kill);
       const problems = await this.#look(image, home, sought, sessions);
+      if (kill.again === true) problems.push(...(await this.#again(image, home, sought)));
       const events = await this.#events();
       return { sessions, ...times, ...events, keysBefore, problems };
     } finally {
@@ -215,6 +219,20 @@ export class Ending {
       problems.push(`on the device: ${what in keys ? 'a key' : 'a text'} as ${form}`);
     }
     return [...new Set(problems)];
+  }
+
+  /** S5, M8, V60: what the new agent told, and once more what is on the disks. */
+  async #again(image: string, home: string, sought: { keys: Sought; texts: Sought }): Promise<string[]> {
+    const world = this.#world;
+    world.startDead();
+    await this.#until(async () => (await this.#count()) > 0, 'the collector');
+    const problems = await readAgain(world);
+    syncHome(home);
+    const folders = [world.collectorState, world.keys2, world.agentState];
+    const all = { ...sought.keys, ...sought.texts };
+    for (const { file, form } of leftovers(folders, all)) problems.push(`read again: as ${form} in ${file}`);
+    for (const { form } of needlesFound(image, all)) problems.push(`read again: as ${form} on the device`);
+    return problems;
   }
 
   async #until(met: () => Promise<boolean>, what: string): Promise<void> {

@@ -9,4 +9,5 @@ export const KILLS: readonly Kill[] = [
   { name: 'collector, the rows are gone', point: 'erasing.rows-gone' },
   { name: 'the agent, as the end is approved', agent: true },
   { name: 'both', point: 'erasing.keys-gone', agent: true },
+  { name: 'nobody; a new agent reads the old log', again: true },
 ];

@@ -2,9 +2,9 @@
  * `npm run test:erasure [-- --sessions 200] [--seed N] [--only WORD]`
  *
  * An agreement ends with some hundred sessions under it: nothing of them, and no key that opens them, is left in any file
- * of either side nor on the raw device, whoever was killed on the way (S2, S3, V34, V41). Needs root and loop devices.
- * Beside that, without either: one of its machines was off for a week; the collector is put back from before (S5, S6,
- * V62); and another customer is the same byte for byte, before and after.
+ * of either side nor on the raw device, whoever was killed on the way, and whoever reads the old log again (S2, S3, S5,
+ * V34, V41, V60). Needs root and loop devices. Beside that, without either: one of its machines was off for a week; the
+ * collector is put back from before (S5, S6, V62); and another customer is the same byte for byte, before and after.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -27,7 +27,7 @@ async function afterRestart(fromHead: number) {
     new LogPart({
       book: new SessionBook({
         ...{ source: newId<'source'>(randomBytes), tool: 'declared', mode: 'managed', word: 'report' },
-        ...{ random: randomBytes, matches: () => true, enrolledAt: null, rows: [] },
+        ...{ random: randomBytes, matches: () => true, enrolledAt: null, readFrom: () => null, rows: [] },
       }),
       reader: () =>
         makeCsvReader(loadDeclared('teamviewer-report') as CsvSpec)({

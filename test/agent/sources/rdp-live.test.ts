@@ -35,7 +35,7 @@ class Agent {
     this.#part = new LogPart({
       book: new SessionBook({
         ...{ source, tool: 'rdp', mode: 'managed', word: 'event-log', random, matches: () => true },
-        ...{ enrolledAt: null, rows: [] },
+        ...{ enrolledAt: null, readFrom: () => null, rows: [] },
       }),
       reader: () => makeRdpReader({ zone: 'UTC', near: () => this.#clock.now(), ownIps: [] }),
       clock: this.#clock,
