@@ -23,13 +23,14 @@ import {
   FINDINGS,
   FOUND_TOOLS,
   GAP_REASONS,
+  hash,
   hostPersonal,
   IDENTITY_KINDS,
   logAt,
   MODES,
   none,
-  packName,
   personData,
+  policyName,
   ROLES,
   reasonGiven,
   sealedAt,
@@ -248,9 +249,11 @@ export const EVENTS = {
   /** The retention policy in force from now on; person null: `collector init`. */
   'policy.set': collector(
     z.strictObject({
-      policy: packName,
+      policy: policyName,
       version: count,
       person: id.nullable(),
+      /** SHA-256 of the canonical text of the whole policy: what that version says. Absent: by an earlier program. */
+      rules: hash.optional(),
       /** The approval that it rests on; absent: none was needed. */
       approval: id.optional(),
     }),

@@ -257,6 +257,7 @@ export interface Tx extends Reader {
   addWraps(rows: readonly WrapRow[]): Promise<void>;
   addForks(rows: readonly ForkRow[]): Promise<void>;
   putOrigins(rows: readonly OriginRow[]): Promise<void>;
+  dropOrigins(rows: readonly OriginRow[]): Promise<void>;
   putSessions(rows: readonly SessionRow[]): Promise<void>;
   putAlerts(rows: readonly AlertRow[]): Promise<void>;
   putGaps(rows: readonly GapRow[]): Promise<void>;

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { spanOf } from '../../protocol/group.ts';
+import { covers } from '../../protocol/hold.ts';
 import { addPeriod, readPeriod } from '../../protocol/period.ts';
 import type { Rule } from '../../protocol/policy.ts';
 import { shortened } from '../../protocol/policy-change.ts';
@@ -277,6 +278,58 @@ describe('another policy (Y19)', () => {
       { numRuns: 3_000 },
     );
     expect(same).toBeGreaterThan(20);
+  });
+
+  it('D1 no policy makes a thing erasable that is held', () => {
+    let held = 0;
+    fc.assert(
+      fc.property(things, holds, policies, policies, instants, (thing, hold, was, is, now) => {
+        if (!covers(hold, thing)) return;
+        held += 1;
+        for (const policy of [was, is]) {
+          expect(decide(thing, policy, [hold], later(now, 9 * 365 * DAY_MS)).verdict).toBe('keep');
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(held).toBeGreaterThan(20);
+  });
+
+  it('Y19 what needs no second person shortens no keep-at-least', () => {
+    let [same, shorter] = [0, 0];
+    const changes = fc.record({
+      keepAtLeast: fc.option(periods, { nil: null }),
+      keepAtMost: fc.constant(null),
+    });
+    fc.assert(
+      fc.property(policies, changes, instants, (was, change, at) => {
+        const least = ({ keepAtLeast }: Rule) => keepAtLeast !== null;
+        const old = was.rules.filter(least).map((rule) => ({ ...rule, keepAtMost: null }));
+        const from = policyOf(old, was.zone);
+        const to = policyOf(
+          old.map((rule) => ({ ...rule, ...change })),
+          was.zone,
+        );
+        const needsTwo = shortened(from, to);
+        for (const { class: cls, mode } of from.rules) {
+          const group = {
+            kind: mode === 'one-off' ? 'oneoff' : 'span',
+            class: cls,
+            ...spanOf(at, 'day'),
+          } as const;
+          const facts = { agreementEndsAt: later(at, DAY_MS), ends: { earliest: at, latest: at } };
+          const [before, after] = [from, to].map((one) => dueOfGroup(group, one, facts).notBefore);
+          if (before == null) continue;
+          if ((after ?? 0) < before) {
+            shorter += 1;
+            expect(needsTwo).toContain(cls);
+          } else same += 1;
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(same).toBeGreaterThan(20);
+    expect(shorter).toBeGreaterThan(20);
   });
 
   it.each<[string, Partial<Rule> | null, Partial<Rule> | null, boolean]>([
