@@ -38,7 +38,8 @@ const PASSES: readonly Pass[] = [
   { needs: /PRIVATE KEY/u, run: dropPem },
   { needs: /\$\w|\{\w{3,10}\}|[0-9a-f]{32}/iu, run: (text) => apply(HASHES, text) },
   {
-    needs: /[:={(+]|[A-Za-z0-9]{12}|login|community|com2sec|snmp|usm|user|key|psk|xauth|eap/iu,
+    needs:
+      /[:={(+]|[A-Za-z0-9]{12}|login|community|com2sec|snmp|usm|user|key|psk|xauth|eap|password|secret|phrase|credential/iu,
     run: (text) => apply(CONFIG, text),
   },
   {
@@ -54,7 +55,10 @@ const PASSES: readonly Pass[] = [
   { needs: /\s/u, run: dropArguments },
   { needs: /[:/]/u, run: (text) => apply(LOGINS, text) },
   { needs: /[_-]/u, run: (text) => apply(FILE_NAMES, text) },
-  { needs: new RegExp(WORD_SOURCE, 'iu'), run: (text) => both(dropReversed(text), dropSaid) },
+  {
+    needs: new RegExp(`reset|nulstil|återställ|nullstil|${WORD_SOURCE}`, 'iu'),
+    run: (text) => both(dropReversed(text), dropSaid),
+  },
 ];
 
 /** Most texts are names, numbers, addresses and ids, of which nothing has to be asked. */
@@ -62,7 +66,7 @@ const HARMLESS =
   /^(?:[\d .]{0,40}|\{?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?|SHA256:[\w+/]{43}|[0-9a-f:]{0,39})$/iu;
 /** Without one of these there is nothing to look for. */
 const TRIGGER = new RegExp(
-  `[\\d:=@|%/\\\\"'~!#$&*^]|[\\w+.-]{15}|snmp|bearer|basic|digest|${WORD_SOURCE}`,
+  `\\s[-/]\\w|[\\d:=@|%/\\\\"'~!#$&*^]|[\\w+.-]{15}|snmp|bearer|basic|digest|${WORD_SOURCE}`,
   'iu',
 );
 

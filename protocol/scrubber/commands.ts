@@ -19,7 +19,7 @@ const isArgument = (value: string) => !value.startsWith('-') && !isSaid(value);
 const pair = (source: string, between: string) =>
   rule(
     new RegExp(
-      `(\\s${source}["']?[^\\s"'${between}]{1,64}${between})((?<=["'][^\\s"']{1,64})[^"']{1,256}|[^\\s"']{1,256})`,
+      `(\\s${source}["']?[^\\s"'${between}]{1,64}["']?${between}["']?)((?<=["'][^\\s"']{1,64})[^"']{1,256}|[^\\s"']{1,256})`,
       'gu',
     ),
   );
@@ -28,7 +28,7 @@ const PROGRAMS: readonly Program[] = [
   { names: 'sshpass', options: [option('-p\\s{0,4}')] },
   {
     names:
-      'psexec(?:64|svc)?|paexec|rdesktop|winexe|teamviewer|smbmap|evil-winrm|crackmapexec|nxc|netexec|az|mongosh?|influx|mc',
+      'psexec(?:64|svc)?|paexec|rdesktop|winexe|teamviewer|smbmap|evil-winrm|crackmapexec|nxc|netexec|az|mongosh?|influx|racadm',
     options: [option('-p\\s{1,4}')],
   },
   {
@@ -37,19 +37,26 @@ const PROGRAMS: readonly Program[] = [
   },
   {
     names: 'mysql(?:dump|admin|import|check)?|mariadb(?:-dump)?|7z[ar]?|rar|unrar',
-    options: [option('-p(?=\\S)')],
+    options: [option('-h?p(?=\\S)')],
   },
   { names: 'zip|unzip|sqlcmd|bcp|osql|isql|ipmitool|mosquitto_(?:pub|sub)', options: [option('-P\\s{0,4}')] },
   {
     names: 'snmp(?:get|walk|set|bulkwalk|getnext|table|trap)',
-    options: [option('-A\\s{1,4}'), option('-X\\s{1,4}'), option('-c\\s{1,4}')],
+    options: [option('-A\\s{1,4}'), option('-X\\s{1,4}'), option('-c\\s{0,4}')],
   },
   {
     names: 'ldap(?:search|modify|add|delete|whoami|passwd)',
     options: [option('-w\\s{1,4}'), option('-s\\s{1,4}(?!base|one|sub)')],
   },
   { names: 'redis-cli', options: [option('-a\\s{1,4}')] },
-  { names: 'openssl', options: [option('-k\\s{1,4}'), option('-(?:pass|passin|passout)\\s{1,4}pass:')] },
+  {
+    names: 'openssl',
+    options: [
+      option('-k\\s{1,4}'),
+      option('-(?:pass|passin|passout)\\s{1,4}pass:'),
+      rule(/(\s-(?:pass|passin|passout)\s{1,4}["']pass:)([^"']{1,256})/gu),
+    ],
+  },
   { names: 'useradd|usermod', options: [option('-p\\s{1,4}')] },
   { names: 'schtasks', options: [option('/rp\\s{1,4}')] },
   {
@@ -60,6 +67,10 @@ const PROGRAMS: readonly Program[] = [
     names: 'curl|wget|http|xh',
     options: [pair('(?:-[a-zA-Z]{0,6}[uU][ =]{0,4}|(?:--user|--proxy-user|-a)[ =]{1,4})', ':')],
   },
+  {
+    names: 'smbclient',
+    options: [rule(new RegExp(`^(\\s{1,4}["']?(?://|\\\\\\\\)\\S{1,256}\\s{1,4})(?!-)(${VALUE})`, 'gu'))],
+  },
   { names: 'lftp', options: [pair('-u\\s{1,4}', ',')] },
   { names: 'smbclient|rpcclient|net|smbget|winexe', options: [pair('-U\\s{0,4}', '%')] },
   {
@@ -67,7 +78,7 @@ const PROGRAMS: readonly Program[] = [
     options: [
       rule(
         new RegExp(
-          `^(\\s{1,4}-\\w{0,6}b\\w{0,6}\\s{1,4}(?:-\\w{1,6}\\s{1,4}){0,3}\\S{1,256}\\s{1,4}\\S{1,64}\\s{1,4})(${VALUE})`,
+          `^(\\s{1,4}-\\w{0,6}b\\w{0,6}\\s{1,4}(?:-\\w{1,6}\\s{1,4}){0,3}\\S{1,256}\\s{1,4}(?:\\S{1,64}\\s{1,4})?)(${VALUE})(?=["']?\\s{0,8}(?:$|[|>&;]))`,
           'gu',
         ),
       ),
@@ -153,8 +164,15 @@ const ANYWHERE: readonly Rule[] = [
     isArgument,
   ),
   rule(
-    new RegExp(`(ConvertTo-SecureString\\s{1,4}(?:-String\\s{1,4})?)(?!-)(${VALUE})`, 'giu'),
+    new RegExp(
+      `(ConvertTo-SecureString\\s{1,4}(?:-(?:String|AsPlainText|Force)\\s{1,4}){0,3})(?!-)(${VALUE})`,
+      'giu',
+    ),
     (value) => !isSaid(value),
+  ),
+  // new PSCredential('op', '…')
+  rule(
+    /((?:Network|PS)Credential\]?(?:::new)?\s{0,2}\(\s{0,4}["'][^"'\r\n]{1,64}["']\s{0,4},\s{0,4}["'])([^"'\r\n]{1,256})/giu,
   ),
   // 'x' | ConvertTo-SecureString
   rule(/((?<!\\)["'])([^"'\r\n]{1,256})(?=["']\)?\s{0,4}\|\s{0,4}ConvertTo-SecureString)/giu),
@@ -168,7 +186,7 @@ const ANYWHERE: readonly Rule[] = [
   ),
   // sudo -S <<< …
   rule(
-    /((?:sudo|passwd|su|cryptsetup|kinit|smbpasswd|chpasswd|ftp)(?:\s[^\r\n<]{0,128})?<<<\s{0,4}["']?(?:quote\s{1,4}PASS\s{1,4})?)((?<=["'])[^"'\r\n]{1,256}|(?<!["'])[^\s"']{1,256})/giu,
+    /((?:sudo|passwd|su|cryptsetup|kinit|smbpasswd|chpasswd|ftp)(?:\s[^\r\n<]{0,128})?<<<\s{0,4}["']?(?:(?<=chpasswd[^\r\n]{1,24})[\w.-]{1,32}:)?(?:quote\s{1,4}PASS\s{1,4})?)((?<=["'](?:[\w.-]{1,32}:)?)[^"'\r\n]{1,256}|(?<!["'])[^\s"']{1,256})/giu,
   ),
   // IDENTIFIED BY '…'
   rule(
@@ -176,7 +194,7 @@ const ANYWHERE: readonly Rule[] = [
   ),
   // echo … | sudo -S, | anydesk --set-password, | chpasswd
   rule(
-    /(\becho\s{1,4}(?:-n\s{1,4})?["']?(?:[\w.-]{1,32}:(?=[^\r\n]{1,256}chpasswd))?)([^|"'\r\n]{1,256}?)(?=["']?\s{0,4}\|[^\r\n]{0,256}(?:sudo\s{1,4}-S|su\s{1,4}-c|kinit|docker\s{1,4}login|passphrase-fd|stdin|passwd|password|cryptsetup|smbpasswd))/giu,
+    /(\b(?:echo|printf|yes)\s{1,4}(?:-[neE]{1,3}\s{1,4})?["']?(?:[\w.-]{1,32}:(?=[^\r\n]{1,256}chpasswd))?)([^|"'\r\n]{1,256}?)(?=["']?\s{0,4}\|[^\r\n]{0,256}(?:sudo\s{1,4}-S|su\s{1,4}-c|kinit|docker\s{1,4}login|passphrase-fd|stdin|passwd|password|cryptsetup|smbpasswd))/giu,
   ),
 ];
 

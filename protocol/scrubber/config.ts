@@ -98,6 +98,54 @@ export const CONFIG: readonly Form[] = [
     ['pre-shared key of a tunnel file', '198.51.100.9 : PSK "⟦kanel⟧"', 'strongSwan, ipsec.secrets'],
     /((?<![\p{L}\p{N}])(?:PSK|XAUTH|EAP)\s{1,4}0?["'])([^"'\r\n]{3,256})/gu,
   ),
+  form(
+    ['element with attributes', '<password encrypted="false">⟦kanel⟧</password>', 'XML 1.0'],
+    new RegExp(`(<[\\w:.-]{0,32}${NAMED}\\w{0,16}\\s[^<>]{1,200}>)([^<>]{1,1024})(?=</)`, 'giu'),
+    (secret) => !isSaid(secret),
+  ),
+  form(
+    ['value before its name', '<param value="⟦kanel⟧" name="password"/>', 'XML 1.0'],
+    new RegExp(
+      `(\\bvalue\\s{0,2}=\\s{0,2}["'])([^"'<>]{1,1024})(?=["']\\s{1,8}(?:name|key|id)\\s{0,2}=\\s{0,2}["'][^"'<>]{0,40}${NAMED})`,
+      'giu',
+    ),
+  ),
+  form(
+    ['password of a line or user', 'username op privilege 15 password 0 ⟦kanel⟧', 'Cisco IOS'],
+    new RegExp(
+      `((?<![\\p{L}\\p{N}])(?:enable|username\\s{1,4}\\S{1,64}(?:\\s{1,4}privilege\\s{1,4}\\d{1,2})?|line\\s[^\\r\\n]{1,40}\\r?\\n|ppp\\s{1,4}(?:chap|pap[^\\r\\n]{0,80}))\\s{1,4}(?:password|secret)\\s{1,4}(?:level\\s{1,4}\\d{1,2}\\s{1,4})?(?:\\d\\s{1,4})?)(${VALUE})`,
+      'giu',
+    ),
+    (secret) => !isSaid(secret),
+  ),
+  form(
+    ['community of a receiver of traps', 'snmp-server host 198.51.100.1 version 2c ⟦kanel⟧', 'Cisco IOS'],
+    /(snmp-server\s{1,4}host\s{1,4}\S{1,128}\s{1,4}(?:traps\s{1,4}|informs\s{1,4})?version\s{1,4}(?:1|2c)\s{1,4})([^\s"']{2,128})/giu,
+  ),
+  form(
+    ['key of a tunnel', 'set psksecret ⟦kanel⟧', 'FortiOS, VyOS, wpa_supplicant'],
+    new RegExp(
+      `((?<![\\p{L}\\p{N}])(?:psksecret|pre-?shared-(?:key|secret)|wpa-psk|passphrase-text)\\s{1,4}(?:ENC\\s{1,4}|local\\s{1,4}|remote\\s{1,4}|0\\s{1,4})?)(${VALUE})`,
+      'giu',
+    ),
+    (secret) =>
+      !isSaid(secret) && !/^(?:ascii|hex|authentication|auth|mismatch|exchange|ascii-text)/iu.test(secret),
+  ),
+  form(
+    ['words to get back in', 'recovery phrase: ⟦apple river stone cloud lamp⟧', 'BIP-39'],
+    /((?<![\p{L}\p{N}])(?:recovery|seed|mnemonic|backup)\s{1,2}(?:phrase|words)\s{0,3}[:=]\s{0,3}["']?)(\p{Ll}{3,10}(?: \p{Ll}{3,10}){4,23})/giu,
+  ),
+  form(
+    ['answer to a question', 'security answer: ⟦Fluffy⟧', 'tickets'],
+    /((?<![\p{L}\p{N}])(?:security|secret)\s{1,2}answer\s{0,3}[:=]\s{0,3}["']?)([^\s"',;]{3,128})/giu,
+  ),
+  form(
+    ['user and password side by side', 'credentials: op ⟦Rainy-Day5⟧', 'tickets'],
+    /((?<![\p{L}\p{N}])(?:credentials?|creds|login|logon|zugangsdaten)\s{0,2}:\s{0,3}[\w.@\\-]{1,48}\s{1,3})([^\s"',;:]{6,128})/giu,
+    (secret) =>
+      hasSign(secret) ||
+      (looksMixed(secret) && /\p{Lu}/u.test(secret) && /\p{Ll}/u.test(secret) && secret.length > 7),
+  ),
 ];
 
 /** What a service keeps instead of a password can be tried against lists of them, so it goes like one. */

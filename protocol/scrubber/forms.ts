@@ -13,7 +13,7 @@ export const HEADERS: readonly Rule[] = [
   // Authorization headers: the scheme stays. A digest has quotes in it; all others end at the quote around them.
   rule(/((?:proxy-)?authorization["']?\s{0,4}[:=]\s{0,4}["']?digest\s{1,4})([^\r\n]{1,4096})/giu),
   rule(
-    /((?:proxy-)?authorization["']?\s{0,4}[:=]\s{0,4}["']?(?:(?:bearer|basic|negotiate|ntlm)\s{1,4})?)([^\r\n"']{1,4096})/giu,
+    /((?:proxy-)?authorization["']?\s{0,4}[:=]\s{0,4}["']?(?:(?:bearer|basic|negotiate|ntlm|token|api-?key|oauth|key)(?:\s{1,4}|%20))?)([^\r\n"']{1,4096})/giu,
   ),
   rule(/(x-[\w-]{0,24}(?:token|key|secret|auth)["']?\s{0,4}[:=]\s{0,4})([^\s,;"']{1,4096})/giu),
   rule(
@@ -65,11 +65,13 @@ export const KEYS: readonly Rule[] = [
   rule(new RegExp(`((?<![\\w-]))((?:${PREFIXES})[\\w./+-]{12,512}={0,2})`, 'gu'), (key) =>
     /\d/u.test(key.slice(4)),
   ),
+  // The opening words of OpenSSH's private keys.
+  rule(/((?<![\w+/]))(b3BlbnNzaC1rZXktdjE[\w+/=]{4,8192})/gu),
   rule(/(\b)((?:AKIA|ASIA)[0-9A-Z]{16}\b|AIza[\w-]{35})/gu),
   // Telegram's bots; Slack's hooks are addresses.
   rule(/((?<!\d))(\d{8,10}:AA[\w-]{30,64})/gu),
   // BitLocker's recovery key.
-  rule(/((?<![\d-]))(\d{6}(?:-\d{6}){7})(?![\d-])/gu),
+  rule(/((?<![\d-]))(\d{6}(?:[- ]\d{6}){7})(?![\d-])/gu),
   // TeamViewer script tokens: digits, a dash, twenty letters and digits.
   rule(/((?<![\w-]))(\d{4,10}-(?=[A-Za-z]{0,19}\d)[A-Za-z0-9]{20})(?![\w-])/gu),
   // PuTTY's private half.

@@ -73,30 +73,39 @@ const WAYS: readonly Way[] = [
   ),
   // the password is …, koden är …
   way(`(\\s{1,8}(?:${IS})\\s{1,4}(?:(?:still|now|nu|nå|nyt|jetzt)\\s{1,4})?)(${VALUE})`, behindIs),
+  // kunden gav mig kodeordet Solopgang: the one word at the end that is no verb.
+  way(
+    '((?<=kodeordet|koden|passordet|lösenordet)\\s{1,4})(\\p{Lu}\\p{L}{4,32})(?=\\s{0,4}(?:[.,;!]|$|\\n))',
+    (kind, value) => kind === 'password' && isBareWord(value) && /^\p{Lu}/u.test(value),
+  ),
   // Password 4821, pw h3x9tq, PIN-kode 7712
   way(`(\\s{1,8}\\(?)(${VALUE})`, (kind, value, place) =>
     kind === 'plain' && isOfATown(value, place) ? false : behindBlank(kind, value),
   ),
   // changed the password from … to …
   way(
-    `(\\s{1,4}(?:fra|från|from|von|vom)\\s{1,4})(${VALUE})(?=\\s{1,4}(?:${TO})\\s)`,
-    (kind, value) => kind !== 'plain' && looksSecret(value),
+    `((?:\\s{1,4}\\p{L}{2,16}){0,3}?\\s{1,4}(?:fra|från|from|von|vom)\\s{1,4})(${VALUE})(?=\\s{1,4}(?:${TO})\\s)`,
+    (kind, value, { text, wordAt, between }) =>
+      (kind === 'plain' ? /^\d{4,8}$/u.test(value) : looksSecret(value)) ||
+      (isQuoted(value) && isChanged(text, wordAt, between)),
   ),
   // password was changed to …, Passwort geändert auf …
   way(
     `((?:\\s{1,4}[^\\s:;,=.!?]{1,32}){0,4}?\\s{1,4}(?:${TO})\\s{1,4})(${VALUE})`,
     (kind, value, { text, wordAt, between }) =>
       (kind !== 'plain' && hasSign(value)) ||
-      ((kind === 'plain' ? looksMixed(value) : looksSecret(value)) &&
-        CHANGED.test(`${text.slice(Math.max(0, wordAt - 40), wordAt)} ${between} `)),
+      ((kind === 'plain'
+        ? looksMixed(value) || /^\d{4,8}$/u.test(value)
+        : looksSecret(value) || isQuoted(value)) &&
+        isChanged(text, wordAt, between)),
   ),
   // password for the panel: …, the one-time password for 774 120 983 is …
   way(
     `((?:\\s{1,4}[^\\s:;,=.!?]{1,32}){0,6}?(?:\\s{0,4}${SEPARATOR}\\s{1,4}|\\s{1,4}(?:${IS}|${IS_SAID})\\s{1,4}(?:(?:still|now|nu|nå|nyt|jetzt)\\s{1,4})?))(${VALUE})`,
-    (kind, value, { between }) =>
+    (kind, value, { text, between }) =>
       kind === 'plain' || kind === 'pin'
         ? looksLikeCode(value) && (kind === 'pin' || OF_A_LOCK.test(between))
-        : looksSecret(value),
+        : looksSecret(value) || isOfSomebody(value, between, text),
   ),
   // kode til skabet 3321, code for the gate 2580#
   way(
@@ -106,7 +115,7 @@ const WAYS: readonly Way[] = [
   // Kennwort Admin …, password of the panel …: further off, so it has to look like one.
   way(`((?:\\s{1,4}[^\\s:;,=.!?]{1,32}){1,2}?\\s{1,4})(${VALUE})`, (kind, value, { between }) =>
     kind === 'password' || kind === 'short'
-      ? hasSign(value) || (looksMixed(value) && !ofAPlace(between))
+      ? (hasSign(value) && !isSaid(value)) || (looksMixed(value) && !ofAPlace(between))
       : false,
   ),
 ];
@@ -158,6 +167,16 @@ function behindBlank(kind: Kind, value: string): boolean {
 const OF_A_LOCK = /^\s{1,4}(?:til|till|for|för|für|to|på|hedder|heter|lyder)\s/iu;
 /** `Kanel-Snegl`: two words that nobody writes so in prose. */
 const PAIR_OF_WORDS = /^\p{Lu}\p{Ll}{2,16}-\p{Lu}\p{Ll}{2,16}$/u;
+
+const isChanged = (text: string, wordAt: number, between: string): boolean =>
+  CHANGED.test(`${text.slice(Math.max(0, wordAt - 40), wordAt)} ${between} `);
+
+/** "password for admin: rainyday": whose it is stands between, and nothing behind. */
+const isOfSomebody = (value: string, between: string, text: string): boolean =>
+  /^\s{1,4}(?:\(|(?:for|til|till|för|für)\s)[^:=]{1,40}[:=]\s{1,4}$/iu.test(between) &&
+  /^[\p{Ll}\d]{5,32}$/u.test(value) &&
+  isBareWord(value) &&
+  text.trimEnd().endsWith(value);
 
 /** "kode 5000 Odense". */
 const isOfATown = (value: string, { text, valueEnd }: Place): boolean =>
@@ -227,7 +246,7 @@ function follows(text: string, wordAt: number, wordEnd: number, kind: Kind): Fou
 
 /** Digits in two groups are one code; several codes stand in a row. */
 function more(text: string, kind: Kind, found: Found, first: string): Found {
-  if (kind === 'password' || kind === 'short') return onwards(found, text, first);
+  if (kind === 'password' || kind === 'short' || kind === 'plain') return onwards(found, text, first);
   if (kind !== 'pin') return found;
   let { kept, end, count } = found;
   for (let n = 0; n < 16; n += 1) {
@@ -236,7 +255,8 @@ function more(text: string, kind: Kind, found: Found, first: string): Found {
     const value = match?.[2] ?? '';
     const isGroup =
       n === 0 && /^\d{3,6}$/u.test(first) && /^\d{3,6}$/u.test(value) && value.length === first.length;
-    if (match === null || !(isGroup || looksMixed(value))) break;
+    const isAlike = /^\d{2,6}-\d{2,6}$/u.test(first) && /^\d{2,6}-\d{2,6}$/u.test(value);
+    if (match === null || !(isGroup || isAlike || looksMixed(value))) break;
     kept += isGroup ? '' : (match[1] ?? '') + (dropped(value) ?? value);
     end = MORE.lastIndex;
     count += isGroup ? 0 : 1;
@@ -248,7 +268,7 @@ function more(text: string, kind: Kind, found: Found, first: string): Found {
 function onwards(found: Found, text: string, first: string): Found {
   ONWARDS.lastIndex = found.end;
   const next = ONWARDS.exec(text);
-  if (next !== null && looksSecret(next[2] ?? '')) {
+  if (next !== null && (looksSecret(next[2] ?? '') || /^\d{4,8}$/u.test(next[2] ?? ''))) {
     const kept = (next[1] ?? '') + (dropped(next[2] ?? '') ?? next[2] ?? '');
     return { ...found, kept: found.kept + kept, end: ONWARDS.lastIndex, count: found.count + 1 };
   }

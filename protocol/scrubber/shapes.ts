@@ -61,6 +61,11 @@ export const SHAPES: readonly Form[] = [
       /^(?=[a-z]{0,9}\d{1,9}[a-z])[a-z0-9]{6,10}$/u.test(secret) || /\p{L}[^\n]{0,30}[!#$&*?]/u.test(secret),
   ),
   form(
+    ['password behind the number that a tool gave', 'TV 903114728 ⟦8fd3kc⟧', 'tickets'],
+    /((?<![\p{L}\p{N}])(?:TV|TeamViewer|AnyDesk|RustDesk|Supremo|UltraViewer|QuickSupport)[^\r\n\d]{0,12}\d{1,3}(?:[ .]?\d{3}){2,3}(?:\s{0,3}[,;(|-]\s{0,3}|\s{1,3}))([^\s,;()/|"']{6,10})/giu,
+    (secret) => /^(?=[a-z]{0,9}\d{1,9}[a-z])[a-z0-9]{6,10}$/u.test(secret),
+  ),
+  form(
     ['login of a mail server', 'AUTH PLAIN ⟦AG9wAE95c3RlciE4⟧', 'RFC 4616'],
     /((?<![\p{L}\p{N}])AUTH(?:ENTICATE)?\s{1,4}(?:PLAIN|LOGIN|CRAM-MD5|XOAUTH2)\s{1,4})([\w+/=-]{8,4096})/gu,
   ),

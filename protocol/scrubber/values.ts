@@ -40,6 +40,7 @@ export function isSaid(value: string): boolean {
   const text = inner(value);
   return (
     text === '' ||
+    /^[\w:.-]{1,32}=$/u.test(value) || // the name of an attribute
     SAID.has(text.toLowerCase()) ||
     /^\d{1,2}$/u.test(text) ||
     /^(?:\$\{?\w{1,64}\}?|%\w{1,64}%|ConvertTo-SecureString|Get-Credential|Read-Host)$/iu.test(text) ||

@@ -25,7 +25,7 @@ const CREDENTIALS = [
   'secret|token|credentials?|access[-_]code|zugangsdaten',
   '(?:netværks|nätverks|nettverks|krypterings|gendannelses|genoprettelses|återställnings|gjenopprettings|trådløs|wi-?fi|wlan|api|adgangs|åtkomst|tilgangs|salaus|palautus|verkko)[- ]?(?:nøgle|nyckel|nøkkel|avai)\\p{L}{0,4}',
   '(?:api|access|private|signing|encryption|account|shared|pre-?shared|shared-?access|auth|license|master)[-_ ]?key',
-  'session[-_]?(?:key|secret)|(?:client|app)[-_ ]?secret',
+  'key[-_]?material|session[-_]?(?:key|secret)|(?:client|app)[-_ ]?secret',
 ].join('|');
 
 /** Must be a word of their own: "Bypass: left" and "compass: 270" are names of something. */
@@ -78,7 +78,7 @@ export const CHANGED =
 export const IS_SAID =
   'hedder|heter|lyder(?:\\s{1,2}på)?|bliver|blir|skal være|ska vara|should be|will be|used to be|equals|=|wird|heißt';
 
-export const TO = 'to|as|som|als|til|till|auf|zu|naar|à';
+export const TO = 'to|muotoon|as|som|als|til|till|auf|zu|naar|à';
 
 /** Words that stand where a value would, and are none: "Password: see KeePass", "the password is wrong". */
 export const SAID = new Set(
