@@ -75,7 +75,7 @@ const WAYS: readonly Way[] = [
   way(`(\\s{1,8}(?:${IS})\\s{1,4}(?:(?:still|now|nu|nå|nyt|jetzt)\\s{1,4})?)(${VALUE})`, behindIs),
   // kunden gav mig kodeordet Solopgang: the one word at the end that is no verb.
   way(
-    '((?<=kodeordet|koden|passordet|lösenordet)\\s{1,4})(\\p{Lu}\\p{L}{4,32})(?=\\s{0,4}(?:[.,;!]|$|\\n))',
+    '((?<=kodeordet|koden|passordet|lösenordet)\\s{1,4})(\\p{Lu}\\p{L}{4,32})(?=[.!]?\\s{0,4}(?:$|\\n))',
     (kind, value) => kind === 'password' && isBareWord(value) && /^\p{Lu}/u.test(value),
   ),
   // Password 4821, pw h3x9tq, PIN-kode 7712
