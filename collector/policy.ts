@@ -3,7 +3,7 @@
  * the program became a newer one.
  *
  * V50 What was in force is told by the own log: each policy that is set is an event in the transaction that sets it.
- * V60 A version of a policy says one thing for ever: what was once set under a name and a number is kept, and another
+ * V64 A version of a policy says one thing for ever: what was once set under a name and a number is kept, and another
  *     text is not set under the same two. So what an erasure names can be looked up.
  * V51 A record that cannot be read stops the collector: nothing is erased, or kept, by a policy that was guessed.
  */
@@ -97,7 +97,7 @@ export async function setOwn(around: Around, tx: Tx, policy: Policy, by: By): Pr
   await put(around, tx, policy, null, by);
 }
 
-/** What would be refused of a policy of one's own, whoever approves it (V60). @throws TilsynError */
+/** What would be refused of a policy of one's own, whoever approves it (V64). @throws TilsynError */
 export async function refuseUnlike(reader: Reader, policy: Policy): Promise<void> {
   const taken = takenName(policy);
   if (taken !== null) {

@@ -433,30 +433,33 @@ describe('an answer that is lost', () => {
   it.each([
     ['done', 'done'],
     ['failed', 'failed'],
-  ] as const)('M10 the host has died in between: its log says %s, and that counts', async (outcome, state) => {
-    const it = await scene();
-    const { one } = it;
-    const first = await one.connect();
-    await endsNow(it);
-    await erased(it);
-    await forgets(one, first);
-    await obeys(one, first);
-    // Carried out and stored there, and killed before a word of it left.
-    const { generation, n, verb } = await first.next('command');
-    expect(verb).toBe('agreement.erase');
-    await first.close();
-    one.applied = { generation, n };
-    const leaf = one.chain.add('command.applied', { generation, n, verb, outcome });
-    const second = await one.connect();
-    second.send(one.batch([leaf.text], []));
-    await second.ackThrough(one.chain.next - 1);
-    await until(
-      async () => ((await itemOf(it)).hosts as { state: string }[] | undefined)?.[0]?.state === state,
-    );
-    if (state === 'done') await until(async () => (await rowOf(it)).endedAt !== null);
-    else expect((await rowOf(it)).endedAt).toBeNull();
-    await second.close();
-  });
+  ] as const)(
+    'M10 the host has died in between: its log says %s, and that counts',
+    async (outcome, state) => {
+      const it = await scene();
+      const { one } = it;
+      const first = await one.connect();
+      await endsNow(it);
+      await erased(it);
+      await forgets(one, first);
+      await obeys(one, first);
+      // Carried out and stored there, and killed before a word of it left.
+      const { generation, n, verb } = await first.next('command');
+      expect(verb).toBe('agreement.erase');
+      await first.close();
+      one.applied = { generation, n };
+      const leaf = one.chain.add('command.applied', { generation, n, verb, outcome });
+      const second = await one.connect();
+      second.send(one.batch([leaf.text], []));
+      await second.ackThrough(one.chain.next - 1);
+      await until(
+        async () => ((await itemOf(it)).hosts as { state: string }[] | undefined)?.[0]?.state === state,
+      );
+      if (state === 'done') await until(async () => (await rowOf(it)).endedAt !== null);
+      else expect((await rowOf(it)).endedAt).toBeNull();
+      await second.close();
+    },
+  );
 });
 
 describe('what comes late', () => {

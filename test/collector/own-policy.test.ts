@@ -121,7 +121,7 @@ describe('a policy of one’s own', () => {
     expect(june?.dueAt).toBe(Date.UTC(2027, 5, 1));
   });
 
-  it('V60 a version says one thing for ever; the name of a pack is taken', async () => {
+  it('V64 a version says one thing for ever; the name of a pack is taken', async () => {
     const it = await scene();
     await approved(it, policy(1, 'P12M'));
     const other = await post(it, policy(1, 'P2Y'));

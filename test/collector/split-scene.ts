@@ -69,5 +69,6 @@ function sessionRow(agreement: SessionRow['agreement'], startedAt: UtcMs): Sessi
     ...{ endedAt: utcMs(startedAt + 1), endBasis: 'file-utc', endReason: 'completed', durationSeconds: 0 },
     ...{ auth: null, failedAttempts: null, files: null, confirmedBy: [], log: newHex<LogId>() },
     ...{ firstSeq: 1, lastSeq: 1, startedPos: 1, partPos: [], mergedInto: null, explainedPos: null },
+    ...{ connection: null, connectionAt: null },
   };
 }
