@@ -3,7 +3,8 @@
  * the record of what is collected. The table is repeated for readers in `docs/design/events.md`; a test holds
  * the two together.
  *
- * E1  `data` holds enums, integers, random ids and times; nothing personal, no free text.
+ * E1  `data` holds enums, integers, random ids and times; nothing personal, no free text. One word is its author's: the
+ *     name of a policy of one's own, which an erasure has to name (D5, Y20).
  * E2  What is personal is named in P's allow-list and lies in a sealed part only.
  * E3  A sealed part that is not as its allow-list says is flagged as it comes in, and is never opened into an answer.
  */
