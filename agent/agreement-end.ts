@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { id } from '../protocol/group.ts';
 import type { AgreementId } from '../protocol/ids.ts';
 import { type Clock, HOUR_MS, SECOND_MS, type UtcMs, utcMs } from '../protocol/time.ts';
+import { inState, readText, writeAtomic } from './files.ts';
 import type { Journal } from './types.ts';
 import type { Doing } from './uplink/commands.ts';
 
@@ -37,6 +38,12 @@ interface Known {
   at: UtcMs | null;
   /** The collector has said that erasing has begun: it is over whatever the clock says. */
   erasing: boolean;
+}
+
+/** The file of that name in a state directory. */
+export function besideDatabase(state: string): EndDeps['beside'] {
+  const file = inState(state, END_FILE);
+  return { read: () => readText(file), write: (text) => writeAtomic(file, text) };
 }
 
 export interface EndDeps {

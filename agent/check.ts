@@ -10,6 +10,8 @@ import { readdirSync } from 'node:fs';
 import { publicText } from '../protocol/sign.ts';
 import { BALLAST_FILE } from './ballast.ts';
 import { checkLogs, type Report } from './check-logs.ts';
+import type { AgentConfig } from './config.ts';
+import { listsNobody } from './config-sources.ts';
 import { type Db, databaseError, openReadOnly, quickCheck } from './db.ts';
 import { DIR_MODE, FILE_MODE, inState, modeOf, readText } from './files.ts';
 import { IDENTITY_FILE } from './identity.ts';
@@ -52,7 +54,8 @@ const UNREAD: Record<string, string> = {
   'state.full': 'database.full',
 };
 
-export async function checkState(dir: string): Promise<CheckReport> {
+/** @param config of the agent that runs here, or is to; null: it is not known, and nothing of it is checked */
+export async function checkState(dir: string, config: AgentConfig | null = null): Promise<CheckReport> {
   const findings = new Map<string, Finding>();
   const report: Report = (code, count = 1) => {
     const check = code.slice(0, code.indexOf('.'));
@@ -63,6 +66,8 @@ export async function checkState(dir: string): Promise<CheckReport> {
   checkFiles(dir, report);
   checkKey(dir, neverRun ? null : await checkDatabase(dir, report), report);
   if (!neverRun) checkMade(dir, report);
+  // R70: it looks like a quiet machine, for ever.
+  for (const _source of config?.sources?.filter(listsNobody) ?? []) report('source.nobody-listed');
   return {
     schema: 1,
     ok: findings.size === 0,

@@ -182,6 +182,16 @@ export function sourceKeys(place: readonly PropertyKey[], type: unknown): string
   return Object.keys(VARIANTS[type as keyof typeof VARIANTS].shape);
 }
 
+/** What is said of a source that `listsNobody`, wherever sources are shown. */
+export const NOBODY_LISTED = 'match: listed, and nobody is listed: nothing is recorded';
+
+/** R70: `match: listed` with no list, or with empty ones, records nothing at all: a slip, and never told as quiet. */
+export function listsNobody(source: SourceConfig): boolean {
+  if (!('match' in source) || source.match === 'all') return false;
+  const { accounts, keys, networks } = source.listed ?? { accounts: [], keys: [], networks: [] };
+  return accounts.length + keys.length + networks.length === 0;
+}
+
 /** The files that a source names; none: those that are found, or those of its declaration. */
 export function namedFiles(source: SourceConfig): string[] {
   const given = (...files: (string | null)[]) => files.filter((file) => file !== null);

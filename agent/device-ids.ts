@@ -3,7 +3,7 @@
  * knows a session for one of this agreement that somebody has with this machine from another one, where all that is
  * known of it is its peer's id.
  *
- * K6  Only a managed machine says what it is called; of a one-off machine nothing may outlive its sessions.
+ * K8  Only a managed machine says what it is called; of a one-off machine nothing may outlive its sessions.
  * K7  What was said is remembered in memory only: no id, and nothing that an id could be tried against, is on the disk
  *     outside of the sealed part. So each process says it once, and again when it changed or another log is begun.
  */

@@ -1,7 +1,8 @@
 /**
  * Enrolment: from a token to an identity.
  *
- * Crash order: key, then `enrol.json` (the birth that will be sent), then the request, then `agent.json`. A run
+ * Crash order: key, then `enrol.json` (the birth that will be sent), then the request, then `bounds.json`, then
+ * `agent.json`. A run
  * that was broken off anywhere is repeated with the same token, key and birth, and the collector gives the same
  * answer without taking a second use (N2). The secret of the token is never written.
  */
@@ -20,6 +21,7 @@ import { verifyGroup } from '../protocol/group.ts';
 import { type AgreementId, newId, type Random, type SiteId, toB64 } from '../protocol/ids.ts';
 import { newSigningKey, publicText, toPem } from '../protocol/sign.ts';
 import { type Clock, SECOND_MS, toIso } from '../protocol/time.ts';
+import { ErasedBounds } from './bounds.ts';
 import { ensureStateDir, inState, writeAtomic } from './files.ts';
 import {
   dropPending,
@@ -58,8 +60,8 @@ export interface Enrolled {
 }
 
 /**
- * @throws TilsynError `token.*`, `collector.*`, `ca.mismatch`, `identity.mismatch`, `group.unsigned`, `enrol.*`,
- * `state.*`, `proxy.*`
+ * @throws TilsynError `token.*`, `collector.*`, `ca.mismatch`, `identity.mismatch`, `group.unsigned`, `bounds.unsigned`,
+ * `enrol.*`, `state.*`, `proxy.*`
  */
 export async function enrol(options: EnrolOptions): Promise<Enrolled> {
   const present = readEnrolment(options.state);
@@ -103,6 +105,7 @@ async function underLock(
     ca,
     enrolledAt: toIso(clock.now()),
   };
+  takeBounds(state, identity, answer);
   writeEnrolment(state, { identity, birth: pending.birth, groups: answer.groups });
   // A crash here leaves an `enrol.json` that nobody reads any more.
   dropPending(state);
@@ -189,6 +192,15 @@ function checkAnswer(answer: EnrolAnswer, token: EnrolmentToken): void {
       exit: 'integrity',
     },
   );
+}
+
+/** Before the enrolment counts (M4). */
+function takeBounds(state: string, identity: AgentIdentity, { bounds }: EnrolAnswer): void {
+  if (bounds === undefined || new ErasedBounds(state, identity).take(bounds)) return;
+  throw new TilsynError('bounds.unsigned', 'checking how far back this host may read: a wrong signature', {
+    hint: 'Nothing was enrolled. Look at the health of the collector, then run the same line again.',
+    exit: 'integrity',
+  });
 }
 
 const errorBody = z.object({

@@ -89,6 +89,15 @@ export class Footage {
     if (keeper !== null) this.#store();
   }
 
+  /** The agreement's data is erased: names of cameras and files, and the rules, go with it. The footage stays (C43). */
+  erase(): void {
+    const { journal, sweeps } = this.#o;
+    journal.transact(() => {
+      sweeps.forgetAll();
+      return { tell: [] };
+    });
+  }
+
   /** The collector stated its time, and whether all that it ordered took effect here (C1, H4). */
   stated(time: UtcMs, applied: boolean): void {
     if (!this.#time.stated(time)) this.#o.log.warn('time.conflict');

@@ -5,7 +5,7 @@
 import type { KeyObject } from 'node:crypto';
 import { TilsynError } from '../protocol/errors.ts';
 import type { GroupId, LogId, Random, SourceId } from '../protocol/ids.ts';
-import { type Clock, SECOND_MS } from '../protocol/time.ts';
+import { type Clock, SECOND_MS, type UtcMs } from '../protocol/time.ts';
 import type { Ballast } from './ballast.ts';
 import { type Db, databaseError, isFull } from './db.ts';
 import { CommandBook } from './journal-commands.ts';
@@ -40,6 +40,8 @@ export interface JournalOptions {
   /** A write found the database damaged: only a restart sets it aside and goes on. */
   onDamaged?: () => void;
   keepAckedMs?: number;
+  /** What began before it was erased (K6); absent: nothing was. */
+  sealFrom?: () => UtcMs | null;
 }
 
 /** What is stored beside events, in the same transaction. */
@@ -81,7 +83,7 @@ export class JournalCore {
   #cancelTidy: () => void = () => {};
 
   constructor(options: JournalOptions) {
-    const { db, identity, clock, random, scrub } = options;
+    const { db, identity, clock, random, scrub, sealFrom = () => null } = options;
     this.o = options;
     this.faults = options.faults ?? {};
     this.logs = new LogBook(db);
@@ -90,7 +92,7 @@ export class JournalCore {
     this.commands = new CommandBook(db);
     this.outbox = new Outbox(db);
     this.space = new Space(db, options.ballast);
-    this.sealer = new Sealer({ identity, groups: this.groups, clock, random, scrub });
+    this.sealer = new Sealer({ identity, groups: this.groups, clock, random, scrub, sealFrom });
     const boot = random(8).toString('hex');
     const { sealer, groups, sources } = this;
     this.#writer = new LeafWriter({ db, clock, boot, sealer, groups, sources });

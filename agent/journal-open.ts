@@ -7,7 +7,7 @@ import type { Birth } from '../protocol/birth.ts';
 import { hasCode } from '../protocol/errors.ts';
 import { isId, type LogId, type Random } from '../protocol/ids.ts';
 import { scrub } from '../protocol/scrub.ts';
-import type { Clock } from '../protocol/time.ts';
+import type { Clock, UtcMs } from '../protocol/time.ts';
 import { BALLAST_FILE, Ballast } from './ballast.ts';
 import { type Db, openDatabase } from './db.ts';
 import {
@@ -49,6 +49,8 @@ export interface OpenOptions {
   birth?: Birth;
   faults?: FaultSeam;
   scrub?: Scrub;
+  /** What began before it was erased (`bounds.ts`); absent: nothing was. */
+  sealFrom?: () => UtcMs | null;
   ballastBytes?: number;
   keepAckedMs?: number;
   /** A write found the database damaged: only a restart sets it aside and goes on. */

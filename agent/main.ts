@@ -28,6 +28,7 @@ import type { FaultSeam } from './types.ts';
 
 export type { CheckReport } from './check.ts';
 export { exampleConfig, parseConfig } from './config.ts';
+export { listsNobody, NOBODY_LISTED } from './config-sources.ts';
 
 export interface RunOptions {
   /** State directory. */
@@ -81,7 +82,7 @@ export async function run(options: RunOptions): Promise<Handle> {
     detect: detectInput(),
     machine: thisMachine(),
     damaged: () => leaveDamaged(log, options.signals !== false),
-    check: () => checkState(state),
+    check: () => checkState(state, config),
     metrics: options.metrics,
     memory: () => process.memoryUsage.rss(),
   });
@@ -207,13 +208,14 @@ export async function status({
  * Looks at a state directory: by the agent that runs on it, or here where none does.
  * @throws TilsynError `state.missing`, `state.not-a-folder`, `control.*`
  */
-export async function check({ state }: { state: string }): Promise<CheckReport> {
+export async function check({ state, config }: { state: string; config?: string }): Promise<CheckReport> {
   requireStateDir(state, 'checking the agent');
+  const read = config === undefined ? null : readConfig(config);
   try {
     return (await askAgent(state, 'check')) as CheckReport;
   } catch (error) {
     if (!hasCode(error, 'agent.not-running')) throw error;
-    return await checkState(state);
+    return await checkState(state, read);
   }
 }
 

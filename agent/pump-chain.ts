@@ -4,13 +4,16 @@
  *
  * U8  Where one file of a tool could not be stored, what all of its parts remember is made anew before anything else is
  *     read: what a row was joined to is known to the log's part.
+ * U21 Files at rest are looked at together, on the same beats of the monotonic clock whatever their tool: the agent wakes
+ *     once a second for all of them, and not once for each.
  */
 import type { Clock, UtcMs } from '../protocol/time.ts';
 import type { Pump, SourceStatus, Turn } from './pump.ts';
 
 export const POLL_MS = 300;
-/** Where nothing was written for a while: half of the looks, and still well inside of two seconds. */
-const REST_POLL_MS = 600;
+/** Where nothing was written for a while: a third of the looks, and still well inside of two seconds. */
+export const REST_POLL_MS = 1_000;
+const EARLY_MS = 50;
 /** Looks in a row that found nothing, about five seconds, after which a chain rests. */
 const RESTS_AFTER = 16;
 
@@ -69,6 +72,8 @@ export class PumpChain {
     // Timers are late, and machines sleep over a date: it is asked at the last moment before each look into a file.
     if (this.#o.over?.()) return 'idle';
     if (!(await this.#restored())) return 'stuck';
+    const held = this.#pumps.find((pump) => pump.held);
+    if (held !== undefined && !(await this.#freed(held))) return 'stuck';
     for (const pump of this.#pumps) {
       const before = pump.told;
       const turn = await pump.turn();
@@ -81,6 +86,16 @@ export class PumpChain {
       this.#o.onCaughtUp?.();
     }
     return 'idle';
+  }
+
+  /** U20: what waits for room goes before anything else is read. False: it still waits. */
+  async #freed(held: Pump): Promise<boolean> {
+    for (const pump of this.#pumps) if (pump !== held) await pump.look();
+    const before = held.told;
+    await held.turn();
+    this.#fresh ||= held.told > before;
+    if (held.stale) for (const other of this.#pumps) other.forget();
+    return !held.held;
   }
 
   /** False: it is to be tried again. */
@@ -100,7 +115,10 @@ export class PumpChain {
 
   #wait(turn: Turn): number {
     if (turn === 'stuck') return Math.max(...this.#pumps.map((pump) => pump.wait));
-    return this.#quiet < RESTS_AFTER ? POLL_MS : REST_POLL_MS;
+    if (this.#quiet < RESTS_AFTER) return POLL_MS;
+    // U21. A timer may ring a little before its time: the beat that it was for is not looked at twice.
+    const toBeat = REST_POLL_MS - (Math.floor(this.#o.clock.mono()) % REST_POLL_MS);
+    return toBeat < EARLY_MS ? toBeat + REST_POLL_MS : toBeat;
   }
 
   #pause(ms: number): Promise<void> {

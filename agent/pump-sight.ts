@@ -4,6 +4,8 @@
  * U3  With `startFrom: now` a row is passed over only if it stood in the file at first sight and ended before
  *     the enrolment; what is appended later is read, whatever its dates. With `beginning` everything is read.
  *     What was passed over is counted in one `source.skipped`.
+ * U19 What ended before an earlier agreement of the site did is counted in one `source.skipped` of its own; lines of it
+ *     that come later are counted with the step that read them.
  */
 import type { UtcMs } from '../protocol/time.ts';
 import type { FollowedLine, FollowState } from './sources/follow.ts';
@@ -17,6 +19,8 @@ export interface FirstSight {
   through: number;
   /** Rows passed over so far. */
   skipped: number;
+  /** Of an earlier agreement; absent: stored by an earlier version. */
+  passed?: number;
   /** The `source.skipped` event was stored. */
   said: boolean;
 }
@@ -30,7 +34,7 @@ export interface StartRule {
 export function sightOf(state: FollowState): FirstSight | null {
   if (state.unreadable !== null) return null;
   const live = state.files.find((file) => file.live);
-  return { v: 1, file: live?.file ?? 0, through: live?.size ?? 0, skipped: 0, said: false };
+  return { v: 1, file: live?.file ?? 0, through: live?.size ?? 0, skipped: 0, passed: 0, said: false };
 }
 
 export function readSight(text: string | null): FirstSight | null {

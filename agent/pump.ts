@@ -4,25 +4,30 @@
  * U1  A row gives its events in one transaction with the reading position (J1); it is never split.
  * U2  Every line is an event, a counted history row, or a quarantined line with a count: none is passed over
  *     in silence, and none stops the reading.
- * U3, U4  see `pump-sight.ts`, `sessions/occurrence.ts`
+ * U3, U4, U19  see `pump-sight.ts`, `sessions/occurrence.ts`
  * U5  What cannot be stored now (full disk, no key group yet) is given again later; nothing is skipped for it.
  * U6  The journal may move the reading position (a successor log reads again what was lost): the pump goes on
  *     from there, and never from what it remembers.
  * U7  `readThrough` is a time at which the file had been read to its end and everything in it was durable.
+ * U20 What is tried again is what was made: while the disk is full or there is no key group, the same lines are not
+ *     read again for what they mean, and nothing is replayed, however often it is tried, also where the file is rotated
+ *     meanwhile. Where it has other lines by then, it is made anew.
  * U18 What one file of a tool changes in what another one's part remembers is stored with it, in one transaction: a row
  *     that ends a session takes it off the list that the log keeps.
  */
 import { codeOf, hasCode } from '../protocol/errors.ts';
-import type { LogId, SourceId } from '../protocol/ids.ts';
-import type { Clock, UtcMs } from '../protocol/time.ts';
-import type { Aside } from './journal.ts';
-import type { AgentLog } from './log.ts';
+import type { LogId } from '../protocol/ids.ts';
+import type { UtcMs } from '../protocol/time.ts';
 import { noticeEvents, type SourceName, sourceEvent, unreadable, unreadableEvent } from './pump-events.ts';
-import { type FirstSight, isHistory, isPast, readSight, type StartRule, sightOf } from './pump-sight.ts';
-import { type LineSeen, noPlan, type Part, type Plan } from './sessions/part.ts';
+import { isSame, type Made } from './pump-held.ts';
+import type { Beside, PumpOptions, PumpState, SourceStatus, Turn } from './pump-options.ts';
+import { type FirstSight, isHistory, isPast, readSight, sightOf } from './pump-sight.ts';
+import { type LineSeen, noPlan, type Plan } from './sessions/part.ts';
 import type { Feed } from './sources/feed.ts';
 import type { FileState, FollowedLine, FollowState, FollowStep } from './sources/follow.ts';
 import type { CursorUpdate, Draft } from './types.ts';
+
+export type { Beside, PumpJournal, PumpOptions, PumpState, SourceStatus, Turn } from './pump-options.ts';
 
 /** Rows of one transaction: about 50 ms of work where each is a session. */
 export const ROWS = 200;
@@ -33,64 +38,8 @@ const FEW_EVENTS = 200;
 /** Between tries of what cannot be stored: doubles from the first to the last. */
 const BACKOFF_MS = { least: 250, most: 5_000 };
 
-/** What a pump needs of the journal. */
-export interface PumpJournal {
-  append(drafts: readonly Draft[], cursors?: readonly CursorUpdate[], aside?: Aside): unknown;
-  cursor(source: SourceId): string | null;
-  firstSight(source: SourceId): string | null;
-  counted(name: string): number;
-  openLog(): LogId | null;
-}
-
-/** Another file of the same tool (U18). */
-export interface Beside {
-  /** Its reading position with what its part remembers by now; null where that is stored already. */
-  news(): CursorUpdate | null;
-  /** They are durable. */
-  stored(news: CursorUpdate): void;
-}
-
-export interface PumpOptions {
-  journal: PumpJournal;
-  source: SourceId;
-  type: SourceName['tool'];
-  /** What its lines mean. */
-  part: Part;
-  /** Where they come from, from a stored state on. */
-  feed: (state: FollowState | null, part: Part) => Feed;
-  start: StartRule;
-  /** Files whose parts this one changes. */
-  beside?: readonly Beside[];
-  clock: Clock;
-  /** `digest.key` of the state directory. */
-  digestKey: Buffer;
-  log: AgentLog;
-}
-
-export type PumpState = 'starting' | 'reading' | 'caught-up' | 'no-file' | 'unreadable' | 'waiting';
-
-export interface SourceStatus {
-  source: SourceId;
-  type: SourceName['tool'];
-  state: PumpState;
-  /** Offset in the file at the path; null where there is none. */
-  position: number | null;
-  behindBytes: number;
-  /** Counts over the life of this state directory. */
-  rows: number;
-  unreadable: number;
-  skipped: number;
-  /** Sessions that this agent is not to record. */
-  unlisted: number;
-  /** When the last row was stored, since this start of the agent. */
-  lastRowAt: UtcMs | null;
-  /** Why it cannot go on. */
-  problem: string | null;
-}
-
-/** `more`: there are lines at once; `idle`: all read; `stuck`: to be tried again later. */
-export type Turn = 'more' | 'idle' | 'stuck';
-
+/** Nothing was stored, for a reason that passes. */
+const NO_ROOM = ['journal.full', 'seal.no-group'] as const;
 /** One row that cannot become an event must not stop the others: it is then tried alone, and set aside. */
 const POISON = ['event.invalid', 'event.too-large', 'seal.too-large', 'canonical.unencodable'] as const;
 
@@ -100,6 +49,8 @@ export class Pump implements Beside {
   #feed: Feed;
   /** What the part remembers is not what is stored: it is brought there before the next step (B9). */
   #stale = true;
+  /** There was no room for it: the part knows of it already, the journal does not (U20). */
+  #held: Made | null = null;
   /** The reading position as this pump last stored or loaded it. */
   #stored: string | null;
   #sight: FirstSight | null;
@@ -173,9 +124,21 @@ export class Pump implements Beside {
     return this.#stale;
   }
 
+  /** True where something waits for room: nothing else of the tool is read and stored before it (U20, U18). */
+  get held(): boolean {
+    return this.#held !== null;
+  }
+
   /** What the part remembers is of no use any more. */
   forget(): void {
     this.#stale = true;
+    this.#held = null;
+  }
+
+  /** Keeps track of the file while another one of the tool waits for room: what is rotated meanwhile is found (F2). */
+  async look(): Promise<void> {
+    await this.#feed.step(0);
+    this.#feed.reject();
   }
 
   news(): CursorUpdate | null {
@@ -197,7 +160,7 @@ export class Pump implements Beside {
       await this.#o.part.restore(this.#stored, this.#feed, (line) => this.#seen(line, this.#sight));
       this.#stale = false;
     } catch (error) {
-      this.#stale = true;
+      this.forget();
       this.#stuck(error);
     }
     return !this.#stale;
@@ -217,8 +180,9 @@ export class Pump implements Beside {
     await this.#followTheJournal();
     if (this.#stale) return 'more';
     const looked = this.#o.clock.now();
-    const step = await this.#feed.step(this.#rows());
-    await this.#o.part.prepare(step.lines, [...step.state.files, ...this.#files]);
+    const step = await this.#feed.step(this.#held?.step.lines.length ?? this.#rows());
+    if (this.#held === null) await this.#o.part.prepare(step.lines, [...step.state.files, ...this.#files]);
+    else if (!isSame(this.#held.step, step)) return this.#otherwise();
     // Between look and store the uplink may have opened a successor log: this step is then of the past (U6).
     if (this.#moved()) return 'more';
     try {
@@ -234,6 +198,13 @@ export class Pump implements Beside {
   #rows(): number {
     if (this.#sight === null) return 0;
     return this.#careful > 0 ? 1 : this.#most;
+  }
+
+  /** The file was written anew, or its last line was gone on with, while there was no room. */
+  #otherwise(): Turn {
+    this.#feed.reject();
+    this.forget();
+    return 'more';
   }
 
   #newFeed(): Feed {
@@ -259,49 +230,63 @@ export class Pump implements Beside {
     this.#stored = this.#o.journal.cursor(this.#o.source);
     this.#sight = readSight(this.#o.journal.firstSight(this.#o.source));
     this.#feed = this.#newFeed();
-    this.#stale = true;
+    this.forget();
+  }
+
+  #make(step: FollowStep): Made {
+    const sight = this.#sight ?? sightOf(step.state);
+    const plan = this.#plan(step, sight);
+    return { step, plan, said: this.#sayHistory(sight, step, plan) };
   }
 
   /** Stores a step, or throws and has stored nothing of it. */
   #store(step: FollowStep): void {
-    const sight = this.#sight ?? sightOf(step.state);
-    const plan = this.#plan(step, sight);
-    const said = this.#sayHistory(sight, step, plan);
+    this.#held ??= this.#make(step);
+    const { plan, said } = this.#held;
+    const drafts = [...this.#ofFile(step), ...plan.drafts];
     const seen = said !== null && JSON.stringify(said) !== JSON.stringify(this.#sight);
-    const empty = step.lines.length === 0 && step.notices.length === 0 && plan.drafts.length === 0;
-    if (empty && !seen) return;
+    const empty = step.lines.length === 0 && step.notices.length === 0 && drafts.length === 0;
+    if (empty && !seen) {
+      this.#held = null;
+      return;
+    }
     const { source, part, beside = [] } = this.#o;
     const state = JSON.stringify({ ...step.state, ...part.stored(step.state.files) });
-    const others = plan.drafts.length === 0 ? [] : beside.map((other) => ({ other, news: other.news() }));
+    const others = drafts.length === 0 ? [] : beside.map((other) => ({ other, news: other.news() }));
     const moved = others.flatMap(({ news }) => (news === null ? [] : [news]));
-    this.#o.journal.append(plan.drafts, [{ source, state }, ...moved], {
+    this.#o.journal.append(drafts, [{ source, state }, ...moved], {
       unreadable: plan.bad,
       counts: {
         [`rows:${source}`]: plan.rows,
         [`unreadable:${source}`]: plan.bad.length,
-        [`skipped:${source}`]: plan.skipped,
+        [`skipped:${source}`]: plan.skipped + plan.passed,
         [`unlisted:${source}`]: plan.unlisted,
         'fields-cut': plan.cut,
       },
       ...(seen ? { firstSight: { source, sight: JSON.stringify(said) } } : {}),
     });
     // Durable from here on. A crash before `accept` changes nothing: the next start goes on from the position.
+    this.#held = null;
     this.#stored = state;
     for (const { other, news } of others) if (news !== null) other.stored(news);
     this.#sight = said;
     this.#announce = false;
     this.#feed.accept(step);
-    this.#told += plan.drafts.length;
-    if (plan.drafts.length > FEW_EVENTS) this.#most = ROWS;
+    this.#told += drafts.length;
+    if (drafts.length > FEW_EVENTS) this.#most = ROWS;
     else if (step.lines.length >= this.#most) this.#most = Math.min(this.#most * 2, MOST_ROWS);
     if (plan.rows > 0) this.#lastRowAt = this.#o.clock.now();
+  }
+
+  /** What the file went through, before what its lines say: as it is known when it is stored. */
+  #ofFile(step: FollowStep): Draft[] {
+    const opened = this.#announce ? [this.#opened(step)] : [];
+    return [...opened, ...step.notices.flatMap((notice) => noticeEvents(this.#name, notice))];
   }
 
   #plan(step: FollowStep, sight: FirstSight | null): Plan {
     const { part, clock } = this.#o;
     const plan = noPlan();
-    if (this.#announce) plan.drafts.push(this.#opened(step));
-    for (const notice of step.notices) plan.drafts.push(...noticeEvents(this.#name, notice));
     for (const line of step.lines) this.#line(plan, line, sight);
     const past = sight !== null && isPast(sight, step.state);
     const atEnd = !step.more && step.behindBytes === 0 && step.state.unreadable === null;
@@ -320,16 +305,28 @@ export class Pump implements Beside {
     if (reason !== null) plan.bad.push(unreadable(source, digestKey, line, reason));
   }
 
-  /** U3: the count of what was passed over, said once. */
+  /** U3, U19: the counts of what was passed over, said once. */
   #sayHistory(sight: FirstSight | null, step: FollowStep, plan: Plan): FirstSight | null {
-    if (sight === null || sight.said) return sight;
-    const skipped = sight.skipped + plan.skipped;
-    const said = isPast(sight, step.state);
-    if (said && skipped > 0) {
-      const facts = { offset: 0, length: sight.through, count: skipped, reason: 'before-enrolment' };
-      plan.drafts.push(sourceEvent(this.#name, 'source.skipped', facts));
+    if (sight === null) return sight;
+    if (sight.said) {
+      // What came to the file later is no part of what was there: it is told with the step that read it.
+      this.#skip(plan, 'before-agreement', plan.passed, null);
+      return sight;
     }
-    return { ...sight, skipped, said };
+    const skipped = sight.skipped + plan.skipped;
+    const passed = (sight.passed ?? 0) + plan.passed;
+    const said = isPast(sight, step.state);
+    if (said) {
+      this.#skip(plan, 'before-enrolment', skipped, sight.through);
+      this.#skip(plan, 'before-agreement', passed, sight.through);
+    }
+    return { ...sight, skipped, passed, said };
+  }
+
+  #skip(plan: Plan, reason: string, count: number, length: number | null): void {
+    if (count === 0) return;
+    const facts = { offset: length === null ? null : 0, length, count, reason };
+    plan.drafts.push(sourceEvent(this.#name, 'source.skipped', facts));
   }
 
   #opened(step: FollowStep): Draft {
@@ -354,16 +351,19 @@ export class Pump implements Beside {
   /** A step that was not stored, as far as known. What the part made of its lines has not happened. */
   async #failed(error: unknown, step: FollowStep): Promise<Turn> {
     this.#behind = step.behindBytes;
-    this.#stale = true;
+    if (hasCode(error, ...NO_ROOM) && this.#held !== null) {
+      this.#feed.reject();
+      return this.#stuck(error);
+    }
+    this.forget();
     if (hasCode(error, ...POISON) && step.lines.length > 0) {
       this.#refuse = this.#careful > 0;
       this.#careful = step.lines.length;
       this.#feed.reject();
       return 'more';
     }
-    if (hasCode(error, 'journal.full', 'seal.no-group')) this.#feed.reject();
     // It may have been stored all the same (a failure after the commit): the journal knows.
-    else await this.#reload();
+    await this.#reload();
     return this.#stuck(error);
   }
 

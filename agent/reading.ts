@@ -7,6 +7,7 @@ import { FOUND_TOOLS } from '../protocol/event.ts';
 import type { SourceId } from '../protocol/ids.ts';
 import { type Clock, MINUTE_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
 import type { AgentConfig } from './config.ts';
+import { NOBODY_LISTED } from './config-sources.ts';
 import type { AgentJournal } from './journal.ts';
 import type { AgentLog } from './log.ts';
 import { Pumps } from './pump-all.ts';
@@ -20,7 +21,8 @@ import type { Draft } from './types.ts';
 const LOOK_MS = 10 * MINUTE_MS;
 const RETRY_MS = 10 * SECOND_MS;
 
-export interface ReadingOptions extends Pick<ChainDeps, 'mode' | 'random' | 'digestKey' | 'machine' | 'own'> {
+export interface ReadingOptions
+  extends Pick<ChainDeps, 'mode' | 'random' | 'digestKey' | 'machine' | 'own' | 'readFrom'> {
   journal: AgentJournal;
   enrolledAt: UtcMs;
   config: AgentConfig;
@@ -53,7 +55,7 @@ export class Reading {
     this.#later();
   }
 
-  /** Looks again at once for what there is to read. What is read already is polled three times a second. */
+  /** Looks again at once for what there is to read. What is read already is looked at once a second or more often. */
   rescan(): Promise<void> {
     const { log } = this.#o;
     this.#turn = this.#turn
@@ -80,7 +82,11 @@ export class Reading {
 
   status(): ShownSource[] {
     const paths = new Map(filesOf(this.#chosen).map(({ source, path }) => [source, path]));
-    return (this.#pumps?.status() ?? []).map((one) => shownSource(one, paths.get(one.source) ?? null));
+    const nobody = new Set(filesOf(this.#chosen.filter(listsNobody)).map(({ source }) => source));
+    return (this.#pumps?.status() ?? []).map((one) => {
+      const problem = one.problem ?? (nobody.has(one.source) ? NOBODY_LISTED : null);
+      return shownSource({ ...one, problem }, paths.get(one.source) ?? null);
+    });
   }
 
   #later(): void {
@@ -116,10 +122,11 @@ export class Reading {
   }
 
   #chainDeps(): ChainDeps {
-    const { journal, clock, log, random, mode, digestKey, enrolledAt, machine } = this.#o;
+    const { journal, clock, log, random, mode, digestKey, enrolledAt, readFrom, machine } = this.#o;
     const { faults, onCaughtUp, own, over } = this.#o;
     return {
-      ...{ journal, clock, log, random, mode, digestKey, enrolledAt, machine, faults, onCaughtUp, own, over },
+      ...{ journal, clock, log, random, mode, digestKey, enrolledAt, readFrom, machine },
+      ...{ faults, onCaughtUp, own, over },
       found: (source, tool, check) =>
         this.#once(`${check}\0${source}`, [
           { type: 'audit.finding', data: { check, source, tool, count: 1 } },
@@ -135,6 +142,10 @@ export class Reading {
       const data = { source, tool: tool.type, offset: null, length: null, count: null, reason };
       const draft: Draft<'source.added'> = { type: 'source.added', data };
       this.#once(`added\0${source}`, [draft]);
+      if (tool.listsNobody !== true) continue;
+      const check = 'nobody-listed';
+      const finding = { check, source, tool: tool.type, count: 1 } as const;
+      this.#once(`${check}\0${source}`, [{ type: 'audit.finding', data: finding }]);
     }
   }
 
@@ -168,6 +179,8 @@ export class Reading {
 function filesOf(chosen: readonly Tool[]): { source: SourceId; path: string }[] {
   return chosen.flatMap(({ logs, rows }) => [...logs, ...rows]);
 }
+
+const listsNobody = (tool: Tool) => tool.listsNobody === true;
 
 function key(chosen: readonly Tool[]): string {
   return JSON.stringify(chosen);

@@ -5,15 +5,15 @@
  * was started, last first. Stop: telemetry, sources, `agent.stopped`, up to 2 s for the outbox, control, link,
  * journal, lock. A crash anywhere is the same as a power cut: the next start takes the same road.
  */
+import type { SignedBounds } from '../protocol/bounds.ts';
 import { codeOf, TilsynError } from '../protocol/errors.ts';
-import type { Random } from '../protocol/ids.ts';
-import { type Clock, DAY_MS, fromIso, HOUR_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
-import { AgreementEnd, END_FILE } from './agreement-end.ts';
-import type { AgentConfig } from './config.ts';
+import { DAY_MS, fromIso, HOUR_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
+import { AgreementEnd, besideDatabase } from './agreement-end.ts';
+import { ErasedBounds } from './bounds.ts';
 import { type ControlHandlers, type ControlServer, openControl } from './control.ts';
 import { handlersOf } from './control-handlers.ts';
 import { DeviceIds } from './device-ids.ts';
-import { inState, readText, removeQuarantined, writeAtomic } from './files.ts';
+import { inState, removeQuarantined } from './files.ts';
 import { Footage } from './footage.ts';
 import { nameHost } from './host-name.ts';
 import { type Enrolment, requireEnrolment } from './identity.ts';
@@ -21,49 +21,21 @@ import type { AgentJournal } from './journal.ts';
 import { DATABASE_FILE, type OpenedJournal, openJournal } from './journal-open.ts';
 import { ensureDigestKey, loadAgentKey } from './keys.ts';
 import { lockState, type StateLock } from './lock.ts';
-import type { AgentLog } from './log.ts';
 import { openAgentMetrics } from './metrics.ts';
 import type { MetricsPort } from './metrics-port.ts';
 import { Reading } from './reading.ts';
-import type { ThisMachine } from './sessions/chains.ts';
-import type { ToolInput } from './sources/detect-tools.ts';
+import type { RunningOptions } from './running-options.ts';
 import { type AgentStatus, buildStatus, type ShownSource, statusFrameBody } from './status.ts';
 import { Health } from './telemetry/health.ts';
-import type { FaultSeam } from './types.ts';
 import { Link } from './uplink/link.ts';
 
 /** Longest that a stop waits for what was not sent yet; it is safe on the disk anyway. */
 const FLUSH_MS = 2 * SECOND_MS;
 
-export interface RunningOptions {
-  state: string;
-  config: AgentConfig;
-  clock: Clock;
-  random: Random;
-  /** In [0, 1); spreads reconnects. */
-  jitter: () => number;
-  faults: FaultSeam;
-  log: AgentLog;
-  version: string;
-  /** `linux-x64` and the like, and the version of Node. */
-  platform: string;
-  node: string;
-  /** Where tools are looked for. */
-  detect: ToolInput;
-  machine: ThisMachine;
-  /** The database is damaged: the process has to start anew, which sets it aside. */
-  damaged(): void;
-  /** Looks at the state of a database and its files. */
-  check(): Promise<Record<string, unknown>>;
-  /** `127.0.0.1:port` for `/metrics` and `/health`; absent: none. */
-  metrics?: string | undefined;
-  /** Resident memory of the process, bytes. */
-  memory: () => number;
-}
-
 export class RunningAgent {
   readonly #o: RunningOptions;
   readonly #enrolment: Enrolment;
+  readonly #bounds: ErasedBounds;
   readonly #lock: StateLock;
   readonly #journal: AgentJournal;
   readonly #devices: DeviceIds;
@@ -98,6 +70,7 @@ export class RunningAgent {
     this.#o = o;
     this.#startedAt = o.clock.now();
     this.#enrolment = requireEnrolment(o.state);
+    this.#bounds = new ErasedBounds(o.state, this.#enrolment.identity);
     this.#lock = lockState(o.state);
     let opened: OpenedJournal;
     try {
@@ -128,6 +101,7 @@ export class RunningAgent {
       random,
       version,
       faults,
+      sealFrom: () => this.#bounds.now.sealFrom,
       onDamaged: () => this.#o.damaged(),
     });
     const { journal, quarantined } = opened;
@@ -177,6 +151,7 @@ export class RunningAgent {
       journal: this.#journal,
       digestKey: ensureDigestKey(state, random),
       enrolledAt: fromIso(identity.enrolledAt) ?? clock.now(),
+      readFrom: () => this.#bounds.now.readFrom,
       mode: identity.mode,
       config,
       clock,
@@ -215,6 +190,7 @@ export class RunningAgent {
         this.#nameHost();
         this.#tellDevice();
       },
+      bounds: (signed) => this.#takeBounds(signed),
       doers: {
         selftest: async () => ({ outcome: 'done', body: await check() }),
         'source.rescan': async () => {
@@ -228,29 +204,37 @@ export class RunningAgent {
     });
   }
 
+  /** Where there is no room to keep them they hold for now, and the next connection says them again. */
+  #takeBounds(signed: SignedBounds): boolean {
+    let ours = true;
+    this.#tolerant('bounds', () => {
+      ours = this.#bounds.take(signed);
+    });
+    return ours;
+  }
+
   #makeEnd(): AgreementEnd {
+    const { state, clock } = this.#o;
     return new AgreementEnd({
-      agreement: this.#enrolment.identity.agreement,
-      journal: this.#journal,
-      clock: this.#o.clock,
-      changed: async (over) => {
-        this.#o.log.info(over ? 'agreement.over' : 'agreement.open-again');
-        await this.#sources.rescan();
-        if (!over) return await this.#open();
-        await this.#footage.stop();
-        await this.#health.stop();
-        // Nobody would ever hear that they ended: what is known of one-off sessions ends with the reading (S1).
-        this.#tolerant('one-off', () => this.#journal.endOneOffs());
-      },
-      beside: {
-        read: () => readText(inState(this.#o.state, END_FILE)),
-        write: (text) => writeAtomic(inState(this.#o.state, END_FILE), text),
-      },
+      ...{ agreement: this.#enrolment.identity.agreement, journal: this.#journal, clock },
+      changed: (over) => this.#endChanged(over),
+      beside: besideDatabase(state),
       erase: () => {
-        removeQuarantined(inState(this.#o.state, DATABASE_FILE));
+        removeQuarantined(inState(state, DATABASE_FILE));
+        this.#footage.erase();
         return this.#health.erase();
       },
     });
+  }
+
+  async #endChanged(over: boolean): Promise<void> {
+    this.#o.log.info(over ? 'agreement.over' : 'agreement.open-again');
+    await this.#sources.rescan();
+    if (!over) return await this.#open();
+    await this.#footage.stop();
+    await this.#health.stop();
+    // Nobody would ever hear that they ended: what is known of one-off sessions ends with the reading (S1).
+    this.#tolerant('one-off', () => this.#journal.endOneOffs());
   }
 
   /** The agreement is open again. */

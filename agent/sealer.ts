@@ -9,6 +9,8 @@
  * K5  What is personal of a one-off session is kept from its start to its end and no longer, under a group of its own
  *     (O1) whose key is in memory only. What is seen after its end, an attempt, and everything else on a one-off
  *     machine has an empty `pii`.
+ * K6  What began in a span that was erased is told without its personal part, whichever agent reads of it again: nothing
+ *     of it comes under a group that lives.
  */
 
 import { wellFormed } from '../protocol/canonical.ts';
@@ -23,7 +25,7 @@ import {
   sealPart,
   type Wrap,
 } from '../protocol/seal.ts';
-import type { Clock } from '../protocol/time.ts';
+import type { Clock, UtcMs } from '../protocol/time.ts';
 import type { Binding, GroupBook, HeldGroup } from './journal-groups.ts';
 import type { AgentIdentity, Draft } from './types.ts';
 
@@ -62,6 +64,8 @@ export interface SealerOptions {
   clock: Clock;
   random: Random;
   scrub: Scrub;
+  /** K6; null: nothing was erased. */
+  sealFrom: () => UtcMs | null;
 }
 
 export class Sealer {
@@ -136,13 +140,20 @@ export class Sealer {
     }
     if (this.#o.identity.mode === 'one-off') return NOTHING;
     const { p, dropped } = this.#personal(draft);
-    if (p === null) return NOTHING;
+    if (p === null || this.#isErased(draft)) return NOTHING;
     const group = this.#groupOf(draft);
     const id = group.signed.group as GroupId;
     const key = this.#contentKey(log, group);
     const { c, body } = sealPart(key.key, { log, seq, group: id, under: id }, p, this.#o.random);
     key.parts += 1;
     return { pii: [{ group: id, c }], part: { group, wrap: key.wrap, body }, dropped };
+  }
+
+  /** K6. */
+  #isErased({ type, groupAt }: Draft): boolean {
+    const from = this.#o.sealFrom();
+    if (from === null || groupAt === undefined || groupAt >= from) return false;
+    return eventDefinition(type)?.class === 'session';
   }
 
   /** The mode belongs to the session; later events of it do not say it, what it is bound to does. */

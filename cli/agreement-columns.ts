@@ -29,7 +29,7 @@ const ROW: readonly Column[] = [
   time('complete', 'endedAt'),
 ];
 
-export const AGREEMENT_ROW: readonly Column[] = [...ROW, hosts];
+export const AGREEMENT_ROW: readonly Column[] = [...ROW, hosts, ['kept', keptText]];
 
 /** Hosts and certificates stand below it. */
 export const AGREEMENT_CARD: readonly Column[] = [
@@ -41,6 +41,15 @@ export const AGREEMENT_CARD: readonly Column[] = [
     ({ groups: { live, erasing, erased } }) => `${live} live, ${erasing} erasing, ${erased} erased`,
   ],
 ];
+
+/** What stays past the end, and why. */
+function keptText({ kept = [] }: Item): string {
+  const all = kept as Item[];
+  const sessions = all.reduce((sum, one) => sum + one.sessions.length, 0);
+  return sessions === 0
+    ? ''
+    : `${sessions} sessions (${[...new Set(all.map(({ reason }) => reason))].join(', ')})`;
+}
 
 function waitedFor(hosts: readonly Item[]): string {
   return hosts

@@ -12,6 +12,7 @@ const ENDING: readonly Column[] = [
   ...AGREEMENT_ROW,
   field('hosts to tell', 'hostsToTell'),
   field('key groups to erase', 'groupsToErase'),
+  field('key groups kept', 'groupsKept'),
 ];
 
 export async function agreementEnd(input: Input): Promise<number> {

@@ -24,7 +24,8 @@ export const PERSON_CSV = words(
 );
 export const AGREEMENT_CSV = words(`
   id customer customerId mode state isDefault startsAt endsAt coolingOffUntil eraseAt endedAt createdAt hosts.host
-  hosts.hostId hosts.state hosts.lastSeenAt hosts.takenAt hosts.clearedAt hosts.erasedAt`);
+  hosts.hostId hosts.state hosts.lastSeenAt hosts.takenAt hosts.clearedAt hosts.erasedAt kept.group
+  kept.reason kept.sessions`);
 export const AGREEMENT_SHOW_CSV = [
   ...AGREEMENT_CSV,
   ...words(`

@@ -16,6 +16,7 @@ import {
   ruleProblems,
   ruleShape,
 } from '../protocol/policy.ts';
+import { takenName } from '../protocol/policy-own.ts';
 
 const MAX_BYTES = 256 * 1024;
 const MAX_PROBLEMS = 200;
@@ -40,9 +41,13 @@ export function readPolicyFile(text: string): PolicyFile {
   const lineOf = (place: Place, key?: string) => counter.linePos(startOf(document, place, key)).line;
   const parsed = policySchema.safeParse(data);
   const raw = isRecord(data) && Array.isArray(data.rules) ? data.rules : [];
-  if (parsed.success) return { policy: parsed.data, lines: raw.map((_, i) => lineOf(['rules', i])) };
+  const name = isRecord(data) && typeof data.name === 'string' ? takenName({ name: data.name }) : null;
+  const taken = name === null ? [] : [{ line: lineOf(['name']), text: `name: ${name}` }];
+  if (parsed.success && name === null)
+    return { policy: parsed.data, lines: raw.map((_, i) => lineOf(['rules', i])) };
+  if (parsed.success) return { problems: taken };
   const issues = parsed.error.issues.flatMap((issue) => spoken(issue, data, lineOf));
-  return { problems: inOrder([...issues, ...betweenFields(raw, lineOf)]) };
+  return { problems: inOrder([...taken, ...issues, ...betweenFields(raw, lineOf)]) };
 }
 
 type LineOf = (place: Place, key?: string) => number;

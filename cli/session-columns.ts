@@ -8,11 +8,16 @@ export function peerText({ peer, personal }: Item): string | null {
   return [peer.id, ...(peer.names as string[])].filter((one) => one !== null).join(' ');
 }
 
+/** Nobody may be looking at a session that runs: an open remote desktop outlives its connection. */
+export function stateText({ state, connection }: Item): string {
+  return connection === 'disconnected' ? `${state} (disconnected)` : state;
+}
+
 /** With the names by which the hosts of a list are told apart (H2). */
 export const sessionRow = (names: ReadonlyMap<string, string>): readonly Column[] => [
   time('started', 'startedAt'),
   ['duration', ({ durationSeconds }) => showSeconds(durationSeconds)],
-  field('state', 'state'),
+  ['state', stateText],
   ['host', ({ host, hostId }) => names.get(hostId) ?? host],
   field('customer', 'customer'),
   field('tool', 'tool'),
@@ -39,6 +44,8 @@ export const SESSION_CARD: readonly Column[] = [
   field('auth', 'auth'),
   field('failed attempts', 'failedAttempts'),
   field('files', 'files'),
+  field('connection', 'connection'),
+  time('connection since', 'connectionAt'),
   field('confirmed by', 'confirmedBy'),
   field('personal data', 'personal'),
   time('erased', 'erasedAt'),

@@ -27,7 +27,7 @@ export async function sourceList(input: Input): Promise<number> {
   const status = await agent.status({ state: stateDir(input) });
   const known = status.running
     ? status.sources.map((source) => ({ ...source, configured: true }))
-    : fromConfig(input, agent.parseConfig);
+    : fromConfig(input, agent);
   const { found } = await agent.detectSources();
   const items: Shown[] = [...known];
   for (const { tool, connectionsIncoming: file } of found) {
@@ -77,18 +77,19 @@ function problemOf(path: string | null): string | null {
   return path !== null && !existsSync(path) ? 'no such file yet' : null;
 }
 
-type Parse = typeof import('../agent/main.ts')['parseConfig'];
+type Agent = Pick<typeof import('../agent/main.ts'), 'parseConfig' | 'listsNobody' | 'NOBODY_LISTED'>;
+type Parse = Agent['parseConfig'];
 
-function fromConfig(input: Input, parse: Parse): Shown[] {
+function fromConfig(input: Input, { parseConfig, listsNobody, NOBODY_LISTED }: Agent): Shown[] {
   const path = text(input, 'config');
   if (path === undefined) return [];
-  const { sources, recordings } = parse(readTextFile(path, 'the configuration'), path);
+  const { sources, recordings } = parseConfig(readTextFile(path, 'the configuration'), path);
   return [
     ...(sources ?? []).map((one) => ({
       type: one.type,
       file: fileOf(one),
       state: 'not-running',
-      problem: problemOf(fileOf(one)),
+      problem: listsNobody(one) ? NOBODY_LISTED : problemOf(fileOf(one)),
       configured: true,
     })),
     ...recordings.map(({ type, root }) => ({

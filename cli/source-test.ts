@@ -5,6 +5,7 @@ import { argument, format, required, text, wholeNumber, zone } from './args.ts';
 import { csvOf } from './csv.ts';
 import type { Input } from './io.ts';
 import { printFields } from './print.ts';
+import { readTextFile } from './settings.ts';
 import { jsonText, tableText } from './text.ts';
 import { showTime } from './times.ts';
 
@@ -30,13 +31,25 @@ export async function sourceTest(input: Input): Promise<number> {
   const type = required(input, 'type', '--type');
   const rows = wholeNumber(input, 'rows', '--rows');
   const spec = text(input, 'spec');
-  const { testSource } = await import('../agent/main.ts');
+  const agent = await import('../agent/main.ts');
   const options = { ...(rows === undefined ? {} : { rows }), ...(spec === undefined ? {} : { spec }) };
-  const result = await testSource(argument(input), type, options);
+  const result = await agent.testSource(argument(input), type, options);
+  if ('findings' in result) result.findings.push(...nobodyListed(input, type, agent));
   if ('lastRecordUnterminated' in result) printRows(input, kind, result);
   else printRead(input, kind, result);
   const findings = 'findings' in result ? result.findings.length : 0;
   return result.unreadable.total + findings > 0 ? EXIT.findings : EXIT.done;
+}
+
+type Agent = Pick<typeof import('../agent/main.ts'), 'parseConfig' | 'listsNobody'>;
+
+/** With a configuration: how many of its sources of this type record nobody, whatever the file holds. */
+function nobodyListed(input: Input, type: string, { parseConfig, listsNobody }: Agent) {
+  const path = text(input, 'config');
+  if (path === undefined) return [];
+  const { sources } = parseConfig(readTextFile(path, 'the configuration'), path);
+  const count = (sources ?? []).filter((one) => one.type === type && listsNobody(one)).length;
+  return count === 0 ? [] : [{ finding: 'nobody-listed' as const, count }];
 }
 
 function printRows(input: Input, kind: string, result: Rows): void {

@@ -27,8 +27,9 @@ export const RETENTION_TABLE: readonly Entry[] = [
   },
   {
     path: 'retention set',
-    args: ['<pack>'],
-    about: 'put a policy pack in force; where something could go earlier, a second person approves it',
+    args: ['<pack-or-file>'],
+    about:
+      'put a pack, or a policy of your own, in force; where something could go earlier, a second person approves it',
     example: 'tilsyn retention set dk-msp --yes --reason "the agreement with our customers"',
     options: [...CONSENT, ALONE],
     load: async () => (await import('./retention-set.ts')).retentionSet,

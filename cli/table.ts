@@ -159,7 +159,7 @@ export const TABLE: readonly Entry[] = [
     path: 'agent check',
     about: 'check the agent’s state directory',
     example: 'tilsyn agent check --state /var/lib/tilsyn-agent -o json',
-    options: STATE,
+    options: [...STATE, ['--config <file>', 'agent.yaml, where no agent runs: it is checked too']],
     load: async () => (await import('./agent-check.ts')).agentCheck,
   },
   {
@@ -206,6 +206,7 @@ export const TABLE: readonly Entry[] = [
       ],
       ['--spec <file>', 'of declared and csv: the declaration, or the name of one that comes with Tilsyn'],
       ['--rows <n>', 'rows to show (default: 10)'],
+      ['--config <file>', 'agent.yaml: says so where its sources of this type record nobody'],
     ],
     load: async () => (await import('./source-test.ts')).sourceTest,
   },

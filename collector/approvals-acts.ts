@@ -7,12 +7,13 @@ import { TilsynError } from '../protocol/errors.ts';
 import { id } from '../protocol/group.ts';
 import type { AgreementId, CustomerId, Id, PersonId, SessionId } from '../protocol/ids.ts';
 import { PACKS, packOf } from '../protocol/packs.ts';
+import { type Policy, policySchema, policyShape } from '../protocol/policy.ts';
 import type { UtcMs } from '../protocol/time.ts';
 import { type Order, orderEnd, ordered } from './erasing/ends.ts';
 import { wakeEraser } from './erasing/wake.ts';
 import { refuseLastAdmin, revokeIn, unknownPerson } from './people.ts';
 import { PERMISSIONS, type Role, ruleOf, type Verb } from './permissions.ts';
-import { setPack } from './policy.ts';
+import { policyInForce, refuseUnlike, setOwn, setPack } from './policy.ts';
 import { requested } from './regroup/request.ts';
 import { MOST_SESSIONS, takeOut } from './regroup/take-out.ts';
 import type { PersonRow, Reader, Tx } from './store/types.ts';
@@ -70,17 +71,53 @@ function orderOf(body: Body): Pick<Order, 'agreement' | 'effectiveAt' | 'reason'
 
 const policy: Act = {
   // The version too: what was asked for is what that version says.
-  body: z.strictObject({ pack: z.enum(Object.keys(PACKS)), version: z.int() }),
-  async touches(_reader, body) {
-    refuseOther(body);
+  body: z.union([
+    z.strictObject({ pack: z.enum(Object.keys(PACKS)), version: z.int() }),
+    // One's own, whole, and what it is to follow: shorter than that is what was asked for.
+    z.strictObject({
+      policy: policySchema,
+      after: z.strictObject({ policy: policyShape.name, version: policyShape.version }),
+    }),
+  ]),
+  async touches(reader, body) {
+    await refuseChanged(reader, body);
     return { about: null, customers: null };
   },
   async run(ctx, tx, body, { asker, approval }) {
-    refuseOther(body);
-    await setPack(ctx, tx, { pack: String(body.pack), person: asker, approval });
+    await refuseChanged(tx, body);
+    const by = { person: asker, approval };
+    if (isOwn(body)) await setOwn(ctx, tx, body.policy, by);
+    else await setPack(ctx, tx, { pack: String(body.pack), ...by });
     tx.afterCommit(() => wakeEraser(ctx));
   },
 };
+
+interface Own {
+  policy: Policy;
+  after: { policy: string; version: number };
+}
+
+function isOwn(body: object): body is Own {
+  return Object.hasOwn(body, 'after');
+}
+
+async function refuseChanged(reader: Reader, body: Body): Promise<void> {
+  if (!isOwn(body)) {
+    refuseOther(body);
+    return;
+  }
+  await refuseUnlike(reader, body.policy);
+  const { policy } = await policyInForce(reader);
+  if (policy.name === body.after.policy && policy.version === body.after.version) return;
+  throw new TilsynError(
+    'policy.changed',
+    'setting a policy of your own: another was put in force since this was asked for',
+    {
+      hint: 'Refuse it and run `tilsyn retention set` again: what it makes shorter may be more now.',
+      exit: 'conflict',
+    },
+  );
+}
 
 function refuseOther({ pack, version }: Body): void {
   if (packOf(String(pack)).policy.version === version) return;

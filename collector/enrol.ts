@@ -14,6 +14,7 @@ import type { AgentId, LogId, TokenId } from '../protocol/ids.ts';
 import { publicText } from '../protocol/sign.ts';
 import { MINUTE_MS, type UtcMs } from '../protocol/time.ts';
 import { softwareOf } from './agents.ts';
+import { boundsOf } from './bounds.ts';
 import { Bucket, Buckets } from './bucket.ts';
 import { cidrHolds, plainAddress } from './cidr.ts';
 import { isOver } from './erasing/end-rules.ts';
@@ -153,6 +154,7 @@ export class Enroller {
       mode: row.mode,
       state: row.state === 'approved' ? 'approved' : 'waiting',
       groups: groups.forAgreement(row.agreement, clock.now()),
+      bounds: await boundsOf(this.#ctx, row),
     };
   }
 }

@@ -3,20 +3,29 @@ import { hasSubject, spanOf } from '../protocol/group.ts';
 import type { GroupId, SessionId } from '../protocol/ids.ts';
 import type { SpanTable } from '../protocol/packs.ts';
 import type { UtcMs } from '../protocol/time.ts';
+import { isSplit } from './regroup/splits.ts';
 import { takesOf } from './regroup/takes.ts';
 import type { GroupRow } from './store/types.ts';
 import type { GroupWish } from './types.ts';
 
 /** One text per group that ought to exist; late groups of different months share one. */
 export function keyOfWish(wish: GroupWish, spans: SpanTable): string {
-  return keyOf(wish, boundsOf(wish, spans).from);
+  return keyOf(wish, boundsOf(wish, spans));
+}
+
+type LineOf = Pick<GroupWish, 'agreement' | 'class' | 'kind'> & { subject?: string | null | undefined };
+
+/** What spans of one kind have in common. */
+function lineOf({ agreement, class: cls, kind, subject }: LineOf): string {
+  return `${agreement ?? '-'} ${cls} ${kind} ${subject ?? '-'}`;
 }
 
 function keyOf(
   { agreement, class: cls, kind, subject }: Pick<GroupWish, 'agreement' | 'class' | 'kind' | 'subject'>,
-  from: number | null,
+  { from, to }: Pick<GroupRow, 'from' | 'to'>,
 ): string {
-  return `${agreement ?? '-'} ${cls} ${kind} ${subject ?? '-'} ${from ?? '-'}`;
+  // The end too: a day and a month can begin together.
+  return `${lineOf({ agreement, class: cls, kind, subject })} ${from ?? '-'} ${to ?? '-'}`;
 }
 
 /** The span that a wish asks for, half open; none where the group lives as long as something else does. */
@@ -28,10 +37,20 @@ export function boundsOf(
   return spanned ? spanOf(at, spans[cls]) : { from: null, to: null };
 }
 
+function lengthOf({ from, to }: GroupRow): number {
+  return (to ?? 0) - (from ?? 0);
+}
+
+function isAsLong(a: GroupRow, b: GroupRow): boolean {
+  return a.from === b.from && a.to === b.to;
+}
+
 export class GroupIndex {
-  readonly #spans: SpanTable;
+  #spans: SpanTable;
   readonly #byId = new Map<GroupId, GroupRow>();
   readonly #byKey = new Map<string, GroupRow>();
+  /** Spans that the policy in force would not make: of an earlier one. By what they are of. */
+  readonly #odd = new Map<string, Map<GroupId, GroupRow>>();
   /** One-off groups that live. */
   readonly #oneoff = new Map<GroupId, GroupRow>();
   /** Sessions that were taken out of their span, dead groups too. */
@@ -53,7 +72,8 @@ export class GroupIndex {
       if (row.kind === 'oneoff') this.#addOneoff(row);
       // Those two belong to one session or one person and are only ever asked for by id.
       if (row.kind === 'oneoff' || row.kind === 'single') continue;
-      const key = keyOf(row, row.from);
+      this.#note(row);
+      const key = keyOf(row, row);
       if (this.#serves(row, this.#byKey.get(key))) this.#byKey.set(key, row);
     }
   }
@@ -85,18 +105,54 @@ export class GroupIndex {
   }
 
   find(wish: GroupWish): GroupRow | null {
-    return this.#byKey.get(keyOfWish(wish, this.#spans)) ?? this.#deadSpan(wish);
+    const exact = this.#byKey.get(keyOfWish(wish, this.#spans)) ?? null;
+    return this.#earlier(wish, exact) ?? exact;
   }
 
-  /** Spans were longer, or shorter, under an earlier policy: what was erased with one of them stays erased (V13). */
-  #deadSpan({ agreement, class: cls, kind, at }: GroupWish): GroupRow | null {
-    if (kind !== 'span') return null;
-    for (const row of this.#byId.values()) {
-      const same =
-        row.kind === kind && row.agreement === agreement && row.class === cls && row.state !== 'live';
-      if (same && row.from !== null && row.to !== null && row.from <= at && at < row.to) return row;
+  useSpans(spans: SpanTable): void {
+    this.#spans = spans;
+    this.#odd.clear();
+    for (const row of this.#byId.values()) this.#note(row);
+  }
+
+  splitOver(row: GroupRow): GroupRow | null {
+    const { from, to } = row;
+    if (from === null || to === null) return null;
+    for (const one of this.#odd.get(lineOf(row))?.values() ?? []) {
+      const over = one.from !== null && one.to !== null && one.from <= from && to <= one.to;
+      if (over && one.group !== row.group && one.state === 'live' && isSplit(one)) return one;
     }
     return null;
+  }
+
+  #note(row: GroupRow): void {
+    if (row.from === null || row.to === null) return;
+    const line = lineOf(row);
+    const { from, to } = spanOf(row.from, this.#spans[row.class]);
+    if (from !== row.from || to !== row.to) {
+      const known = this.#odd.get(line) ?? new Map<GroupId, GroupRow>();
+      this.#odd.set(line, known.set(row.group, row));
+    }
+  }
+
+  /**
+   * Spans were longer, or shorter, under an earlier policy. One that lives serves what began in it until it was split
+   * (V62); what was erased with one of them stays erased (V13). A split one that died had given up all that lay in it.
+   */
+  #earlier(wish: GroupWish, exact: GroupRow | null): GroupRow | null {
+    const odd = this.#odd.get(lineOf(wish));
+    if (odd === undefined) return null;
+    const { at } = wish;
+    const held = [...odd.values()].filter(
+      ({ from, to }) => from !== null && to !== null && from <= at && at < to,
+    );
+    const dead = held.find((row) => row.state !== 'live' && !isSplit(row));
+    const live = held
+      .filter((row) => row.state === 'live' && !isSplit(row) && !this.#isLost(row))
+      .sort((a, b) => lengthOf(a) - lengthOf(b));
+    if (dead !== undefined && !live.some((row) => isAsLong(row, dead))) return dead;
+    if (live[0] !== undefined) return live[0];
+    return exact === null ? (held.find((row) => row.state !== 'live') ?? null) : null;
   }
 
   /**

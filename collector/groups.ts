@@ -3,6 +3,8 @@
  *
  * V11 For one wish there is one group, however many ask at once.
  * V12 Slot first, row second: a row never names a key that is not durable.
+ * V62 A living span serves what began in it whatever the policy in force would make, until it was split: what is read
+ *     again finds its origin where it lies.
  * V13 A dead span, `whole` or `house` group is never replaced; a dead `late` group is, and so is any whose key
  *     was lost without an erasure.
  */
@@ -52,6 +54,7 @@ export async function createGroups(options: GroupsOptions): Promise<Groups> {
 
 class KeyGroups implements Groups {
   readonly #options: GroupsOptions;
+  #spans: SpanTable;
   readonly #index: GroupIndex;
   readonly #identityKey: string;
   /** Slots that are durable and whose rows no transaction has committed yet, by wish. */
@@ -60,6 +63,7 @@ class KeyGroups implements Groups {
 
   constructor(options: GroupsOptions, index: GroupIndex) {
     this.#options = options;
+    this.#spans = options.spans;
     this.#index = index;
     this.#identityKey = publicText(options.identity);
   }
@@ -92,7 +96,9 @@ class KeyGroups implements Groups {
   }
 
   forAgreement(agreement: AgreementId, at: UtcMs): SignedGroup[] {
-    return wishesOf(agreement, at, this.#options.spans)
+    // The present span may be one of an earlier policy (V62), which ends when no span of this one does.
+    const present = this.#index.find({ agreement, class: 'session', kind: 'span', at });
+    return wishesOf(agreement, at, this.#spans, present?.to ?? undefined)
       .map((wish) => this.#index.find(wish))
       .flatMap((row) => (row !== null && this.#canSeal(row) ? [row.record] : []));
   }
@@ -128,6 +134,16 @@ class KeyGroups implements Groups {
         if (pending.group === row.group) this.#pending.delete(wish);
       }
     }
+  }
+
+  splitOver(group: GroupId): GroupRow | null {
+    const row = this.#index.byId(group);
+    return row === null ? null : this.#index.splitOver(row);
+  }
+
+  useSpans(spans: SpanTable): void {
+    this.#spans = spans;
+    this.#index.useSpans(spans);
   }
 
   /** Rows for the wishes, in order: known, pending, or made now (V12). */
@@ -175,7 +191,7 @@ class KeyGroups implements Groups {
   }
 
   #keyOf(wish: GroupWish): string {
-    return keyOfWish(wish, this.#options.spans);
+    return keyOfWish(wish, this.#spans);
   }
 
   #row(wish: GroupWish, made: { group: GroupId; slot: number; key: string }, now: UtcMs): GroupRow {
@@ -184,7 +200,7 @@ class KeyGroups implements Groups {
       kind: wish.kind,
       agreement: wish.agreement,
       class: wish.class,
-      ...boundsOf(wish, this.#options.spans),
+      ...boundsOf(wish, this.#spans),
       key: made.key,
     };
     const record = signGroup(this.#options.identity, spec);
@@ -229,8 +245,8 @@ function isDataClass(text: string): text is DataClass {
 }
 
 /** What an agent of this agreement is given: present and next span, `late`, and the host names' `whole`. */
-export function wishesOf(agreement: AgreementId, at: UtcMs, spans: SpanTable): GroupWish[] {
-  const next = spanOf(at, spans.session).to;
+export function wishesOf(agreement: AgreementId, at: UtcMs, spans: SpanTable, until?: UtcMs): GroupWish[] {
+  const next = until ?? spanOf(at, spans.session).to;
   return [
     { agreement, class: 'session', kind: 'span', at },
     { agreement, class: 'session', kind: 'span', at: next },

@@ -154,6 +154,8 @@ function newSession(fact: Beginning, owner: NonNullable<Owner>): SessionRow {
     partPos: [],
     mergedInto: null,
     explainedPos: null,
+    connection: null,
+    connectionAt: null,
     ...beginningOf(fact),
   };
 }
@@ -218,6 +220,7 @@ function fold(state: State, row: SessionRow): void {
     files: root.files ?? row.files,
     confirmedBy: union(root.confirmedBy, row.confirmedBy),
     explainedPos: newer(root.explainedPos, row.explainedPos),
+    ...laterConnection(root, row),
   });
 }
 
@@ -277,7 +280,23 @@ function updated(row: SessionRow, { data }: FactOf<'session.updated'>): Partial<
     kind: data.kind ?? row.kind,
     confirmedBy: union(row.confirmedBy, data.confirmedBy),
     ...(data.row === undefined ? {} : ofRow(row, data.row)),
+    ...(data.connection === undefined
+      ? {}
+      : laterConnection(row, {
+          connection: data.connection.state,
+          connectionAt: instant(data.connection.at),
+        })),
   };
+}
+
+type Connected = Pick<SessionRow, 'connection' | 'connectionAt'>;
+
+/** Somebody leaves and comes back as often as they like: what was said of the latest instant counts, told last or not. */
+function laterConnection(now: Connected, told: Connected): Connected {
+  const later =
+    (told.connectionAt ?? Number.NEGATIVE_INFINITY) >= (now.connectionAt ?? Number.NEGATIVE_INFINITY);
+  const { connection, connectionAt } = later ? told : now;
+  return { connection, connectionAt };
 }
 
 /** Times that the tool wrote in UTC stand above those of a log in local time; an end does once there is one. */

@@ -27,7 +27,7 @@ const PROJECTED: ReadonlySet<string> = new Set(PROJECTED_TYPES);
 const REBUILD_STEP = 2_000;
 
 /** To be raised with every change of what leaves mean: of the reducer, of `PROJECTED_TYPES`, of a schema of theirs. */
-export const PROJECTION_VERSION = 6;
+export const PROJECTION_VERSION = 7;
 /** Meta key: the version that made the projections. */
 const META_VERSION = 'projections';
 /** Meta key: how many facts found no room to wait for their session's start (Y5). */

@@ -2,6 +2,7 @@
 import { type DueReason, dueOfGroup } from '../protocol/due.ts';
 import type { Action, Policy } from '../protocol/policy.ts';
 import type { UtcMs } from '../protocol/time.ts';
+import { keptFor } from './regroup/splits.ts';
 import { takesOf } from './regroup/takes.ts';
 import type { GroupRow } from './store/types.ts';
 
@@ -41,7 +42,7 @@ function planned(row: GroupRow, policy: Policy, agreementEndsAt: UtcMs | null, n
   // Nothing in a late group was sealed before it was made.
   const late = row.kind === 'late' ? { earliest: row.createdAt, latest: row.createdAt } : null;
   const ends = takes?.ends ?? late;
-  const due = dueOfGroup(row, policy, { agreementEndsAt, ends });
+  const due = dueOfGroup(keptFor(row), policy, { agreementEndsAt, ends });
   const action = due.rule?.action ?? null;
   const report = action === 'report' && due.dueAt !== null;
   const dueAt = report ? null : due.dueAt;

@@ -6,11 +6,11 @@
  */
 import { ALERT_OK, type AlertState, isAtRest, stepAlert } from '../protocol/alert-machine.ts';
 import { alertEvent, RULES } from '../protocol/alert-rules.ts';
-import { codeOf } from '../protocol/errors.ts';
 import type { AgentId, SessionId } from '../protocol/ids.ts';
 import { newId } from '../protocol/ids.ts';
 import { MINUTE_MS, type UtcMs, utcMs } from '../protocol/time.ts';
 import type { SessionAlerts } from './config.ts';
+import { Looks } from './looks.ts';
 import { type Denied, DeniedTally } from './session-alerts-denied.ts';
 import {
   measure,
@@ -49,12 +49,15 @@ export class SessionAlertWatch {
   /** Whether the roster knew who came, by session and its last event: parts are opened once. */
   #known = new Map<string, boolean | null>();
   #roster = NO_ROSTER;
-  #running: Promise<void> | null = null;
-  #cancel = () => {};
-  #closed = false;
+  readonly #looks: Looks;
 
   private constructor(ctx: Context) {
     this.#ctx = ctx;
+    this.#looks = new Looks(ctx, {
+      everyMs: LOOK_MS,
+      failed: 'session alerts: a look could not be stored',
+      look: () => this.#look(),
+    });
     this.#denied = new DeniedTally(ctx);
   }
 
@@ -68,20 +71,12 @@ export class SessionAlertWatch {
   }
 
   start(): void {
-    if (this.#closed) return;
-    this.#cancel = this.#ctx.clock.after(LOOK_MS, () => void this.look().finally(() => this.start()));
+    this.#looks.start();
   }
 
   /** One look. Never throws: what could not be stored is seen again at the next. */
   look(): Promise<void> {
-    this.#running ??= this.#look()
-      .catch((error: unknown) => {
-        this.#ctx.log.error({ code: codeOf(error) }, 'session alerts: a look could not be stored');
-      })
-      .finally(() => {
-        this.#running = null;
-      });
-    return this.#running;
+    return this.#looks.look();
   }
 
   async #look(): Promise<void> {
@@ -213,10 +208,8 @@ export class SessionAlertWatch {
   }
 
   /** Lets a look that runs finish; none begins after it. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#cancel();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#looks.close();
   }
 }
 

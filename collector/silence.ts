@@ -8,10 +8,10 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { AlertState } from '../protocol/alert-machine.ts';
-import { codeOf } from '../protocol/errors.ts';
 import type { AgentId } from '../protocol/ids.ts';
 import { MINUTE_MS, utcMs } from '../protocol/time.ts';
 import { LATE_MS } from './host-state.ts';
+import { Looks } from './looks.ts';
 import { isOver, LOOK_MS, lookAt, NOT_SILENT, type Silent } from './silence-rules.ts';
 import type { SilentHost } from './store/types.ts';
 import type { Context, OwnDraft } from './types.ts';
@@ -39,12 +39,15 @@ export class Silence {
   readonly #waited = new Map<AgentId, number>();
   #listening = 0;
   #last: { wall: number; mono: number } | null = null;
-  #running: Promise<void> | null = null;
-  #cancel = () => {};
-  #closed = false;
+  readonly #looks: Looks;
 
   private constructor(ctx: Context) {
     this.#ctx = ctx;
+    this.#looks = new Looks(ctx, {
+      everyMs: LOOK_MS,
+      failed: 'silence: a look at the hosts could not be stored',
+      look: () => this.#look(),
+    });
   }
 
   /** Reads what the last run left. */
@@ -60,28 +63,16 @@ export class Silence {
   /** The port is open: from now on silence means something. */
   start(): void {
     this.#listen();
-    this.#later();
+    this.#looks.start();
   }
 
   #listen(): void {
     this.#listening = this.#ctx.clock.now();
   }
 
-  #later(): void {
-    if (this.#closed) return;
-    this.#cancel = this.#ctx.clock.after(LOOK_MS, () => void this.look().finally(() => this.#later()));
-  }
-
   /** One look. Never throws: what could not be stored is seen again at the next. */
   look(): Promise<void> {
-    this.#running ??= this.#look()
-      .catch((error: unknown) => {
-        this.#ctx.log.error({ code: codeOf(error) }, 'silence: a look at the hosts could not be stored');
-      })
-      .finally(() => {
-        this.#running = null;
-      });
-    return this.#running;
+    return this.#looks.look();
   }
 
   async #look(): Promise<void> {
@@ -151,10 +142,8 @@ export class Silence {
   }
 
   /** Lets a look that runs finish; none begins after it. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#cancel();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#looks.close();
   }
 }
 

@@ -6,10 +6,10 @@
  */
 
 import { setImmediate as turn } from 'node:timers/promises';
-import { codeOf } from '../protocol/errors.ts';
 import { isId, newId, type SessionId } from '../protocol/ids.ts';
 import { scrub } from '../protocol/scrub.ts';
 import { SECOND_MS, toIso, utcMs } from '../protocol/time.ts';
+import { Looks } from './looks.ts';
 import type { AgentRow, GroupRow, LeafRow, SessionRow, TicketRow } from './store/types.ts';
 import { GRACE_MS, type Matched, matchSessions, type Ticket, ticketsAround } from './tickets-match.ts';
 import type { Context, GroupWish, OwnDraft } from './types.ts';
@@ -124,33 +124,28 @@ export function spanOfTickets(tickets: readonly Pick<Ticket, 'from' | 'to'>[]) {
 /** Looks at sessions as they come, every half minute. */
 export class TicketMatcher {
   readonly #ctx: Context;
-  #running: Promise<void> | null = null;
-  #cancel = () => {};
-  #closed = false;
+  readonly #looks: Looks;
 
   constructor(ctx: Context) {
     this.#ctx = ctx;
+    this.#looks = new Looks(ctx, {
+      everyMs: LOOK_MS,
+      failed: 'tickets: a look at new sessions failed',
+      look: () => this.#look(),
+    });
   }
 
   start(): void {
-    if (this.#closed) return;
-    this.#cancel = this.#ctx.clock.after(LOOK_MS, () => void this.look().finally(() => this.start()));
+    this.#looks.start();
   }
 
   /** One look. Never throws: the cursor stays, and the next look sees the same again. */
   look(): Promise<void> {
-    this.#running ??= this.#look()
-      .catch((error: unknown) => {
-        this.#ctx.log.error({ code: codeOf(error) }, 'tickets: a look at new sessions failed');
-      })
-      .finally(() => {
-        this.#running = null;
-      });
-    return this.#running;
+    return this.#looks.look();
   }
 
   async #look(): Promise<void> {
-    for (let page = 0; page < PAGES && !this.#closed; page += 1) {
+    for (let page = 0; page < PAGES && !this.#looks.closed; page += 1) {
       if (!(await this.#page())) return;
     }
   }
@@ -179,10 +174,8 @@ export class TicketMatcher {
   }
 
   /** Lets a look that runs finish; none begins after it. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#cancel();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#looks.close();
   }
 }
 

@@ -6,6 +6,7 @@ import type { EventData, EventPersonal, EventType } from '../protocol/event.ts';
 import type { CollectorFrame, FrameOf } from '../protocol/frame.ts';
 import type { DataClass, GroupKind, SignedGroup } from '../protocol/group.ts';
 import type { AgentId, AgreementId, GroupId, Id, PersonId, Random, SessionId } from '../protocol/ids.ts';
+import type { SpanTable } from '../protocol/packs.ts';
 import type { Personal } from '../protocol/seal.ts';
 import type { Clock, UtcMs } from '../protocol/time.ts';
 import type { SessionAlerts } from './config.ts';
@@ -70,6 +71,10 @@ export interface Groups {
   adoptable(offer: readonly SignedGroup[]): GroupRow[];
   /** Tells the index of rows that a transaction committed. */
   committed(rows: readonly GroupRow[]): void;
+  /** The living span that was split into this one and others; null: none was. */
+  splitOver(group: GroupId): GroupRow | null;
+  /** Another policy is in force: what is made from now on has its spans; what was made stays. */
+  useSpans(spans: SpanTable): void;
 }
 export interface GroupWish {
   agreement: AgreementId | null;

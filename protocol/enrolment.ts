@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { birthRecord } from './birth.ts';
+import { signedBounds } from './bounds.ts';
 import { TilsynError } from './errors.ts';
 import { MODES } from './event.ts';
 import { b64, id, signedGroup } from './group.ts';
@@ -67,5 +68,7 @@ export const enrolAnswer = z.object({
   mode: z.enum(MODES),
   state: z.enum(['approved', 'waiting']),
   groups: z.array(signedGroup),
+  /** Absent: a collector of an earlier version, which keeps no account of it. */
+  bounds: signedBounds.optional(),
 });
 export type EnrolAnswer = z.infer<typeof enrolAnswer>;

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { agent } from './event-kinds.ts';
-import { count, hash, packName, text, word } from './event-shapes.ts';
+import { count, hash, policyName, text, word } from './event-shapes.ts';
 import { id, iso } from './group.ts';
 
 /** What a recordings event is about: a source, a camera where there is one, how many, how much, which span. */
@@ -21,7 +21,7 @@ const span = {
 const slice = z.strictObject({
   ...span,
   slice: count,
-  policy: packName,
+  policy: policyName,
   version: count,
   /** Earliest due time in it (D5). */
   dueAt: iso,

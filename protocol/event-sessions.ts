@@ -15,6 +15,7 @@ import {
   word,
 } from './event-shapes.ts';
 import { id, iso } from './group.ts';
+import { CONNECTIONS } from './words.ts';
 
 export const SESSION_EVENTS = {
   /** Somebody knocked. The same session may start, or be refused. */
@@ -50,6 +51,8 @@ export const SESSION_EVENTS = {
           occurrence: count,
         })
         .optional(),
+      /** Somebody left a session that goes on without them, or came back; absent: no news. */
+      connection: z.strictObject({ state: z.enum(CONNECTIONS), at: iso }).optional(),
     }),
     sessionPersonal,
     'session',

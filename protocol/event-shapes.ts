@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { ALERT_CHECKS, ALERT_LEVELS, NOTIFY } from './alert.ts';
 import { VERBS } from './frame.ts';
 import { b64, DATA_CLASSES, id, iso } from './group.ts';
-import { PACKS } from './packs.ts';
+import { POLICY_NAME } from './policy.ts';
 import { READING_VERBS, REASONS } from './words.ts';
 
 export const TOOLS = [
@@ -49,7 +49,7 @@ export const REJECTIONS = [
   'unknown',
 ] as const;
 /** What a look at a machine's own sources found wrong. */
-export const FINDINGS = ['logging-off', 'tool-without-source'] as const;
+export const FINDINGS = ['logging-off', 'tool-without-source', 'nobody-listed', 'not-replayed'] as const;
 /** Remote tools that can be found on a machine, whether this version reads their logs or not. */
 export const FOUND_TOOLS = [
   ...TOOLS,
@@ -86,8 +86,8 @@ export const hash = b64.length(43);
 export const word: z.ZodType<string> = z.enum(REASONS);
 export const verbOfReading: z.ZodType<string> = z.enum(READING_VERBS);
 export const verbOfCommand: z.ZodType<string> = z.enum([...VERBS, 'other']);
-/** A pack of ours; the name of any other policy is its author's text, and is written as `other` (E1). */
-export const packName: z.ZodType<string> = z.enum([...Object.keys(PACKS), 'other']);
+/** Of a pack, or of a policy of one's own: checked when it is put in force, so that it holds a plain word only (E1). */
+export const policyName: z.ZodType<string> = z.string().regex(POLICY_NAME);
 export const version = z.string().regex(/^\d{1,4}\.\d{1,4}\.\d{1,4}(-(alpha|beta|rc)\.\d{1,3})?$/);
 export const text = (max: number) => z.string().max(max);
 export const none = z.strictObject({});
@@ -205,7 +205,7 @@ export const sealedAt = z.strictObject({
 export const erasure = z.strictObject({
   group: id,
   class: z.enum(DATA_CLASSES),
-  policy: packName.nullable(),
+  policy: policyName.nullable(),
   version: count.nullable(),
   dueAt: iso.nullable(),
   count,

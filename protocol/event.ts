@@ -3,7 +3,8 @@
  * the record of what is collected. The table is repeated for readers in `docs/design/events.md`; a test holds
  * the two together.
  *
- * E1  `data` holds enums, integers, random ids and times; nothing personal, no free text.
+ * E1  `data` holds enums, integers, random ids and times; nothing personal, no free text. One word is its author's: the
+ *     name of a policy of one's own, which an erasure has to name (D5, Y20).
  * E2  What is personal is named in P's allow-list and lies in a sealed part only.
  * E3  A sealed part that is not as its allow-list says is flagged as it comes in, and is never opened into an answer.
  */
@@ -24,13 +25,14 @@ import {
   FINDINGS,
   FOUND_TOOLS,
   GAP_REASONS,
+  hash,
   hostPersonal,
   IDENTITY_KINDS,
   logAt,
   MODES,
   none,
-  packName,
   personData,
+  policyName,
   ROLES,
   reasonGiven,
   sealedAt,
@@ -238,6 +240,8 @@ export const EVENTS = {
       groups: count,
       hosts: count,
       revoked: count,
+      /** Key groups that are kept, as under a hold, and go when they are let go; absent: none. */
+      kept: count.optional(),
     }),
   ),
   'customer.named': collector(
@@ -248,9 +252,11 @@ export const EVENTS = {
   /** The retention policy in force from now on; person null: `collector init`. */
   'policy.set': collector(
     z.strictObject({
-      policy: packName,
+      policy: policyName,
       version: count,
       person: id.nullable(),
+      /** SHA-256 of the canonical text of the whole policy: what that version says. Absent: by an earlier program. */
+      rules: hash.optional(),
       /** The approval that it rests on; absent: none was needed. */
       approval: id.optional(),
     }),

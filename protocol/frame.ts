@@ -11,6 +11,7 @@
  */
 import { z } from 'zod';
 import { birthRecord } from './birth.ts';
+import { signedBounds } from './bounds.ts';
 import { b64, id, iso, signedGroup } from './group.ts';
 import { MAX_BODY_BYTES, WRAP_BYTES } from './seal.ts';
 
@@ -173,6 +174,8 @@ export const collectorFrames = {
     credits: z.object({ events: count, bytes: count }),
     commandsThrough: count,
     time: iso,
+    /** How far back the agent may go; absent: an earlier version. */
+    bounds: signedBounds.optional(),
   }),
   erased: z.object({ t: z.literal('erased'), groups: z.array(id).max(1024) }),
   groups: z.object({

@@ -3,6 +3,7 @@
  *
  * Y13 Nothing is invented. A class has the periods that a rule states, and none where no rule does.
  * Y14 A policy that keeps something for at least longer than at most, or says one thing twice, is no policy.
+ * Y20 A policy is named by a plain word, as it then stands in clear in every erasure that it causes.
  */
 import { z } from 'zod';
 import { DATA_CLASSES } from './group.ts';
@@ -34,6 +35,12 @@ const ONLY: Partial<Record<Trigger, RetentionClass>> = {
 const OWN: readonly RetentionClass[] = ['audit.event', 'audit.reading', 'hold.record', 'person.account'];
 
 const MAX_RULES = 64;
+/**
+ * It stands in clear in every event of an erasure, and so for ever: words of letters and digits, and no number that is
+ * long enough to be somebody's (Y20).
+ */
+export const POLICY_NAME = /^(?=.{1,64}$)(?!.*\d{5})[a-z0-9]+(-[a-z0-9]+)*$/;
+
 const period = z
   .string()
   .max(64)
@@ -69,7 +76,12 @@ const rule = z.strictObject(ruleShape).superRefine(checkRule);
 export type Rule = z.infer<z.ZodObject<typeof ruleShape>>;
 
 export const policyShape = {
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'lower-case letters, digits and hyphens, at most 64'),
+  name: z
+    .string()
+    .regex(
+      POLICY_NAME,
+      'lower-case words joined by hyphens, at most 64 letters, no number of 5 digits or more',
+    ),
   version: z.int().min(1).max(1_000_000),
   /** Who answers for it: a role or an office, not a person's name. */
   author: z.string().min(1).max(128),

@@ -7,7 +7,8 @@
  * D3  Retention of a recording counts from the latest end that it can have; a hold covers the whole of its bound.
  * D5  Every erasure names policy, version and due time; every skip past due names its reason; lateness is recorded.
  * Y17 Hold (an authority's order is one) before restriction before keep-at-least before the subject's request for
- *     erasure before keep-at-most.
+ *     erasure before keep-at-most. A rule that is not there, has no period or only reports keeps nothing from who asks
+ *     for what is held of them; footage goes by the rule of its source alone.
  */
 import { type Due, dueBy } from './due.ts';
 import { contradicts, covers, type Hold, type Thing } from './hold.ts';
@@ -64,10 +65,13 @@ export function decide(
   if (thing.unknownLayout === true) return kept('unknown-layout');
   if (isUnsure(thing)) return kept('unbounded');
   if (due.notBefore !== null && now < due.notBefore) return kept('keep-at-least');
-  const end = firstOf(due, requestOf(thing, due, now));
-  if (end === null) return kept(due.reason === 'unbounded' ? 'unbounded' : keptFor(due));
+  const request = requestOf(thing, due, now);
+  const reports = due.rule?.action === 'report';
+  // What is only reported does not go by the policy: it comes neither before the request nor after it.
+  const end = firstOf(reports && request !== null ? { ...due, dueAt: null } : due, request);
+  if (end === null) return kept(isAsked(thing, now) && endOf(thing) === null ? 'unbounded' : keptFor(due));
   if (now < end.at) return kept('not-due');
-  const action = due.rule?.action ?? 'erase';
+  const action = end.reason === 'request' ? 'erase' : (due.rule?.action ?? 'erase');
   if (action === 'report') return kept('report-only');
   return { ...named, dueAt: end.at, verdict: 'expire', reason: end.reason, action, lateMs: now - end.at };
 }
@@ -88,15 +92,22 @@ function firstOf({ dueAt, reason }: Due, request: UtcMs | null): End | null {
 }
 
 function keptFor({ reason }: Due): KeepReason {
-  return reason === 'agreement-open' || reason === 'no-policy' ? reason : 'no-period';
+  return reason === 'unbounded' || reason === 'agreement-open' || reason === 'no-policy'
+    ? reason
+    : 'no-period';
+}
+
+function isAsked({ requestedErasureAt, kind }: Thing, now: UtcMs): boolean {
+  return requestedErasureAt !== null && requestedErasureAt <= now && kind !== 'group';
 }
 
 /** When a granted request may be followed; null: there is none, or what must be kept cannot be told (D2). */
 function requestOf(thing: Thing, { rule, reason, notBefore }: Due, now: UtcMs): UtcMs | null {
   const asked = thing.requestedErasureAt;
-  if (asked === null || asked > now || rule === null || reason === 'unbounded') return null;
+  if (asked === null || asked > now || reason === 'unbounded') return null;
+  if (thing.kind === 'recording' && (rule === null || rule.action === 'report')) return null;
   // A keep-at-least that counts from an agreement's end has not begun.
-  if (rule.keepAtLeast !== null && notBefore === null) return null;
+  if (rule !== null && rule.keepAtLeast !== null && notBefore === null) return null;
   return thing.kind !== 'group' && endOf(thing) === null ? null : utcMs(Math.max(asked, notBefore ?? asked));
 }
 

@@ -257,3 +257,6 @@ export const READING_VERBS = [
   'session.erase',
   'agreement.show',
 ] as const;
+
+/** Whether somebody is at the other end of a session that outlives its connection, as a remote desktop does. */
+export const CONNECTIONS = ['connected', 'disconnected'] as const;

@@ -50,6 +50,19 @@ export interface PlanRow {
   approvedAt: UtcMs | null;
 }
 
+/** In an order in which nothing refers to what has gone. */
+const TABLES = [
+  'recordings',
+  'rec_unknown',
+  'rec_plans',
+  'rec_slices',
+  'rec_folders',
+  'rec_cameras',
+  'rec_sources',
+  'holds',
+  'policies',
+];
+
 /** Deeper than any path that a system takes. */
 const MAX_DEPTH = 64;
 
@@ -210,6 +223,11 @@ export class SweepStore {
       ...[idBytes(plan.plan), plan.source, plan.madeAt, plan.count, plan.bytes, plan.oldest, plan.dueBy],
       ...[Buffer.from(plan.root, 'base64url'), plan.approvedAt],
     );
+  }
+
+  /** Everything of the catalogue, inside the caller's transaction; whoever calls empties the WAL after it. */
+  forgetAll(): void {
+    for (const table of TABLES) this.#db.prepare(`DELETE FROM ${table}`).run();
   }
 
   dropPlans(source: number): void {

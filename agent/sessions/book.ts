@@ -11,6 +11,8 @@
  * B12 No session outlives the machine's own start: one that began before it, and of whose end the log says nothing, ended
  *     with the machine. A power cut writes no last line.
  * B13 How long a row is waited for counts from where its file is read: one that cannot be read now may have it.
+ * B14 What ended before an earlier agreement of this site did is not told but counted, whenever its lines came; what was
+ *     open then is told.
  * B8  Sessions, attempts and failures that are remembered are bounded; what is pushed out ends as unknown, attempts before
  *     sessions.
  */
@@ -48,6 +50,8 @@ export interface BookOptions {
   matches: (known: Known) => boolean;
   /** B6; null: everything is read. */
   enrolledAt: UtcMs | null;
+  /** B14; null: there was none. */
+  readFrom: () => UtcMs | null;
   /** Directions of which a session that ended is kept for a while, because a row about it may come. */
   rows: readonly Direction[];
 }
@@ -57,12 +61,14 @@ export interface Output {
   /** Sessions told. */
   rows: number;
   skipped: number;
+  /** Of an earlier agreement (B14). */
+  passed: number;
   unlisted: number;
   /** Fields that were too long. */
   cut: number;
 }
 
-export const noOutput = (): Output => ({ drafts: [], rows: 0, skipped: 0, unlisted: 0, cut: 0 });
+export const noOutput = (): Output => ({ drafts: [], rows: 0, skipped: 0, passed: 0, unlisted: 0, cut: 0 });
 
 /** Attempts told in one hour, and where the first of them stands. */
 const noAttempts = () => ({ hour: 0, told: 0, since: null as Place | null });
@@ -79,6 +85,8 @@ export interface OpenSession {
   readAt: UtcMs | null;
   direction: Direction;
   known: Known;
+  /** Its beginning stood in the file at first sight. */
+  history: boolean;
   /** Of `held`: what is told once it is known to be no history. */
   waiting: (Change<'started'> | Change<'updated'>)[];
 }
@@ -195,13 +203,16 @@ export class SessionBook {
   }
 
   /** All that stood in the file at first sight was read: what is still open is no history (B6). */
-  pastHistory(out: Output): void {
-    for (const one of this.#open.values()) if (one.state === 'held') this.#tellHeld(out, one);
+  pastHistory(out: Output, atEnd: boolean): void {
+    for (const one of this.#open.values()) {
+      // Lines of an earlier agreement may come at any time, and their end only with the next step (B14).
+      if (one.state === 'held' && (atEnd || !this.#isBefore(one.startedAt))) this.#tellHeld(out, one);
+    }
   }
 
   #attempted(out: Output, change: Change<'attempted'>, place: Place, history: boolean): void {
     const one = this.#add(out, change, place);
-    const old = history && this.#isOld(change.at);
+    const old = (history && this.#isOld(change.at)) || this.#isBefore(change.at);
     if (old || !this.#o.matches(change.known) || !this.#mayTellAttempt(change.at, place)) return;
     one.state = 'attempted';
     this.#push(out, begun('session.attempted', this.#told(one, place), change));
@@ -211,12 +222,12 @@ export class SessionBook {
     const present = this.#open.get(change.key);
     const attempt = present?.state === 'untold' || present?.state === 'attempted';
     const one = present !== undefined && attempt ? present : this.#add(out, change, place);
-    Object.assign(one, { startedAt: change.at, direction: change.direction });
+    Object.assign(one, { startedAt: change.at, direction: change.direction, history });
     one.known = { ...one.known, ...change.known };
     if (!this.#o.matches(one.known)) {
       one.state = 'silent';
       out.unlisted += 1;
-    } else if (history && this.#isOld(change.at)) {
+    } else if ((history && this.#isOld(change.at)) || this.#isBefore(change.at)) {
       one.state = 'held';
       one.waiting.push(change);
     } else {
@@ -239,6 +250,7 @@ export class SessionBook {
     const open = present?.state === 'attempted' || present?.state === 'untold' ? present : undefined;
     if (open !== undefined) this.#open.delete(change.key);
     if (!this.#o.matches(change.known)) out.unlisted += change.count;
+    else if (this.#isBefore(change.at)) out.passed += 1;
     else if (history && this.#isOld(change.at)) out.skipped += 1;
     else this.#countRejected(out, change, place, open);
   }
@@ -266,7 +278,7 @@ export class SessionBook {
     one.known = { ...one.known, ...change.known };
     if (one.state === 'held') one.waiting = withUpdate(one.waiting, change);
     if (one.state !== 'active' && one.state !== 'done') return;
-    const { what: _what, key: _key, known, connection: _cut, ...news } = change;
+    const { what: _what, key: _key, known, ...news } = change;
     if (known === undefined && Object.keys(news).length === 0) return;
     // Of a one-off session nothing personal is kept once it is over, so nothing is added.
     const told = this.#told(one, place);
@@ -277,8 +289,10 @@ export class SessionBook {
   #ended(out: Output, change: Change<'ended'>, place: Place): void {
     const one = this.#open.get(change.key);
     if (one === undefined || one.endedAt !== null) return;
-    if (one.state === 'held' && this.#isOld(change.at)) {
-      out.skipped += 1;
+    const before = this.#isBefore(change.at);
+    if (one.state === 'held' && (before || (one.history && this.#isOld(change.at)))) {
+      if (before) out.passed += 1;
+      else out.skipped += 1;
       this.#open.delete(change.key);
       return;
     }
@@ -326,6 +340,7 @@ export class SessionBook {
       ...times,
       direction,
       known,
+      history: false,
       waiting: [],
     };
     this.#open.set(key, one);
@@ -348,6 +363,11 @@ export class SessionBook {
 
   #isOld(at: UtcMs): boolean {
     return this.#o.enrolledAt !== null && at < this.#o.enrolledAt;
+  }
+
+  #isBefore(at: UtcMs): boolean {
+    const from = this.#o.readFrom();
+    return from !== null && at < from;
   }
 
   /** @param place null: no line in particular */

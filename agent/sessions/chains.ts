@@ -17,7 +17,7 @@ import {
 import type { AgentIdentity } from '../types.ts';
 import { SessionBook } from './book.ts';
 import type { Told } from './drafts.ts';
-import { LogPart } from './log-part.ts';
+import { type LogFinding, LogPart } from './log-part.ts';
 import type { Part } from './part.ts';
 import { RowsPart } from './rows-part.ts';
 
@@ -35,6 +35,8 @@ export interface Tool {
   startFrom: 'now' | 'beginning';
   /** Whose sessions are recorded; null: everybody's. */
   matches: ((known: Known) => boolean) | null;
+  /** Of `match: listed`: nobody is, so nothing is recorded. */
+  listsNobody?: true;
   /** Logs, each with what reads its lines; the first ones are read first. */
   logs: (ToolFile & { reader: MakeReader; feed?: (state: FollowState | null) => Feed })[];
   /** Of TeamViewer: rows about sessions that have ended, by direction. */
@@ -58,13 +60,15 @@ export interface ChainDeps {
   mode: AgentIdentity['mode'];
   digestKey: Buffer;
   enrolledAt: UtcMs;
+  /** What ended before it is not read (`bounds.ts`); absent: everything is. */
+  readFrom?: (() => UtcMs | null) | undefined;
   machine: ThisMachine;
   faults?: FollowFaults | undefined;
   onCaughtUp?: (() => void) | undefined;
   /** True: nothing is read any more (M1). */
   over?: (() => boolean) | undefined;
   /** Something about a source that an auditor should know; told once. */
-  found: (source: SourceId, tool: Told['tool'], finding: 'logging-off') => void;
+  found: (source: SourceId, tool: Told['tool'], finding: LogFinding) => void;
   /** What a tool calls this machine. */
   own?: ((source: SourceId, tool: Told['tool'], id: string) => void) | undefined;
 }
@@ -95,12 +99,12 @@ export function chainOf(deps: ChainDeps, tool: Tool): PumpChain {
 }
 
 function bookOf(
-  { random, mode, enrolledAt }: ChainDeps,
+  { random, mode, enrolledAt, readFrom = () => null }: ChainDeps,
   tool: Tool,
   { source, word }: ToolFile,
 ): SessionBook {
   return new SessionBook({
-    ...{ source, tool: tool.type, mode, word, random },
+    ...{ source, tool: tool.type, mode, word, random, readFrom },
     matches: tool.matches ?? (() => true),
     enrolledAt: tool.startFrom === 'now' ? enrolledAt : null,
     rows: tool.rows.map(({ direction }) => direction),
@@ -108,7 +112,7 @@ function bookOf(
 }
 
 function rowsOf(
-  { random, mode, enrolledAt }: ChainDeps,
+  { random, mode, enrolledAt, readFrom = () => null }: ChainDeps,
   tool: Tool,
   { source, path, direction }: Tool['rows'][number],
   book: SessionBook | null,
@@ -119,7 +123,7 @@ function rowsOf(
       : { parse: parseOutgoingRow, isComplete: isCompleteOutgoingRow, isTorn: isTornOutgoingRow };
   return new RowsPart({
     ...form,
-    ...{ source, path, mode, direction, random, book },
+    ...{ source, path, mode, direction, random, book, readFrom },
     enrolledAt: tool.startFrom === 'now' ? enrolledAt : null,
   });
 }

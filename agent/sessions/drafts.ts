@@ -119,6 +119,7 @@ export interface News {
   kind?: Start['kind'];
   known?: Known;
   row?: EventData<'session.updated'>['row'];
+  connection?: Extract<SessionChange, { what: 'updated' }>['connection'];
 }
 
 /** `startedAt` picks the group: the session's own, also where it ended a moment ago. */
@@ -132,9 +133,14 @@ export function updated(told: Told, startedAt: UtcMs, news: News): Made {
     ...(news.kind === undefined ? {} : { kind: news.kind }),
     confirmedBy: [told.word],
     ...(news.row === undefined ? {} : { row: news.row }),
+    ...(news.connection === undefined ? {} : { connection: connectionOf(news.connection) }),
   };
   const from = { source: told.source, offset: told.offset };
   return { draft: { type: 'session.updated', data, personal, groupAt: startedAt, from }, cut };
+}
+
+function connectionOf({ state, at }: NonNullable<News['connection']>) {
+  return { state: state === 'cut' ? ('disconnected' as const) : ('connected' as const), at: toIso(at) };
 }
 
 export function ended(

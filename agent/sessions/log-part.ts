@@ -8,8 +8,13 @@ import { noOutput, type Output, type SessionBook } from './book.ts';
 import type { LineSeen, Moment, Part, Plan } from './part.ts';
 import { oldestOf, type Place, type Places, packPlaces, unpackPlaces } from './places.ts';
 
-/** Longest stretch of a log that is read again; what began before it ends as unknown. */
-const MOST_REPLAYED = 1024 * 1024 * 1024;
+const GIB = 1024 * 1024 * 1024;
+/**
+ * Longest stretch of a log that is read again. What began before it ends as unknown, and is told. Where the head of the
+ * file says how to read the rest (`fromHead`) nothing else would do, and such a file grows with each report: some minutes
+ * of reading at a start are better than rows that nobody understands.
+ */
+const MOST_REPLAYED = { open: GIB, fromHead: 16 * GIB };
 const REPLAYED_AT_ONCE = 2_000;
 
 export interface LogPartOptions {
@@ -20,10 +25,15 @@ export interface LogPartOptions {
   /** When this machine was started, about. */
   bootedAt: () => UtcMs;
   /** Something about the tool that an auditor should know. */
-  found: (finding: 'logging-off') => void;
+  found: (finding: LogFinding) => void;
+  /** Bytes; default: `MOST_REPLAYED`. */
+  mostReplayed?: { open: number; fromHead: number };
   /** What the tool calls this machine, told again with each look: whoever hears it knows what is new. */
   own?: ((id: string) => void) | undefined;
 }
+
+/** `not-replayed`: the file is too long to know again, after a restart, what its head says of its rows. */
+export type LogFinding = 'logging-off' | 'not-replayed';
 
 export class LogPart implements Part {
   readonly #o: LogPartOptions;
@@ -58,7 +68,12 @@ export class LogPart implements Part {
     book.restore(places.open);
     const fromHead = this.#reader.fromHead === true;
     const state = cursor === null ? null : (JSON.parse(cursor) as FollowState);
-    const stretches = state === null ? [] : stretchesOf(places, state, fromHead);
+    const all = state === null ? [] : stretchesOf(places, state, fromHead);
+    const { open, fromHead: most } = this.#o.mostReplayed ?? MOST_REPLAYED;
+    const tooLong = bytesOf(all) > (fromHead ? most : open);
+    // Its rows will be unreadable, one by one; what of it ended as unknown is told beside this.
+    if (tooLong && fromHead) this.#o.found('not-replayed');
+    const stretches = tooLong ? [] : all;
     const lines = stretches.length === 0 ? null : await feed.replay(stretches);
     if (lines !== null) await this.#again(lines, seen, oldestOf(places));
     book.caughtUp(this.#found, clock.now());
@@ -93,7 +108,7 @@ export class LogPart implements Part {
     const { book } = this.#o;
     plan.drafts.push(...this.#found.drafts);
     this.#found = noOutput();
-    if (past) book.pastHistory(plan);
+    if (past) book.pastHistory(plan, atEnd);
     // The tool wrote no row about a session that it logged the end of: it was told not to.
     if (book.withoutRow(now).length > 0) this.#o.found('logging-off');
     // What is behind is of its own hours, whatever the clock says.
@@ -137,9 +152,13 @@ function isFrom(place: Place, { file, start }: FollowedLine): boolean {
   return file > place.file || (file === place.file && start >= place.start);
 }
 
+function bytesOf(stretches: readonly Stretch[]): number {
+  return stretches.reduce((sum, { from, to }) => sum + Math.max(0, (to ?? from) - from), 0);
+}
+
 /**
  * What has to be read again: from the oldest open line to the cursor; where a head tells how to read the rest, from the
- * start of that generation. None where it is more than can be.
+ * start of that generation.
  */
 function stretchesOf(places: Places, state: FollowState, fromHead: boolean): Stretch[] {
   const live = state.files.find((file) => file.live);
@@ -150,7 +169,7 @@ function stretchesOf(places: Places, state: FollowState, fromHead: boolean): Str
   for (const { file, ino } of state.files) trail.set(file, ino);
   if (!trail.has(oldest.file)) return [];
   const encoding = live?.encoding ?? 'utf8';
-  const stretches = [...trail]
+  return [...trail]
     .filter(([file]) => file >= oldest.file)
     .sort(([a], [b]) => a - b)
     .map(([file, ino]): Stretch => {
@@ -160,6 +179,4 @@ function stretchesOf(places: Places, state: FollowState, fromHead: boolean): Str
       const head = fpLength === 0 ? null : { fp, fpLength };
       return { file, ino, head, encoding: present?.encoding ?? encoding, from, to: present?.offset ?? null };
     });
-  const bytes = stretches.reduce((sum, { from, to }) => sum + Math.max(0, (to ?? from) - from), 0);
-  return bytes > MOST_REPLAYED ? [] : stretches;
 }

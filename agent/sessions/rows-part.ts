@@ -2,6 +2,7 @@
  * A file with one row for each session, written when it has ended: TeamViewer's connections files. A row is joined to
  * the session that the log told of, where there is one; else it is the session itself.
  *
+ * B15 As B14: a row that ended before an earlier agreement of this site did is counted, unless its session was told.
  * B10 A row is joined on peer and time, to one session at most, and no session to a second row.
  */
 import { newId, type Random, type SessionId } from '../../protocol/ids.ts';
@@ -25,6 +26,8 @@ export interface RowsPartOptions extends PartOptions {
   random: Random;
   /** Null: everything is read. */
   enrolledAt: UtcMs | null;
+  /** B15; null: there was none. */
+  readFrom: () => UtcMs | null;
   /** What the log told of; null: no log is read. */
   book: SessionBook | null;
 }
@@ -60,7 +63,7 @@ export class RowsPart implements Part {
   }
 
   line(plan: Plan, line: FollowedLine, { history }: LineSeen): string | null {
-    const { parse, enrolledAt, book } = this.#o;
+    const { parse, enrolledAt, readFrom, book } = this.#o;
     const parsed =
       line.problem === 'too-long' ? { ok: false as const, reason: line.problem } : parse(line.text);
     if (!parsed.ok) return parsed.reason;
@@ -72,6 +75,10 @@ export class RowsPart implements Part {
       return null;
     }
     const session = this.#joinedTo(book?.candidates() ?? [], row);
+    if (session === undefined && row.endedAt < (readFrom() ?? 0)) {
+      plan.passed += 1;
+      return null;
+    }
     if (session === undefined || book === null) this.#alone(plan, line, row, occurrence);
     else this.#joined(plan, line, row, occurrence, session, book);
     return null;

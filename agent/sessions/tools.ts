@@ -10,7 +10,7 @@ import { TilsynError } from '../../protocol/errors.ts';
 import type { SourceId } from '../../protocol/ids.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { AgentConfig, SourceConfig } from '../config.ts';
-import type { Listed } from '../config-sources.ts';
+import { type Listed, listsNobody } from '../config-sources.ts';
 import type { MakeReader } from '../sources/change.ts';
 import type { DeclaredSpec } from '../sources/declared-spec.ts';
 import type { FoundTool, ToolInput } from '../sources/detect-tools.ts';
@@ -143,14 +143,15 @@ async function remoteDesktop(
   const reader = await readerNamed('rdp', null, null);
   const file = { source: sourceId('rdp'), path: 'Windows event logs', word: 'event-log' };
   return {
-    ...{ type: 'rdp', startFrom: source.startFrom, matches: matcherOf(source), rows: [] },
+    ...{ type: 'rdp', startFrom: source.startFrom, rows: [], ...matcherOf(source) },
     logs: [{ ...file, reader, feed: (state) => new WevtutilFeed({ run, clock, state }) }],
   };
 }
 
-function matcherOf(source: SourceConfig): Tool['matches'] {
-  if (!('match' in source) || source.match === 'all') return null;
-  return makeMatcher(source.listed ?? NOBODY);
+function matcherOf(source: SourceConfig): Pick<Tool, 'matches' | 'listsNobody'> {
+  if (!('match' in source) || source.match === 'all') return { matches: null };
+  const matches = makeMatcher(source.listed ?? NOBODY);
+  return listsNobody(source) ? { matches, listsNobody: true } : { matches };
 }
 
 async function oneLog(
@@ -162,7 +163,7 @@ async function oneLog(
   const reader = await readerNamed(source.type, part, null);
   const id = sourceId(`${source.type}${part === null ? '' : `-${part}`}\0${path}`);
   return {
-    ...{ type: toolOf(source.type), startFrom: source.startFrom, matches: matcherOf(source), rows: [] },
+    ...{ type: toolOf(source.type), startFrom: source.startFrom, rows: [], ...matcherOf(source) },
     logs: [{ source: id, path, word: part ?? 'logfile', reader }],
   };
 }

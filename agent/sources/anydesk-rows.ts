@@ -9,9 +9,8 @@
 import { MINUTE_MS, type UtcMs, utcMs } from '../../protocol/time.ts';
 import { wallOf } from '../../protocol/zone.ts';
 import type { AuthMethod, Beginning, Direction, LineReader, LineResult, MakeReader } from './change.ts';
-import { NOTHING } from './change.ts';
+import { MAX_LINE_CHARS, NOTHING } from './change.ts';
 
-const MAX_LINE_CHARS = 64 * 1024;
 const MAX_NAME_CHARS = 512;
 
 /** As the vendor's page lists them. A token stands for a password that was right once. */

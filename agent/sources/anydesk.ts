@@ -17,15 +17,15 @@ import {
   type Beginning,
   type LineReader,
   type LineResult,
+  MAX_LINE_CHARS,
   type MakeReader,
   NOTHING,
   type PeerIp,
   type ReaderOptions,
   type SessionChange,
 } from './change.ts';
-import { plainIp, scopeOf } from './ip-scope.ts';
+import { peerIpOf } from './ip-scope.ts';
 
-const MAX_LINE_CHARS = 64 * 1024;
 const MAX_OPEN = 64;
 /** Lookups kept, and contexts kept of one session. */
 const MAX_KEPT = 32;
@@ -163,15 +163,15 @@ class AnydeskTrace implements LineReader {
 
   /** The address belongs to the id that was looked up just before in the same fiber. */
   #address(text: string, entry: TraceEntry): SessionChange[] {
-    const ip = plainIp(text);
+    const ip = peerIpOf(text, 'relay-login', this.#ownIps);
     const lookup = this.#lookups.findLast((one) => one.context === entry.context);
     if (ip === null || lookup === undefined || lookup.ip !== null) return [];
-    lookup.ip = { ip, basis: 'relay-login', scope: scopeOf(ip, this.#ownIps) };
+    lookup.ip = ip;
     const of = this.#open.findLast(
       (one) => one.peerId === lookup.peerId && entry.at - one.at <= TOGETHER_MS && one.ips.length < MAX_IPS,
     );
-    if (of === undefined || of.ips.some((one) => one.ip === ip)) return [];
-    of.ips.push(lookup.ip);
+    if (of === undefined || of.ips.some((one) => one.ip === ip.ip)) return [];
+    of.ips.push(ip);
     keep(of.contexts, entry.context);
     return [{ what: 'updated', key: of.key, known: { peerIps: [...of.ips] } }];
   }

@@ -95,6 +95,9 @@ export type RejectReason =
 export type LineResult = { ok: true; changes: readonly SessionChange[] } | { ok: false; reason: LineProblem };
 export type LineProblem = 'fields' | 'start' | 'end' | 'peer-id' | 'encoding' | 'too-long';
 
+/** Longest line that a reader of a tool's log takes; what the follower cuts is shorter. */
+export const MAX_LINE_CHARS = 64 * 1024;
+
 export const NOTHING: LineResult = { ok: true, changes: [] };
 
 export interface LineReader {

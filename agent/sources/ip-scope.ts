@@ -33,6 +33,12 @@ export function addressOf(text: string): string | null {
   return plainIp(address);
 }
 
+/** What a log says somebody's address is, with where it lies; null where the text is none. */
+export function peerIpOf(text: string, basis: PeerIp['basis'], ownIps: Iterable<string>): PeerIp | null {
+  const ip = plainIp(text);
+  return ip === null ? null : { ip, basis, scope: scopeOf(ip, ownIps) };
+}
+
 /** A peer that comes from one of the machine's own addresses sits behind a tunnel, or on a virtual machine here. */
 export function scopeOf(ip: string, ownIps: Iterable<string>): PeerIp['scope'] {
   const plain = plainIp(ip);

@@ -13,15 +13,15 @@ import { wallOf } from '../../protocol/zone.ts';
 import {
   type LineReader,
   type LineResult,
+  MAX_LINE_CHARS,
   type MakeReader,
   NOTHING,
   type PeerIp,
   type ReaderOptions,
   type SessionChange,
 } from './change.ts';
-import { plainIp, scopeOf } from './ip-scope.ts';
+import { peerIpOf } from './ip-scope.ts';
 
-const MAX_LINE_CHARS = 64 * 1024;
 const MAX_OPEN = 1_024;
 
 const ENTRY =
@@ -61,14 +61,14 @@ class RustdeskReader implements LineReader {
 
   #opened(number: string, from: string, at: UtcMs): LineResult {
     const place = /^(\S{1,64}):\d{1,5}\.?$/.exec(from)?.[1];
-    const ip = place === undefined ? null : plainIp(place);
-    if (ip === null) return { ok: false, reason: 'fields' };
+    const peer = place === undefined ? null : this.#peer(place);
+    if (peer === null) return { ok: false, reason: 'fields' };
     const changes = this.#end(number, at, 'unknown');
     const key = `rustdesk/${number}/${at}`;
     this.#open.set(number, key);
     const [oldest] = this.#open.keys();
     if (this.#open.size > MAX_OPEN && oldest !== undefined) changes.push(...this.#end(oldest, at, 'unknown'));
-    const known = { peerIps: [this.#address(ip)], toolSessionId: number };
+    const known = { peerIps: [peer], toolSessionId: number };
     changes.push({ what: 'attempted', ...beginning(key, at), known });
     return changed(changes);
   }
@@ -87,17 +87,17 @@ class RustdeskReader implements LineReader {
 
   #failures(rest: string, at: UtcMs): LineResult {
     const found = /^\s*failures=(\d{1,9}),\s*ip=(\S{1,64})$/.exec(rest);
-    const ip = found === null ? null : plainIp(found[2] ?? '');
+    const peer = found === null ? null : this.#peer(found[2] ?? '');
     const count = Number(found?.[1] ?? 0);
-    if (ip === null || count === 0) return { ok: false, reason: 'fields' };
-    const known = { peerIps: [this.#address(ip)] };
-    const start = beginning(`rustdesk/failures/${ip}/${at}`, at);
+    if (peer === null || count === 0) return { ok: false, reason: 'fields' };
+    const known = { peerIps: [peer] };
+    const start = beginning(`rustdesk/failures/${peer.ip}/${at}`, at);
     return changed([{ what: 'rejected', ...start, known, reason: 'wrong-password', count }]);
   }
 
   /** A relayed peer's address is what the relay says of it; the line is the same. */
-  #address(ip: string): PeerIp {
-    return { ip, basis: 'unknown', scope: scopeOf(ip, this.#ownIps) };
+  #peer(text: string): PeerIp | null {
+    return peerIpOf(text, 'unknown', this.#ownIps);
   }
 }
 

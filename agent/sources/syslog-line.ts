@@ -7,6 +7,7 @@
  */
 import type { UtcMs } from '../../protocol/time.ts';
 import type { LineProblem, ReaderOptions, TimeBasis } from './change.ts';
+import { MAX_LINE_CHARS } from './change.ts';
 import { journalLine } from './syslog-journal.ts';
 import { isoTime, type LineTime, OldTimes } from './syslog-time.ts';
 
@@ -25,7 +26,6 @@ export interface SyslogLine {
 }
 
 /** Characters; the message of sshd's longest line has about 1,000. */
-const MAX_LINE_CHARS = 64 * 1024;
 
 const LESS = 60;
 const SPACE = 32;

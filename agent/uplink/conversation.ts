@@ -3,6 +3,7 @@
  * Lives and dies with the connection; nothing in here is kept.
  */
 import type { KeyObject } from 'node:crypto';
+import type { SignedBounds } from '../../protocol/bounds.ts';
 import { CLOSE } from '../../protocol/close-code.ts';
 import { TilsynError } from '../../protocol/errors.ts';
 import {
@@ -20,15 +21,7 @@ import type { Sample } from '../../protocol/telemetry.ts';
 import { type Clock, fromIso, toIso, type UtcMs } from '../../protocol/time.ts';
 import type { AgentLog } from '../log.ts';
 import type { AgentIdentity, FaultSeam, Journal } from '../types.ts';
-import {
-  type Answerer,
-  answerQuery,
-  type Command,
-  type Doer,
-  type Query,
-  refuseQuery,
-  runCommand,
-} from './commands.ts';
+import type { Answerer, Command, Doer } from './commands.ts';
 import {
   type Challenge,
   doubtOf,
@@ -41,14 +34,11 @@ import {
   takeGroups,
 } from './hello.ts';
 import type { Flow, LinkEffect, LinkInput } from './machine.ts';
+import { Orders } from './orders.ts';
 import type { Wire } from './wire.ts';
 
 /** The socket's own buffer may hold this much before no further batch is made. */
 export const BUFFER_MAX_BYTES = 1024 * 1024;
-/** Commands that may wait for the one being carried out. */
-const COMMANDS_MAX = 1024;
-/** Queries that wait for their turn. */
-const QUERIES_MAX = 8;
 /** Leaves that a build broken on purpose sends again; below one batch, so that no ack runs ahead of it. */
 const AGAIN = 100;
 
@@ -70,7 +60,7 @@ export interface LinkDeps {
   /** Body of the `status` frame: ids, numbers, words of ours. */
   statusBody(): Record<string, unknown>;
   doers: Readonly<Record<string, Doer>>;
-  /** Answers to queries, by verb. What they hold is read by whoever asked, and stored nowhere. */
+  /** To queries, by verb. */
   answers?: Readonly<Record<string, Answerer>> | undefined;
   /** Told of the collector's time, and whether all that it ordered took effect here (C1, H4). */
   stated?: ((time: UtcMs, applied: boolean) => void) | undefined;
@@ -79,6 +69,8 @@ export interface LinkDeps {
    * moved back with it.
    */
   changed(what: 'groups' | 'log'): void;
+  /** How far back this agent may go; false where that is not the collector's word to it. */
+  bounds?: (signed: SignedBounds) => boolean;
 }
 
 /** Code, message and hint of a refusal or a failure. */
@@ -119,16 +111,20 @@ export class Conversation {
   #erasesSent = new Set<GroupId>();
   /** One-off groups whose keys this connection has been given. */
   #handed = new Set<string>();
-  #commands: Promise<void> = Promise.resolve();
-  #commandsWaiting = 0;
-  #queries: Promise<void> = Promise.resolve();
-  #queriesWaiting = 0;
+  readonly #orders: Orders;
   #over = false;
 
   constructor(deps: LinkDeps, instance: Id<'instance'>, hearer: Hearer) {
     this.#deps = deps;
     this.#instance = instance;
     this.#hearer = hearer;
+    const { journal, doers, answers = {} } = deps;
+    this.#orders = new Orders({
+      ...{ journal, doers, answers },
+      send: (result) => this.#send(result),
+      improper: (code) => hearer.feed({ t: 'improper', code: CLOSE[code] }),
+      broke: (error) => hearer.broke(error),
+    });
   }
 
   /** @param channel the TLS exporter value, base64url */
@@ -141,6 +137,7 @@ export class Conversation {
   /** Says and hears nothing from now on. */
   end(): void {
     this.#over = true;
+    this.#orders.end();
     this.#wire = null;
   }
 
@@ -321,7 +318,7 @@ export class Conversation {
       case 'command':
         return this.#onCommand(frame);
       case 'query':
-        this.#onQuery(frame);
+        this.#orders.query(frame);
         return { t: 'heard' };
       case 'beat':
         this.#onBeat(frame);
@@ -334,20 +331,6 @@ export class Conversation {
     const theirs = fromIso(frame.time);
     if (theirs !== null) this.#hearer.skew(Math.round(theirs - this.#deps.clock.now()));
     this.#stated(frame);
-  }
-
-  /** A query that comes while another is answered waits; more than a few are refused. */
-  #onQuery(query: Query): void {
-    if (this.#queriesWaiting >= QUERIES_MAX) {
-      this.#send(refuseQuery(query, 'busy'));
-      return;
-    }
-    this.#queriesWaiting += 1;
-    this.#queries = this.#queries.then(async () => {
-      const result = await answerQuery(query, this.#deps.answers ?? {});
-      this.#queriesWaiting -= 1;
-      if (!this.#over) this.#send(result);
-    });
   }
 
   /** Only of a collector that has proven who it is: `beat` and `welcome` come after the challenge. */
@@ -374,6 +357,9 @@ export class Conversation {
 
   #onWelcome(frame: FrameOf<CollectorFrame, 'welcome'>): LinkInput {
     const { journal, log, faults } = this.#deps;
+    if (frame.bounds !== undefined && this.#deps.bounds?.(frame.bounds) === false) {
+      return { t: 'improper', code: CLOSE.badFrame };
+    }
     const generation = this.#challenge?.generation as Id<'generation'>;
     if (journal.applied().generation !== generation) journal.adoptGeneration(generation);
     this.#stated(frame);
@@ -388,29 +374,9 @@ export class Conversation {
 
   #onCommand(command: Command): LinkInput {
     const generation = this.#challenge?.generation;
-    if (generation === undefined || this.#commandsWaiting >= COMMANDS_MAX) {
-      return { t: 'improper', code: CLOSE.flowExceeded };
-    }
-    this.#commandsWaiting += 1;
-    // In order, one at a time; a connection that ended takes its waiting commands with it.
-    this.#commands = this.#commands.then(async () => {
-      this.#commandsWaiting -= 1;
-      if (!this.#over) await this.#carryOut(command, generation);
-    });
-    return { t: 'heard' };
-  }
-
-  async #carryOut(command: Command, generation: string): Promise<void> {
-    const { identity, journal, doers } = this.#deps;
-    const context = { agent: identity.agent, identity: identity.identity, generation };
-    try {
-      const answer = await runCommand(command, context, journal, doers);
-      if (this.#over) return;
-      if ('close' in answer) this.#hearer.feed({ t: 'improper', code: CLOSE[answer.close] });
-      else this.#send(answer.result);
-    } catch (error) {
-      if (!this.#over) this.#hearer.broke(error);
-    }
+    const { agent, identity } = this.#deps.identity;
+    const taken = generation !== undefined && this.#orders.command(command, { agent, identity, generation });
+    return taken ? { t: 'heard' } : { t: 'improper', code: CLOSE.flowExceeded };
   }
 }
 

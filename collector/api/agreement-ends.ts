@@ -5,6 +5,7 @@ import { type AgreementId, isId } from '../../protocol/ids.ts';
 import { fromIso } from '../../protocol/time.ts';
 import { ask, waiting } from '../approvals.ts';
 import { type Caller, sees } from '../auth.ts';
+import { isKept } from '../erasing/end-rules.ts';
 import { cancelEnd, cancelled, type Order, orderEnd, ordered, unknown } from '../erasing/ends.ts';
 import type { AgreementRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
@@ -113,7 +114,8 @@ async function shown(ctx: Context, caller: Caller, verb: string, row: AgreementR
   const groups = await ctx.store.read.groups.list({ agreement: row.agreement, state: 'live' });
   const agents = await ctx.store.read.agents.list({ agreement: row.agreement });
   const waited = agents.filter(({ state }) => state !== 'revoked').length;
-  return { ...item, hostsToTell: waited, groupsToErase: groups.length, dryRun };
+  const erased = groups.filter((group) => !isKept(group)).length;
+  return { ...item, hostsToTell: waited, groupsToErase: erased, groupsKept: groups.length - erased, dryRun };
 }
 
 function withoutReason(): TilsynError {

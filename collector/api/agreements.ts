@@ -6,8 +6,9 @@ import { fromIso, toIso, type UtcMs } from '../../protocol/time.ts';
 import { createAgreement, listAgreements } from '../agreements.ts';
 import type { Caller } from '../auth.ts';
 import { customerNames, findOrCreateCustomer } from '../customers.ts';
-import { eraseAtOf, type HostEnd, phaseOf } from '../erasing/end-rules.ts';
+import { eraseAtOf, type HostEnd, isKept, phaseOf } from '../erasing/end-rules.ts';
 import { hostEnds } from '../erasing/ends.ts';
+import { takesOf } from '../regroup/takes.ts';
 import type { AgreementRow, Pos } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { recordReading } from './reading.ts';
@@ -49,7 +50,13 @@ export function agreementRoutes(room: Room): void {
   });
 }
 
-/** Rows as they are shown; of those that end, with every host and what it still owes (V41); `alsoOpen`: of all. */
+interface KeptItem {
+  group: string;
+  reason: 'kept';
+  sessions: string[];
+}
+
+/** Rows as they are shown; of those that end, with every host and what it still owes (V41), and what is kept (V59); `alsoOpen`: of all. */
 export async function agreementItems(
   ctx: Context,
   caller: Caller,
@@ -58,13 +65,27 @@ export async function agreementItems(
   { alsoOpen = false } = {},
 ) {
   const ends = await endsOf(ctx, rows, alsoOpen);
+  const kept = new Map<AgreementRow, KeptItem[]>();
+  for (const row of rows) if (row.endsAt !== null) kept.set(row, await keptOf(ctx, row));
   const named = [...ends.values()].flat().flatMap(({ agent }) => agent.namePos ?? []);
   await recordReading(ctx, caller, verb, rows.length + named.length);
   const items = await itemsOf(ctx, rows);
   const opened = await ctx.opener.open(ctx.store.read, named);
   return items.map((item, i) => {
     const hosts = ends.get(rows[i] as AgreementRow) ?? [];
-    return { ...item, hosts: hosts.map((host) => hostItem(host, opened, rows[i]?.endsAt === null)) };
+    return {
+      ...item,
+      hosts: hosts.map((host) => hostItem(host, opened, rows[i]?.endsAt === null)),
+      kept: kept.get(rows[i] as AgreementRow) ?? [],
+    };
+  });
+}
+
+/** What stays past the end of its agreement, and why (V59). */
+async function keptOf(ctx: Context, { agreement }: AgreementRow): Promise<KeptItem[]> {
+  const live = await ctx.store.read.groups.list({ agreement, kind: 'single', state: 'live' });
+  return live.filter(isKept).map((row) => {
+    return { group: row.group, reason: 'kept', sessions: takesOf(row)?.sessions ?? [] };
   });
 }
 

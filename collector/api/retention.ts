@@ -4,7 +4,13 @@ import { spanUnitOf } from '../../protocol/due.ts';
 import { TilsynError } from '../../protocol/errors.ts';
 import { type DataClass, hasSubject } from '../../protocol/group.ts';
 import { PACKS, packOf } from '../../protocol/packs.ts';
-import { type Policy, RETENTION_CLASSES, type RetentionClass, type Rule } from '../../protocol/policy.ts';
+import {
+  type Policy,
+  policySchema,
+  RETENTION_CLASSES,
+  type RetentionClass,
+  type Rule,
+} from '../../protocol/policy.ts';
 import { shortened } from '../../protocol/policy-change.ts';
 import { fromIso, toIso } from '../../protocol/time.ts';
 import { listAgreements } from '../agreements.ts';
@@ -14,7 +20,15 @@ import type { Caller } from '../auth.ts';
 import { customerNames } from '../customers.ts';
 import { eraseAtOf } from '../erasing/end-rules.ts';
 import { wakeEraser } from '../erasing/wake.ts';
-import { findingsInForce, type PolicyRecord, policyInForce, setPack } from '../policy.ts';
+import {
+  findingsInForce,
+  type PolicyRecord,
+  policyInForce,
+  refuseUnlike,
+  setOwn,
+  setPack,
+} from '../policy.ts';
+import { effectsOf } from '../policy-effect.ts';
 import { type Planned, planOf } from '../retention-plan.ts';
 import type { ApprovalRow, Tx } from '../store/types.ts';
 import type { Context } from '../types.ts';
@@ -25,7 +39,9 @@ import { field, type Room, route } from './room.ts';
 const page = z.strictObject({ limit: field.limit, after: field.after });
 const plan = z.strictObject({ ...page.shape, until: field.until });
 const set = z.strictObject({
-  pack: z.enum(Object.keys(PACKS)),
+  pack: z.enum(Object.keys(PACKS)).optional(),
+  /** One of the asker's own instead. */
+  policy: policySchema.optional(),
   reason: field.reason,
   /** Without a second person, where there is none. */
   alone: z.boolean().default(false),
@@ -183,11 +199,18 @@ function itemOf({ row, dueAt, reason, action, state }: Planned, { name, version 
 /** Done at once, or asked for: what could let something go earlier needs a second person (Y19). */
 async function setPolicy(ctx: Context, caller: Caller, input: z.infer<typeof set>) {
   if (caller.person.customers !== null) throw notTheirs();
-  const { policy } = packOf(input.pack);
-  const shorter = shortened((await policyInForce(ctx.store.read)).policy, policy);
+  const { policy } = wantedOf(input);
+  const now = (await policyInForce(ctx.store.read)).policy;
+  const shorter = shortened(now, policy);
   const { name, version } = policy;
   const done = { policy: name, version, shortened: shorter };
-  if (input.dryRun) return { ...done, needsApproval: shorter.length > 0, dryRun: true };
+  if (input.dryRun) {
+    if (input.policy !== undefined) await refuseUnlike(ctx.store.read, policy);
+    const rows = await ctx.store.read.groups.list({ state: 'live' });
+    const agreements = new Map((await ctx.store.read.agreements.list()).map((row) => [row.agreement, row]));
+    const effects = effectsOf(rows, { now, next: policy }, agreements, ctx.clock.now());
+    return { ...done, effects, needsApproval: shorter.length > 0, dryRun: true };
+  }
   const asked = await ctx.store.write((tx) => setOrAsk(ctx, tx, caller, input));
   ctx.notify(await ctx.store.read.lastPos());
   if (asked !== null) throw await waiting(ctx, asked);
@@ -199,18 +222,31 @@ async function setOrAsk(
   ctx: Context,
   tx: Tx,
   caller: Caller,
-  { pack, reason, alone }: z.infer<typeof set>,
+  input: z.infer<typeof set>,
 ): Promise<ApprovalRow | null> {
-  const { policy } = packOf(pack);
+  const { policy, pack } = wantedOf(input);
+  const { reason, alone } = input;
   const { person } = caller.person;
-  if (shortened((await policyInForce(tx)).policy, policy).length > 0) {
+  const now = (await policyInForce(tx)).policy;
+  if (shortened(now, policy).length > 0) {
     if (alone && reason === null) throw withoutReason();
-    const body = { pack, version: policy.version };
+    const after = { policy: now.name, version: now.version };
+    const body = pack === null ? { policy, after } : { pack, version: policy.version };
     return ask(ctx, tx, { verb: 'retention.set', body, person, reason, alone });
   }
-  await setPack(ctx, tx, { pack, person, reason });
+  if (pack === null) await setOwn(ctx, tx, policy, { person, reason });
+  else await setPack(ctx, tx, { pack, person, reason });
   tx.afterCommit(() => wakeEraser(ctx));
   return null;
+}
+
+function wantedOf({ pack, policy }: z.infer<typeof set>): { policy: Policy; pack: string | null } {
+  if (pack !== undefined && policy === undefined) return { policy: packOf(pack).policy, pack };
+  if (policy !== undefined && pack === undefined) return { policy, pack: null };
+  throw new TilsynError('policy.unnamed', 'setting the policy: neither one pack nor one policy is named', {
+    hint: 'Run `tilsyn retention set PACK`, or `tilsyn retention set ./FILE` with a policy of your own.',
+    exit: 'usage',
+  });
 }
 
 function notTheirs(): TilsynError {

@@ -27,6 +27,9 @@ export interface SessionItem extends SessionPeople {
   auth: string | null;
   failedAttempts: number | null;
   files: number | null;
+  /** Of a session that runs: whether somebody is at the other end, and since when; null: not known, or it is over. */
+  connection: SessionRow['connection'];
+  connectionAt: string | null;
   /** Why, as it was said last; null: nobody has said, or it is erased. */
   ticket: string | null;
   purpose: string | null;
@@ -71,6 +74,8 @@ export function sessionItem(
     auth: row.auth,
     failedAttempts: row.failedAttempts,
     files: row.files,
+    connection: row.state === 'active' ? row.connection : null,
+    connectionAt: row.state === 'active' ? iso(row.connectionAt) : null,
     ...parts.why,
     confirmedBy: row.confirmedBy,
     erasedAt: iso(parts.erasedAt),

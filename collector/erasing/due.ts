@@ -7,6 +7,7 @@
 import { dueOfGroup } from '../../protocol/due.ts';
 import type { Policy } from '../../protocol/policy.ts';
 import type { UtcMs } from '../../protocol/time.ts';
+import { keptFor } from '../regroup/splits.ts';
 import { type Takes, takesOf } from '../regroup/takes.ts';
 import type { AgreementRow, GroupRow } from '../store/types.ts';
 import { eraseAtOf } from './end-rules.ts';
@@ -24,7 +25,7 @@ export function dueFor(
   const agreementEndsAt = agreement === null ? null : eraseAtOf(agreement);
   const late = row.kind === 'late' ? { earliest: row.createdAt, latest: row.createdAt } : null;
   const ends = takes?.ends ?? late;
-  const { dueAt, reason, rule } = dueOfGroup(row, policy, { agreementEndsAt, ends });
+  const { dueAt, reason, rule } = dueOfGroup(keptFor(row), policy, { agreementEndsAt, ends });
   const named = { group: row.group, policy: policy.name, version: policy.version };
   // A person ended the agreement: where the policy has no period to say, that is the time.
   const unsaid = dueAt === null && (reason === 'no-period' || reason === 'no-policy');

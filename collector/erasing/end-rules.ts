@@ -7,9 +7,12 @@
  *     taken the order, has reached its effective date, and holds nothing of it: neither under its groups nor of what it
  *     measured; who has not is named.
  * V60 What a host could not do, or did not know yet, is ordered anew a day later: it may have been mended since.
+ * V59 What is kept, as under a hold, does not keep the rest waiting: it is named, with why, and goes when it is let go.
+ *     The hosts have told that they hold nothing by then, and are not asked again for it.
  */
 
 import { DAY_MS, HOUR_MS, type UtcMs, utcMs } from '../../protocol/time.ts';
+import { takesOf } from '../regroup/takes.ts';
 import type { AgentRow, AgreementRow, CommandRow, ConfirmationRow, GroupRow, Pos } from '../store/types.ts';
 
 /** From the order to the first erasure, whatever the effective date. */
@@ -123,15 +126,20 @@ export function hostEnd(
   return { agent, state, takenAt, clearedAt, erasedAt };
 }
 
+/** What the end of its agreement does not take (V59). */
+export function isKept(group: Pick<GroupRow, 'kind' | 'record' | 'state'>): boolean {
+  return group.state === 'live' && takesOf(group)?.why === 'kept';
+}
+
 /** V41. */
 export function isComplete(
   row: AgreementRow,
-  groups: readonly Pick<GroupRow, 'state'>[],
+  groups: readonly Pick<GroupRow, 'kind' | 'record' | 'state'>[],
   hosts: readonly Pick<HostEnd, 'state'>[],
 ): boolean {
   return (
     row.state === 'ended' &&
-    groups.every(({ state }) => state === 'erased') &&
+    groups.every((group) => group.state === 'erased' || isKept(group)) &&
     hosts.every(({ state }) => state === 'done' || state === 'revoked')
   );
 }

@@ -19,6 +19,7 @@ import {
   type HostEnd,
   hostEnd,
   isComplete,
+  isKept,
   mustBegin,
   mustTell,
   mustTellErasing,
@@ -208,7 +209,8 @@ function hostsOf(reader: Reader, { agreement }: AgreementRow): Promise<AgentRow[
 
 /** How each host of an agreement stands. */
 export async function hostEnds(ctx: Context, reader: Reader, row: AgreementRow): Promise<HostEnd[]> {
-  const through = await reader.lastErased(row.agreement);
+  // What was kept and is erased after the end was complete never lay with a host (V59).
+  const through = row.endedAt === null ? await reader.lastErased(row.agreement) : null;
   const ends: HostEnd[] = [];
   for (const agent of await hostsOf(reader, row)) {
     const facts = {
@@ -239,10 +241,12 @@ async function complete1(ctx: Context, tx: Tx, agreement: AgreementId): Promise<
   if (!isComplete(row, groups, hosts)) return false;
   await tx.agreements.put([{ ...row, endedAt: ctx.clock.now() }]);
   const done = hosts.filter(({ state }) => state === 'done').length;
+  const kept = groups.filter(isKept).length;
+  const counts = { groups: groups.length - kept, hosts: done, revoked: hosts.length - done };
   await ctx.own.append(tx, [
     {
       type: 'agreement.ended',
-      data: { ...ending(row), groups: groups.length, hosts: done, revoked: hosts.length - done },
+      data: { ...ending(row), ...counts, ...(kept === 0 ? {} : { kept }) },
     },
   ]);
   return true;

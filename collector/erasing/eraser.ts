@@ -6,10 +6,12 @@
  * V47 A host that is connected hears of dead groups as soon as they are dying, and what it says of itself is taken in.
  */
 import { codeOf } from '../../protocol/errors.ts';
+import { spansOf } from '../../protocol/packs.ts';
 import type { Policy } from '../../protocol/policy.ts';
 import { MINUTE_MS, SECOND_MS, type UtcMs } from '../../protocol/time.ts';
 import { policyInForce } from '../policy.ts';
 import { type GatherOptions, gatherAll } from '../regroup/gather.ts';
+import { splitAll } from '../regroup/split.ts';
 import type { AgreementRow, GroupRow, Store } from '../store/types.ts';
 import { turnsOf } from '../turns.ts';
 import type { Context } from '../types.ts';
@@ -47,6 +49,7 @@ export async function eraseDue(around: Around): Promise<Look> {
     await around.telemetry.dropAgreement(agreement);
   }
   await gatherAll(around);
+  await splitAll(around, spansOf(policy));
   const agreements = await agreementsOf(store);
   const plan = planDue(await store.read.groups.list({ state: 'live' }), policy, agreements, clock.now());
   await writeDue(around, plan.changed);

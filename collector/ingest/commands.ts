@@ -4,7 +4,7 @@
  * M1  A command exists once its row and `command.issued` are committed; sending it is not part of that.
  * M2  On each connection what the agent has not applied is sent, in order, each once.
  * M3  A result is stored once; a repeated one changes nothing. What is kept of it are numbers and short words.
- * M8  A result that was lost on the way is taken from the agent's log, which says the same: no command waits for ever.
+ * M10 A result that was lost on the way is taken from the agent's log, which says the same: no command waits for ever.
  */
 import { TilsynError } from '../../protocol/errors.ts';
 import { type EventData, isRecognised } from '../../protocol/event.ts';
@@ -138,7 +138,7 @@ export interface AppliedSaid {
 }
 
 /**
- * Outcomes that agents say in their logs, inside the transaction that stores those leaves (M8). An agent that died, or
+ * Outcomes that agents say in their logs, inside the transaction that stores those leaves (M10). An agent that died, or
  * whose connection broke, between doing a command and answering it never answers: it knows that it was done.
  */
 export async function noteApplied(ctx: Context, tx: Tx, leaves: readonly AppliedSaid[]): Promise<void> {

@@ -13,6 +13,7 @@ import type { AgentId, LogId } from '../../protocol/ids.ts';
 import { toB64 } from '../../protocol/ids.ts';
 import { MINUTE_MS, toIso } from '../../protocol/time.ts';
 import { CONFLICT, REVOKED } from '../agents.ts';
+import { boundsOf } from '../bounds.ts';
 import { endForgotten } from '../oneoff/end.ts';
 import type { AgentRow, LogRow, Reader, Tx } from '../store/types.ts';
 import type { Context, Refusal } from '../types.ts';
@@ -140,7 +141,7 @@ export async function admit(
   await endForgotten(ctx, row, hello);
   const applied = hello.applied.generation === generation ? hello.applied.n : 0;
   return {
-    welcome: welcomeOf(ctx, logs, issued),
+    welcome: { ...welcomeOf(ctx, logs, issued), bounds: await boundsOf(ctx, row) },
     add: ctx.groups.forAgreement(row.agreement, ctx.clock.now()),
     applied,
     openLog: (hello.logs.at(-1)?.birth.log ?? null) as LogId | null,

@@ -5,6 +5,8 @@
  * S4  A connection that is silent for 75 s is closed.
  * S5  Evidence is complete up to a beat's `readThrough` once everything the agent had then is stored here.
  * S6  What needs no credits is bounded in bytes per second, and so are pings.
+ * V62 A host that comes back with groups that died meanwhile has no credits until it was told so: it erases before it
+ *     sends, and what is to be erased does not leave it any more.
  * S11 Who does not take what is sent to it is cut: the beat before must have left when the next one is due.
  */
 import type { CloseName } from '../../protocol/close-code.ts';
@@ -47,6 +49,8 @@ const LEAST_FRAME_BYTES = 512;
 const MAX_GROUPS = 1024;
 /** A `hello` with so many may have left some out: what it holds is not known. */
 const MAX_HELD = 2048;
+/** No credits. */
+const NOTHING = { events: 0, bytes: 0 };
 const MAX_PENDING_BEATS = 8;
 /** Groups that nobody knew here and that are over: those of a month without a link, then a trickle. */
 const UNKNOWN = { perSecond: 20, burst: 4096 };
@@ -107,10 +111,14 @@ export class Live {
 
   begin(hello: Hello, admission: Admission): void {
     const { ctx, presence, row } = this.#deps;
-    this.#send({ ...admission.welcome, credits: this.#window.first });
+    const dead = ctx.groups.dead(hello.groups as GroupId[]);
+    const first = this.#window.first;
+    // Without credits it sends no batch: it erases first (V62).
+    this.#send({ ...admission.welcome, credits: dead.length > 0 ? NOTHING : first });
     for (const group of hello.groups) this.#held.add(group);
     this.#namesAll = hello.groups.length < MAX_HELD;
-    this.#sendGroups(admission.add, ctx.groups.dead(hello.groups as GroupId[]));
+    this.#sendGroups(admission.add, dead);
+    if (dead.length > 0) this.#send({ t: 'credit', ...first });
     this.#tellDead().catch((error: unknown) => this.#failed(error));
     this.nudge();
     const now = ctx.clock.now();

@@ -2,8 +2,7 @@
  * Same session twice: a re-installed agent, two agents on one log, a source read again.
  *
  * M1  Two sessions with one origin (tool and natural key, under the key of the span's group) are one session.
- * M2  Without an origin (no sealed part, or a dead span): rows of one host that agree in tool, kind, start, end
- *     and occurrence are one session.
+ * M2, M8, M9  Without an origin: see `twins.ts`
  * M3  The session that came first stays; the other one points to it. Both ids answer.
  * M4  The same session id again is no second session, and tells no second origin: a session has one at most, from
  *     the leaf that made it, so that no agent can tie two sessions together with one of its own.
@@ -12,10 +11,12 @@
  * M5  A session that was merged is found under its own host still; the one that stays says what it was merged from.
  */
 import { type GroupId, isId, type SessionId } from '../../protocol/ids.ts';
+import type { OpenedPart } from '../../protocol/seal.ts';
 import { naturalKeyOf, originOf } from '../origin.ts';
 import type { OriginRow, Pos, SessionHead, SessionRow, Tx } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import type { PlannedPart } from './parts.ts';
+import { TwinSearch } from './twins.ts';
 
 export interface Merge {
   session: SessionId;
@@ -27,7 +28,11 @@ export interface Told extends OriginRow {
   pos: Pos;
   /** By the row that its tool wrote, beside what made the session (M7). */
   byRow: boolean;
+  /** The same under the key of the span that was split into this one: there it lies of what was not moved (V57). */
+  before: OriginRow | null;
 }
+
+type OneTold = OriginRow & Pick<Told, 'before'>;
 
 /** The origin of a session whose start lies opened here; null where there is none. */
 export function originFor(
@@ -35,13 +40,25 @@ export function originFor(
   { leaf, under, opened, outcome }: PlannedPart,
   pos: Pos,
 ): Told | null {
-  const { type, data } = leaf.leaf;
   if (outcome !== 'store' || opened === null || ctx.groups.byId(under)?.kind !== 'span') return null;
+  const told = originIn(ctx.opener, under, leaf.leaf, opened);
+  if (told === null) return null;
+  const over = ctx.groups.splitOver(under);
+  const before = over === null ? null : originIn(ctx.opener, over.group, leaf.leaf, opened);
+  return { ...told, pos, byRow: leaf.leaf.type === 'session.updated', before };
+}
+
+/** The origin that this leaf tells under the key of this group; null where it tells none. */
+export function originIn(
+  opener: Pick<Context['opener'], 'originKey'>,
+  group: GroupId,
+  { type, data }: { type: string; data: Record<string, unknown> },
+  { p }: OpenedPart,
+): OriginRow | null {
   const told = type === 'session.started' ? startOf(data) : type === 'session.updated' ? rowOf(data) : null;
-  const key = told === null ? null : ctx.opener.originKey(under);
+  const key = told === null ? null : opener.originKey(group);
   if (told === null || key === null) return null;
-  const origin = originOf(key, told.tool, naturalKeyOf(told, opened.p));
-  return { group: under, origin, session: told.session, pos, byRow: type === 'session.updated' };
+  return { group, origin: originOf(key, told.tool, naturalKeyOf(told, p)), session: told.session };
 }
 
 type Key = Parameters<typeof naturalKeyOf>[0] & { tool: string; session: SessionId };
@@ -63,7 +80,7 @@ function rowOf({ session, row }: Record<string, unknown>): Key | null {
  * Those that say what their session is: told by the leaf that made it, the first such one, and none before (M4).
  * A leaf that is new in this transaction had no row to tell of before, and nothing was merged into it.
  */
-async function telling(tx: Tx, told: readonly Told[], isNew: (pos: Pos) => boolean): Promise<OriginRow[]> {
+async function telling(tx: Tx, told: readonly Told[], isNew: (pos: Pos) => boolean): Promise<OneTold[]> {
   const sessions = [...new Set(told.map(({ session }) => session))];
   const rows = new Map((await tx.sessionHeads(sessions)).map((row) => [row.session, row]));
   const older = [...rows.values()]
@@ -71,12 +88,12 @@ async function telling(tx: Tx, told: readonly Told[], isNew: (pos: Pos) => boole
     .map(({ session }) => session);
   const settled = new Set(older.length === 0 ? [] : await tx.withOrigin(older));
   for (const root of older.length === 0 ? [] : await tx.rootsAmong(older)) settled.add(root);
-  const first: OriginRow[] = [];
-  for (const { group, origin, session, pos, byRow } of told) {
+  const first: OneTold[] = [];
+  for (const { group, origin, session, pos, byRow, before } of told) {
     const row = rows.get(session);
     if (byRow || settled.has(session) || row?.startedPos !== pos || row.mergedInto !== null) continue;
     settled.add(session);
-    first.push({ group, origin, session });
+    first.push({ group, origin, session, before });
   }
   return [...first, ...(await tellingByRow(tx, told, rows))];
 }
@@ -86,16 +103,16 @@ async function tellingByRow(
   tx: Tx,
   told: readonly Told[],
   rows: ReadonlyMap<SessionId, SessionHead>,
-): Promise<OriginRow[]> {
+): Promise<OneTold[]> {
   const byRow = told.filter((one) => one.byRow && rows.get(one.session)?.mergedInto === null);
   if (byRow.length === 0) return [];
   const sessions = [...new Set(byRow.map(({ session }) => session))];
   const counts = await tx.originCounts(sessions);
   const done = new Set<SessionId>(await tx.rootsAmong(sessions));
-  return byRow.flatMap(({ group, origin, session }) => {
+  return byRow.flatMap(({ group, origin, session, before }) => {
     if (done.has(session) || (counts.get(session) ?? 0) > 1) return [];
     done.add(session);
-    return [{ group, origin, session }];
+    return [{ group, origin, session, before }];
   });
 }
 
@@ -114,6 +131,10 @@ export async function matchOrigins(
   for (const [group, rows] of byGroup(found)) {
     const origins = rows.map((row) => row.origin);
     for (const row of await tx.origins(group, origins)) known.set(keyOf(row), row.session);
+  }
+  for (const row of found) {
+    const [old] = row.before === null ? [] : await tx.origins(row.before.group, [row.before.origin]);
+    if (old !== undefined && !known.has(keyOf(row))) known.set(keyOf(row), old.session);
   }
   const fresh: OriginRow[] = [];
   const pairs: [SessionId, SessionId][] = [];
@@ -140,28 +161,17 @@ function byGroup(rows: readonly OriginRow[]): Map<GroupId, OriginRow[]> {
   return groups;
 }
 
-/** Pairs of equal rows among these sessions that just ended and have no origin (M2). */
+/** Pairs of equal rows, for these sessions that just ended and have no origin (M2, M8, M9). */
 export async function matchTwins(
   ctx: Context,
   tx: Tx,
   ended: readonly SessionId[],
 ): Promise<[SessionId, SessionId][]> {
-  const pairs: [SessionId, SessionId][] = [];
   const twinned = await tx.twinned(ended);
-  if (twinned.length === 0) return pairs;
-  for (const row of await tx.sessionsById(twinned)) {
-    if (row.mergedInto !== null || !hasNoOrigin(ctx, row)) continue;
-    for (const twin of await tx.twins(row)) {
-      if (hasNoOrigin(ctx, twin)) pairs.push([row.session, twin.session]);
-    }
-  }
-  return pairs;
-}
-
-function hasNoOrigin(ctx: Context, row: SessionRow): boolean {
-  if (row.partPos.length === 0 || row.mode === 'one-off') return true;
-  const span = ctx.groups.find(row.agreement, 'session', 'span', row.startedAt);
-  return span !== null && span.state !== 'live';
+  if (twinned.length === 0) return [];
+  const search = new TwinSearch(ctx, tx, new Set(ended));
+  for (const row of await tx.sessionsById(twinned)) await search.add(row);
+  return search.pairs;
 }
 
 /** Which of each pair stays, by roots: the lower position wins (M3). Pairs that are one already are left out. */

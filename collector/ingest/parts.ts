@@ -5,7 +5,7 @@
  * P2  A part that does not open, is not what the leaf commits to, or is not as its type's allow-list says, is stored
  *     and flagged (`sealed.invalid`).
  * P3  A part under `late`, or under a span that its session did not begin in, is moved to the group of the span it
- *     did begin in, in the transaction that stores it; where that span is dead it is dropped. Without a start to go
+ *     did begin in (a split span is none, V62), in the transaction that stores it; where that span is dead it is dropped. Without a start to go
  *     by it stays, but under no span that has not begun: no agent keeps anything for longer than its policy.
  * P4  What is dropped, invalid or moved is counted in an event: once per batch, for moves once per way.
  * P5  A wrap may have come in an earlier frame of its log; it is stored with the first part that names it.
@@ -20,6 +20,7 @@ import type { AgentId, AgreementId, GroupId, Id, LogId, SessionId } from '../../
 import { type OpenedPart, openPart } from '../../protocol/seal.ts';
 import { DAY_MS, fromIso, type UtcMs, utcMs } from '../../protocol/time.ts';
 import { intoOf } from '../oneoff/regroup.ts';
+import { isSplit } from '../regroup/splits.ts';
 import type { GroupRow, WrapRow } from '../store/types.ts';
 import type { Context, GroupWish } from '../types.ts';
 import type { IncomingLeaf } from './decide.ts';
@@ -222,10 +223,11 @@ async function lateParts(
 }
 
 /** The instant whose span a part belongs in; null: it stays where it is (P3). */
-function belongs({ kind, from, to }: GroupRow, start: UtcMs | null, now: UtcMs): UtcMs | null {
+function belongs(row: GroupRow, start: UtcMs | null, now: UtcMs): UtcMs | null {
+  const { kind, from, to } = row;
   if (kind === 'late' || from === null || to === null) return start;
   if (start === null) return from > now + AHEAD_MS ? now : null;
-  return from <= start && start < to ? null : start;
+  return from <= start && start < to && !isSplit(row) ? null : start;
 }
 
 /** When sessions began, by `agent/session`: from the leaves at hand, else from what is stored. */

@@ -4,9 +4,9 @@
  * O8  Nothing of a one-off session is here a day after the last contact with its agent, whoever is down, and whatever
  *     the clock does; of a revoked agent, which cannot come back, nothing at all.
  */
-import { codeOf } from '../../protocol/errors.ts';
 import type { AgentId, AgreementId } from '../../protocol/ids.ts';
 import { DAY_MS, MINUTE_MS, type UtcMs, utcMs } from '../../protocol/time.ts';
+import { Looks } from '../looks.ts';
 import type { AgentRow, GroupRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { type EndedBy, endGroups } from './end.ts';
@@ -42,29 +42,24 @@ export class OneoffCare {
   readonly #ctx: Context;
   /** When this run first saw each agent's last sign of life. */
   readonly #seen = new Map<AgentId, { at: UtcMs | null; mono: number }>();
-  #running: Promise<void> | null = null;
-  #cancel: () => void = () => {};
-  #closed = false;
+  readonly #looks: Looks;
 
   constructor(ctx: Context) {
     this.#ctx = ctx;
+    this.#looks = new Looks(ctx, {
+      everyMs: CARE_LOOK_MS,
+      failed: 'one-off: groups of absent agents could not be ended',
+      look: () => this.#look(),
+    });
   }
 
   start(): void {
-    if (this.#closed) return;
-    this.#cancel = this.#ctx.clock.after(CARE_LOOK_MS, () => void this.look().finally(() => this.start()));
+    this.#looks.start();
   }
 
   /** One look. Never throws: what could not be ended is seen again at the next. */
   look(): Promise<void> {
-    this.#running ??= this.#look()
-      .catch((error: unknown) => {
-        this.#ctx.log.error({ code: codeOf(error) }, 'one-off: groups of absent agents could not be ended');
-      })
-      .finally(() => {
-        this.#running = null;
-      });
-    return this.#running;
+    return this.#looks.look();
   }
 
   async #look(): Promise<void> {
@@ -95,9 +90,7 @@ export class OneoffCare {
   }
 
   /** Lets a look that runs finish; none begins after it. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#cancel();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#looks.close();
   }
 }

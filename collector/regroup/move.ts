@@ -1,12 +1,14 @@
 /** One sealed part under another group: opened, sealed anew, and put in the place of the old one. */
 import { fitsPersonal } from '../../protocol/event.ts';
-import { readLeaf } from '../../protocol/leaf.ts';
-import { openPart } from '../../protocol/seal.ts';
+import { type Leaf, readLeaf } from '../../protocol/leaf.ts';
+import { type OpenedPart, openPart } from '../../protocol/seal.ts';
 import { commitmentFor, type Resealer } from '../ingest/regroup.ts';
 import type { GroupRow, LeafRow, PartRow, Tx, WrapRow } from '../store/types.ts';
 import type { OwnDraft, OwnLog } from '../types.ts';
 
 export interface Moved {
+  leaf: Leaf;
+  opened: OpenedPart;
   part: PartRow;
   wrap: WrapRow;
   body: Buffer;
@@ -33,6 +35,8 @@ export function movedOf(
   const data = { log, seq, from: part.under, to: target.group };
   const { wrap, body } = resealed;
   return {
+    leaf: record,
+    opened,
     part: { ...part, under: target.group, wrap: wrap.wrap, body },
     wrap,
     body,

@@ -3,7 +3,7 @@
  * whether they may go, and what that would take.
  *
  * V58 Nothing goes on request that `decide` keeps: what is kept or restricted, what the policy wants kept for longer,
- *     what cannot be bounded (Y17, D2). It is asked again in the transaction that begins.
+ *     what has no known end (Y17, D2). A policy that says nothing keeps nothing from it. It is asked again in the transaction that begins.
  */
 import { TilsynError } from '../../protocol/errors.ts';
 import type { Hold, Thing } from '../../protocol/hold.ts';
@@ -98,9 +98,7 @@ const WHY: Readonly<Partial<Record<KeepReason, string>>> = {
   restriction: 'its processing is restricted',
   'keep-at-least': 'the policy wants it kept for longer',
   unbounded: 'it has not ended, or nobody knows when it did',
-  'no-policy': 'no policy says what becomes of it',
-  'no-period': 'no policy says what becomes of it',
-  'report-only': 'the policy only reports what is due',
+  'agreement-open': 'the policy keeps it for a time after the agreement, which is open',
 };
 
 function kept(session: SessionId, reason: KeepReason, dueAt: UtcMs | null): TilsynError {

@@ -18,7 +18,14 @@ type Reads = Pick<
 >;
 type Writes = Pick<
   Tx,
-  'addParts' | 'dropParts' | 'entomb' | 'addWraps' | 'putOrigins' | 'dropSomeUnder' | 'dropGroups'
+  | 'addParts'
+  | 'dropParts'
+  | 'entomb'
+  | 'addWraps'
+  | 'putOrigins'
+  | 'dropOrigins'
+  | 'dropSomeUnder'
+  | 'dropGroups'
 >;
 
 /** Parts of one group that are counted before an answer says "more": some milliseconds. */
@@ -157,6 +164,10 @@ export function writeParts(sql: Sql, ids: Ids): Writes {
       const add = sql(`INSERT INTO wraps (wrap, log, grp, body) VALUES (?, ?, ?, ?)
         ON CONFLICT (wrap) DO NOTHING`);
       for (const r of rows) add.run(r.wrap, ids.logs.int(r.log), ids.groups.int(r.group), r.body);
+    },
+    async dropOrigins(rows) {
+      const drop = sql('DELETE FROM origins WHERE grp = ? AND origin = ?');
+      for (const { group, origin } of rows) drop.run(ids.groups.int(group), origin);
     },
     async putOrigins(rows) {
       const put = sql(`INSERT INTO origins (grp, origin, session) VALUES (?, ?, ?)

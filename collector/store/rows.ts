@@ -15,6 +15,7 @@ import type {
   TokenId,
 } from '../../protocol/ids.ts';
 import type { UtcMs } from '../../protocol/time.ts';
+import type { CONNECTIONS } from '../../protocol/words.ts';
 
 /** A leaf's place in the order of commit. */
 export type Pos = number;
@@ -303,6 +304,10 @@ export interface SessionRow {
   mergedInto: SessionId | null;
   /** Newest leaf that explains it; null: nobody has. */
   explainedPos: Pos | null;
+  /** Whether somebody is at the other end, where a session outlives its connection; null: nothing was said of it. */
+  connection: (typeof CONNECTIONS)[number] | null;
+  /** Since when, by the source's clock. */
+  connectionAt: UtcMs | null;
 }
 /** One thing that tools know a person by. The value lies sealed. */
 export interface IdentityRow {

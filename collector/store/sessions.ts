@@ -33,6 +33,8 @@ const columns: Columns<SessionRow> = {
   partPos: ['part_pos', 'json'],
   mergedInto: ['merged_into'],
   explainedPos: ['explained_pos'],
+  connection: ['connection'],
+  connectionAt: ['connection_at'],
 };
 
 type Reads = Pick<
@@ -79,17 +81,17 @@ export function readSessions(sql: Sql): Reads {
       );
     },
     async twins(row) {
-      const { agent, startedAt, tool, kind, endedAt, occurrence, session } = row;
+      const { site, startedAt, tool, kind, endedAt, occurrence, session } = row;
       return table.select(
-        `WHERE agent = ? AND started_at = ? AND tool = ? AND kind = ? AND ended_at IS ? AND occurrence = ?
+        `WHERE site = ? AND started_at = ? AND tool = ? AND kind = ? AND ended_at IS ? AND occurrence = ?
           AND session <> ? AND merged_into IS NULL ORDER BY started_pos`,
-        [agent, startedAt, tool, kind, endedAt, occurrence, session],
+        [site, startedAt, tool, kind, endedAt, occurrence, session],
       );
     },
     async twinned(ids) {
       const rows = sql(`SELECT DISTINCT s.session FROM json_each(?) AS given
         JOIN sessions AS s ON s.session = given.value AND s.merged_into IS NULL
-        JOIN sessions AS t ON t.agent = s.agent AND t.started_at = s.started_at AND t.tool = s.tool
+        JOIN sessions AS t ON t.site = s.site AND t.started_at = s.started_at AND t.tool = s.tool
           AND t.kind = s.kind AND t.ended_at IS s.ended_at AND t.occurrence = s.occurrence
           AND t.session <> s.session AND t.merged_into IS NULL`).all(JSON.stringify(ids));
       return (rows as { session: SessionId }[]).map(({ session }) => session);

@@ -184,7 +184,7 @@ export interface Reader {
   sessions(query: SessionQuery): Promise<SessionRow[]>;
   /** Sessions that run, the oldest first. */
   runningSessions(limit: number): Promise<SessionRow[]>;
-  /** Unmerged sessions of this agent with equal tool, kind, start, end and occurrence, other than `session`. */
+  /** Unmerged sessions of the site with equal tool, kind, start, end and occurrence, other than `session`. */
   twins(row: SessionRow): Promise<SessionRow[]>;
   /** Of these, the unmerged ones for which `twins` would find any; one look for many. */
   twinned(ids: readonly SessionId[]): Promise<SessionId[]>;
@@ -257,6 +257,7 @@ export interface Tx extends Reader {
   addWraps(rows: readonly WrapRow[]): Promise<void>;
   addForks(rows: readonly ForkRow[]): Promise<void>;
   putOrigins(rows: readonly OriginRow[]): Promise<void>;
+  dropOrigins(rows: readonly OriginRow[]): Promise<void>;
   putSessions(rows: readonly SessionRow[]): Promise<void>;
   putAlerts(rows: readonly AlertRow[]): Promise<void>;
   putGaps(rows: readonly GapRow[]): Promise<void>;

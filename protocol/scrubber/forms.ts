@@ -1,6 +1,6 @@
 /** Secrets that are known by their own form, or by that of the header or address they stand in. */
 import { type Rule, rule, type Within } from './rule.ts';
-import { hasSign, looksMixed, looksSecret } from './values.ts';
+import { hasSign, isDense, looksMixed, looksSecret, opensAsPair } from './values.ts';
 
 /** Prefixes that a service gives its keys. */
 const PREFIXES = [
@@ -13,11 +13,15 @@ export const HEADERS: readonly Rule[] = [
   // Authorization headers: the scheme stays. A digest has quotes in it; all others end at the quote around them.
   rule(/((?:proxy-)?authorization["']?\s{0,4}[:=]\s{0,4}["']?digest\s{1,4})([^\r\n]{1,4096})/giu),
   rule(
-    /((?:proxy-)?authorization["']?\s{0,4}[:=]\s{0,4}["']?(?:(?:bearer|basic|negotiate|ntlm)\s{1,4})?)([^\r\n"']{1,4096})/giu,
+    /((?:proxy-)?authorization["']?\s{0,4}[:=]\s{0,4}["']?(?:(?:bearer|basic|negotiate|ntlm|token|api-?key|oauth|key)(?:\s{1,4}|%20))?)([^\r\n"']{1,4096})/giu,
   ),
   rule(/(x-[\w-]{0,24}(?:token|key|secret|auth)["']?\s{0,4}[:=]\s{0,4})([^\s,;"']{1,4096})/giu),
   rule(
     /((?:PHPSESSID|JSESSIONID|ASP\.NET_SessionId|connect\.sid|sessiontoken|sid_token)=)([^\s;,&"']{1,4096})/giu,
+  ),
+  rule(
+    /((?<![\p{L}\p{N}])session_?id["']?\s{0,4}[:=]\s{0,4}["']?)([\w+/.%~-]{10,4096})/giu,
+    (id) => looksMixed(id) && /[g-z]/iu.test(id),
   ),
   rule(/((?<![\p{L}\p{N}])(?:Bearer|Basic|Digest|Negotiate|NTLM)\s{1,8})([\w.~+/=-]{8,4096})/giu, (token) =>
     isToken(token),
@@ -34,7 +38,7 @@ export const COOKIES: readonly Within[] = [
 
 export const ADDRESSES: readonly Rule[] = [
   // scheme://user:password@host; the password may have `@` and `:` in it, and blanks if it does not open as a port.
-  rule(/(:\/\/[^\s/?#@:]{0,256}:)([^\s/]{1,1024})(?=@)/gu),
+  rule(/(:\/\/[^\s/?#@:]{0,256}(?:@[^\s/?#@:]{1,256})?:)([^\s/]{1,1024})(?=@)/gu),
   rule(/(:\/\/[^\s/?#@:]{1,256}:(?!\d{1,5}(?:\s|\/)))([^\s/@]{1,64}(?: [^\s/@]{1,64}){1,3})(?=@[\w[])/gu),
   // scheme://token@host
   rule(/(:\/\/)([\w.~-]{16,1024})(?=@)/gu, (user) => /\d/u.test(user) && /[A-Za-z]/u.test(user)),
@@ -45,7 +49,7 @@ export const ADDRESSES: readonly Rule[] = [
   ),
   rule(/(hooks\.slack\.com\/(?:services|workflows)\/)([\w/]{16,256})/giu),
   rule(
-    /([?&#](?:sig|signature|code|key|auth|access_token|id_token|jwt|sas|otp|ticket)=)([^\s&#"'<>]{8,4096})/giu,
+    /([?&#](?:(?:x-amz-|x-goog-)?(?:sig|signature|security-token)|code|key|auth|(?:access|id|refresh|oauth|csrf)_?token|jwt|sas|otp|pin|ticket|assertion|hmac|sid|session(?:_?id)?|SAMLResponse)=)([^\s&#"'<>]{8,4096})/giu,
     looksSecret,
   ),
   rule(
@@ -61,25 +65,22 @@ export const KEYS: readonly Rule[] = [
   rule(new RegExp(`((?<![\\w-]))((?:${PREFIXES})[\\w./+-]{12,512}={0,2})`, 'gu'), (key) =>
     /\d/u.test(key.slice(4)),
   ),
+  // The opening words of OpenSSH's private keys.
+  rule(/((?<![\w+/]))(b3BlbnNzaC1rZXktdjE[\w+/=]{4,8192})/gu),
   rule(/(\b)((?:AKIA|ASIA)[0-9A-Z]{16}\b|AIza[\w-]{35})/gu),
   // Telegram's bots; Slack's hooks are addresses.
   rule(/((?<!\d))(\d{8,10}:AA[\w-]{30,64})/gu),
   // BitLocker's recovery key.
-  rule(/((?<![\d-]))(\d{6}(?:-\d{6}){7})(?![\d-])/gu),
+  rule(/((?<![\d-]))(\d{6}(?:[- ]\d{6}){7})(?![\d-])/gu),
   // TeamViewer script tokens: digits, a dash, twenty letters and digits.
   rule(/((?<![\w-]))(\d{4,10}-(?=[A-Za-z]{0,19}\d)[A-Za-z0-9]{20})(?![\w-])/gu),
   // PuTTY's private half.
   rule(/(Private-Lines:\s{0,4}\d{1,4}\s{1,4})([A-Za-z0-9+/=\s]{16,8192})/gu),
-  // A line of ~/.pgpass
-  rule(
-    /((?<![\w.:-])(?:[\w.-]{1,128}|\*):(?:\d{2,5}|\*):[^\s:]{1,64}:[^\s:]{1,64}:)([^\s:]{3,256})/gu,
-    (_secret, head) => /^[^:]*[g-z*.]/iu.test(head),
-  ),
   // Anything long and mixed enough to be nothing else. GUIDs and hashes are of one case and stay, so do fingerprints
   // and public keys.
   rule(
-    /((?<![\w+]|SHA(?:1|256|512):|public[-_ ]?key["']?\s{0,4}[:=]\s{0,4}["']?))((?!AAAA[A-E])[\w+-]{40,8192}={0,2})/giu,
-    isMixed,
+    /((?<![\w+-]|SHA(?:1|256|384|512)[:-]|public[-_ ]?key["']?\s{0,4}[:=]\s{0,4}["']?|peers?["']?\s{0,4}[:=]\s{0,4}["']?))((?!AAAA[A-E]|SHA\d{1,3}-)[\w+-]{40,8192}={0,2})/giu,
+    (text) => isDense(text, 4.5),
   ),
 ];
 
@@ -88,7 +89,7 @@ const ACCOUNT =
   'admin|administrator|root|sa|operator|oper|op|user|bruger|guest|service|svc|pi|deploy|backup|test|ubuntu';
 const LOG_IN = [
   'log(?:ged|ging)?[- ]?(?:in|on|ind|inn)|login|logind|inloggning|innlogging|logga in|kirjautu\\p{L}{0,6}|anmeldung',
-  'credentials?|creds|zugangsdaten|user(?:name)?s?|bruger(?:navn)?|bruker(?:navn)?|användar(?:e|namn)|account|konto',
+  'credentials?|creds|zugangsdaten|wi-?fi|wlan|ssid|user(?:name)?s?|bruger(?:navn)?|bruker(?:navn)?|användar(?:e|namn)|account|konto',
   'käyttäjä(?:tunnus)?|benutzer(?:name)?',
 ].join('|');
 
@@ -102,7 +103,7 @@ export const LOGINS: readonly Rule[] = [
   ),
   rule(
     new RegExp(
-      `((?<![\\p{L}\\p{N}.\\\\/-])(?:${ACCOUNT})(?:\\s{1,2}/\\s{1,2}|[/:]))([^\\s,;"'<>/\\\\]{5,256})`,
+      `((?<![\\p{L}\\p{N}.\\\\/-])(?:${ACCOUNT})(?:\\s{1,2}/{1,2}\\s{1,2}|[/:]))([^\\s,;"'<>/\\\\]{5,256})`,
       'giu',
     ),
     (value) => hasSign(value) || (looksMixed(value) && /\p{Lu}/u.test(value) && /\p{Ll}/u.test(value)),
@@ -116,10 +117,5 @@ function isSession(value: string): boolean {
 /** "Bearer Services" is a company; a token has digits or signs in it, is long, or opens as `user:password`. */
 function isToken(text: string): boolean {
   if (/[\d+/=_~.]/u.test(text) || text.length >= 24) return true;
-  const opened = Buffer.from(text, 'base64').toString('latin1');
-  return /^[\x20-\x7e]{1,512}$/u.test(opened) && opened.includes(':');
-}
-
-function isMixed(text: string): boolean {
-  return /[a-z]/u.test(text) && /[A-Z]/u.test(text) && /\d/u.test(text);
+  return opensAsPair(text);
 }

@@ -29,16 +29,24 @@ export const isQuoted = (value: string): boolean => OPENING.test(value);
 const isMasked = (text: string): boolean => /^[*•.…x_\-\u2013\u2014]{1,64}$/iu.test(text);
 
 const SIGN = /[!#$%&*+=^~?§€£@]/u;
-const inner = (value: string) => value.replace(/^\\?["'\u201c\u201e(]/u, '').replace(/[.:!?)\]]{1,4}$/u, '');
+const inner = (value: string) =>
+  value
+    .replace(/^\\?["'\u201c\u201e(]/u, '')
+    .replace(/[.:!?)\]]{1,4}$/u, '')
+    .replace(EXTENSION, '');
 
 /** "see", "wrong", "true", `$NAME`: words and references, where a value would stand. */
 export function isSaid(value: string): boolean {
   const text = inner(value);
   return (
     text === '' ||
+    /^[\w:.-]{1,32}=$/u.test(value) || // the name of an attribute
     SAID.has(text.toLowerCase()) ||
     /^\d{1,2}$/u.test(text) ||
-    /^(?:\$\{?\w{1,64}\}?|%\w{1,64}%|ConvertTo-SecureString|Get-Credential|Read-Host)$/iu.test(text)
+    /^(?:\$\{?\w{1,64}\}?|%\w{1,64}%|ConvertTo-SecureString|Get-Credential|Read-Host)$/iu.test(text) ||
+    /^(?:\$\(|\{\{|<%|!(?:vault|secret|Ref|Sub)|(?:os\.|process\.)?(?:env|environ|getenv)[.[(]|(?:getpass|input|prompt)\(|N\/A$|n\/a$)/iu.test(
+      value,
+    )
   );
 }
 
@@ -50,9 +58,31 @@ function isOfAThing(text: string): boolean {
     /^[\p{L}_]\w{0,64}\(\d{0,9}\)?$/u.test(text) || // what a program says of itself: Id(1)
     /^SHA(?:1|256|512):/u.test(text) ||
     /^v?\d{1,4}(?:\.\d{1,6}){1,3}/u.test(text) ||
-    /^\d{1,4}(?:st|nd|rd|th|x|h|s|ms|min|kb|mb|gb|%)$/iu.test(text) ||
+    /^0x[0-9a-f]{1,16}$/iu.test(text) ||
+    isPath(text) ||
+    /^[A-Z0-9]{5}(?:-[A-Z0-9]{5}){4}$/u.test(text) || // the product key of a program
+    /^\d{1,4}(?:st|nd|rd|th|x|:?e|h|s|ms|min|kb|mb|gb|%)$/iu.test(text) ||
     /^(?:[\w-]{1,64}\.){1,8}(?:com|net|org|local|lan|dk|se|no|fi|de)$/iu.test(text)
   );
+}
+
+/** `/etc/mosquitto/passwd`, `~/.ssh/id_ed25519`, `C:\\keys\\a.pem`: where it is kept, not what. */
+export const isPath = (value: string): boolean =>
+  /^(?:~|\.{1,2})?(?:\/[a-z0-9._-]{2,64}){2,16}$|^[A-Za-z]:\\|^~\/|^\\\\|^HK(?:LM|CU|CR|U)\\/u.test(
+    inner(value),
+  );
+
+/** Small and capital letters and digits, changing so often that no words are among them: `per` letters a piece. */
+export function isDense(text: string, per: number): boolean {
+  if (!/[a-z]/u.test(text) || !/[A-Z]/u.test(text) || !/\d/u.test(text)) return false;
+  const pieces = text.match(/[A-Z]?[a-z]{1,4096}|[A-Z]{1,4096}|\d{1,4096}/gu) ?? [];
+  return text.length / pieces.length < per;
+}
+
+/** BASE64 of `user:password`. */
+export function opensAsPair(text: string): boolean {
+  if (!/[a-z]/u.test(text) || !/[A-Z]/u.test(text)) return false;
+  return /^[\w.@+\\/-]{1,128}:[\x20-\x7e]{3,512}$/u.test(Buffer.from(text, 'base64').toString('latin1'));
 }
 
 /** Has a digit or a sign in it, and is no date. For a place where a password is announced. */

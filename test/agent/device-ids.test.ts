@@ -56,7 +56,7 @@ test('K7 again in another log; no id lies on the disk, and no more of them are s
   for (const file of readdirSync(w.dir)) expect(readFileSync(join(w.dir, file)).includes(ID)).toBe(false);
 });
 
-test('K6 a one-off machine says nothing', () => {
+test('K8 a one-off machine says nothing', () => {
   const w = world({ identity: identity('one-off') });
   w.journal.addGroups([group('whole', 'host.name').signed]);
   const ids = new DeviceIds(w.journal, 'one-off');

@@ -111,6 +111,34 @@ test('every source of the configuration stands in the status, also without its f
   ]);
 });
 
+test('R70 a source that lists nobody is a finding: told once, shown in the status and by the check', async () => {
+  const place = await enrolled();
+  const sshd = { type: 'sshd', path: join(dirname(place.state), 'auth.log') };
+  const listed = { accounts: [], keys: [], networks: [] };
+  writeFileSync(sshd.path, '');
+  const write = (source: object) =>
+    writeFileSync(place.config, JSON.stringify({ sources: [{ ...sshd, ...source }] }));
+  write({ match: 'listed', listed });
+  const told = () => leaves().filter(({ data }) => data.check === 'nobody-listed');
+  for (let n = 0; n < 2; n += 1) {
+    const handle = await start(place);
+    await collector.until(() => told().length > 0);
+    await collector.until(() => collector.frame('beat').length > 0);
+    expect(handle.status().sources).toMatchObject([
+      { type: 'sshd', problem: expect.stringContaining('nobody') },
+    ]);
+    const { findings } = await check({ state: place.state });
+    expect(findings).toContainEqual({ check: 'source', code: 'source.nobody-listed', count: 1 });
+    await handle.stop();
+  }
+  expect(told().map(({ data }) => data)).toMatchObject([{ check: 'nobody-listed', tool: 'sshd', count: 1 }]);
+  // Without an agent that runs it is read where it is named.
+  const codes = async () => (await check(place)).findings.map(({ code }) => code);
+  expect(await codes()).toContain('source.nobody-listed');
+  write({ match: 'listed', listed: { ...listed, accounts: ['support'] } });
+  expect(await codes()).not.toContain('source.nobody-listed');
+});
+
 test('the host is named once in a log, not at each start', async () => {
   const place = await enrolled();
   await (await start(place)).stop();

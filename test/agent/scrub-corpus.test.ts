@@ -1,18 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { DROPPED, type Scrubbed, scrub } from '../../protocol/scrub.ts';
-import { type Labelled, scrubCorpus } from '../fixtures/scrub-corpus.ts';
+import { labelledLines, scrubCorpus } from '../fixtures/scrub-corpus.ts';
 import { figures, measure, precision, recall } from '../support/scrub-measure.ts';
 
 const corpus = scrubCorpus();
-const part = (name: Labelled['part']) => corpus.filter((line) => line.part === name);
 
 describe('the corpus', () => {
-  test('at least 300 lines, half with secrets, two thirds to work on', () => {
+  test('at least 300 lines, half with secrets', () => {
     const withSecrets = corpus.filter(({ secrets }) => secrets.length > 0);
     expect(corpus.length).toBeGreaterThanOrEqual(300);
     expect(withSecrets.length / corpus.length).toBeGreaterThan(0.4);
     expect(withSecrets.length / corpus.length).toBeLessThan(0.6);
-    expect(part('held-back').length).toBe(Math.floor(corpus.length / 3));
+    expect(labelledLines('scrub-corpus-2.txt').length).toBeGreaterThanOrEqual(150);
   });
 
   test('no line twice, every secret long enough to be told apart', () => {
@@ -52,19 +51,19 @@ describe('the measure can fail', () => {
 });
 
 describe('the scrubber', () => {
-  test('recall and precision of the working part', () => {
-    const found = measure(part('working'), scrub);
-    console.log(figures('working part', found));
+  // All of these lines were worked with. What is to be expected of others, only lines can say that were not.
+  test.each(['scrub-corpus.txt', 'scrub-corpus-2.txt'])('recall and precision on the lines of %s', (file) => {
+    const found = measure(labelledLines(file), scrub);
+    console.log(figures(file, found));
     expect(recall(found)).toBeGreaterThanOrEqual(0.99);
     expect(precision(found)).toBeGreaterThanOrEqual(0.95);
   });
 
-  // Its recall was 95.9 % when it was first measured and misses the 99 % aimed at: `bench/README.md` says so. It was
-  // not worked on afterwards; the bound here only sees to it that nothing gets worse.
-  test('the held-back part is no worse than it was', () => {
-    const found = measure(part('held-back'), scrub);
-    console.log(figures('held-back part', found));
-    expect(recall(found)).toBeGreaterThanOrEqual(0.95);
-    expect(precision(found)).toBeGreaterThanOrEqual(0.95);
+  // Written blind, and measured once. Its misses were not worked on: this holds that nothing gets worse.
+  test('recall and precision on lines that nobody had seen who worked on it', () => {
+    const found = measure(labelledLines('scrub-heldout-2.txt'), scrub);
+    console.log(figures('scrub-heldout-2.txt', found));
+    expect(recall(found)).toBeGreaterThanOrEqual(0.866);
+    expect(precision(found)).toBeGreaterThanOrEqual(0.98);
   });
 });

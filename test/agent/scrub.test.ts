@@ -1,6 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DROPPED, scrub } from '../../protocol/scrub.ts';
+import { CONFIG, FILE_NAMES, HASHES } from '../../protocol/scrubber/config.ts';
+import { REVERSED } from '../../protocol/scrubber/reversed.ts';
+import { apply } from '../../protocol/scrubber/rule.ts';
+import { SHAPES } from '../../protocol/scrubber/shapes.ts';
 import { fakeConnection } from '../fixtures/teamviewer.ts';
 
 /** The word that must not survive, in every form below. */
@@ -66,6 +70,25 @@ describe('secrets', () => {
       dropped: 2,
     });
     expect(scrub(`a ${PEM} b ${PEM} c`)).toEqual({ text: `a ${DROPPED} b ${DROPPED} c`, dropped: 2 });
+  });
+});
+
+describe('every form of the tables', () => {
+  const forms = [...CONFIG, ...HASHES, ...FILE_NAMES, ...SHAPES, ...REVERSED];
+
+  test.each(forms.map((form) => [form.name, form] as const))(
+    '%s: its example goes, nothing else',
+    (_name, form) => {
+      const { example } = form;
+      const expected = example.replace(/⟦[^⟧]*⟧/gu, DROPPED);
+      expect(apply([form], example.replace(/[⟦⟧]/gu, '')).text).toBe(expected);
+      expect(scrub(example.replace(/[⟦⟧]/gu, '')).text).toBe(expected);
+    },
+  );
+
+  test('each has a name of its own and says where its form is written down', () => {
+    expect(new Set(forms.map(({ name }) => name)).size).toBe(forms.length);
+    for (const { source } of forms) expect(source.length).toBeGreaterThan(3);
   });
 });
 
@@ -186,6 +209,35 @@ test.each([
   '/v pass /d ',
   'ConvertTo-SecureString ',
   'password &a=',
+  'snmp sha ',
+  'use a as ',
+  'a1 er ',
+  '-----END PRIVATE KEY-----',
+  'AAAA\n-----END PRIVATE KEY-----',
+  '-----BEGIN PUBLIC KEY-----',
+  'WIFI:T:a;',
+  '1 234 567 / ',
+  'password from a to ',
+  'password: aaa ',
+  'community ',
+  'su <<<',
+  '-u a -p ',
+  'otp key ',
+  '{"name":"password","value":',
+  '$6$a',
+  '{SHA}',
+  'aA1/',
+  'aaaaaaaaB1',
+  'kode_a',
+  '/webhook/',
+  'login a password ',
+  'pwd={',
+  'u: a p: ',
+  ':1:a:b',
+  'htpasswd -b a b ',
+  'AUTH PLAIN ',
+  'sk_a1',
+  'abcd efgh ',
 ])('linear time: "%s" over and over', (unit) => {
   const time = (length: number): number => {
     const text = unit.repeat(length / unit.length);

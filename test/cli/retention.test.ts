@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readPolicyFile } from '../../cli/policy-file.ts';
@@ -236,5 +238,43 @@ describe('retention rules, lint and plan', () => {
     expect([given.code, given.err]).toEqual([0, expect.stringContaining('retention.set {"pack":"dk-msp"')]);
     expect((await run('retention rules')).out).toContain('dk-msp 1');
     expect((await run('retention set nonsense --yes --reason x')).code).toBe(2);
+  });
+});
+
+describe('retention set with a file', () => {
+  const file = (name: string, text: string) => {
+    const path = join(world.dir, name);
+    writeFileSync(path, text);
+    return path;
+  };
+  const reason = { args: ['--yes', '--reason', 'as agreed'] };
+  const set = (path: string, ...more: string[]) => cli.run(['retention', 'set', path, ...more]);
+
+  it('H5 refuses a file with problems, all of them named, and asks the collector nothing', async () => {
+    const ran = await set(file('bad.yaml', BAD), ...reason.args);
+    expect(ran.code).toBe(2);
+    for (const part of ['line 3: unknown key "versoin"', 'line 7:', 'line 8:', 'line 17:']) {
+      expect(ran.err).toContain(part);
+    }
+    const taken = await set(file('taken.yaml', GOOD.replace('acme', 'dk-msp')), ...reason.args);
+    expect([taken.code, taken.err]).toEqual([2, expect.stringContaining('line 2: name: the name of a pack')]);
+  });
+
+  it('Y19 --dry-run counts by class, and shorter is an approval: exit 5', async () => {
+    const path = file('good.yaml', GOOD);
+    const dry = await set(path, '--dry-run', '-o', 'json');
+    expect(dry.code).toBe(0);
+    expect(dry.json()).toMatchObject({ policy: 'acme', version: 2, dryRun: true, needsApproval: true });
+    expect(dry.json().effects.map((one: Loose) => one.class)).toContain('session');
+    const ran = await set(path, ...reason.args);
+    expect([ran.code, ran.err]).toEqual([5, expect.stringContaining('needs a second person')]);
+  });
+
+  it('Y19 what only keeps longer is set at once', async () => {
+    await world.ctx.store.write((tx) => setPack(world.ctx, tx, { pack: 'none', person: null }));
+    const longer = GOOD.replace('P30D', 'null').replace('acme', 'kept-for-ever');
+    const ran = await set(file('longer.yaml', longer), ...reason.args);
+    expect([ran.code, ran.err]).toEqual([0, '']);
+    expect((await run('retention rules')).out).toContain('kept-for-ever 2');
   });
 });

@@ -105,6 +105,29 @@ describe('source test of a declared log', () => {
   });
 });
 
+it('R70 source test and source list say where a configuration lists nobody', async () => {
+  const log = cli.file('auth.log', '');
+  const test = async (source: object, ...command: string[]) => {
+    const config = cli.file(
+      'agent.yaml',
+      JSON.stringify({ sources: [{ type: 'sshd', path: log, ...source }] }),
+    );
+    return await cli.run([...command, '--config', config, '-o', 'json']);
+  };
+  const asked = ['source', 'test', log, '--type', 'sshd'];
+  const nobody = await test({ match: 'listed' }, ...asked);
+  expect([nobody.code, nobody.json().findings]).toEqual([6, [{ finding: 'nobody-listed', count: 1 }]]);
+  for (const source of [{ match: 'all' }, { match: 'listed', listed: { networks: ['198.51.100.0/24'] } }]) {
+    const { code, json } = await test(source, ...asked);
+    expect([code, json().findings]).toEqual([0, []]);
+  }
+  const state = join(cli.dir, 'not-enrolled');
+  mkdirSync(state, { mode: 0o700 });
+  const list = await test({ match: 'listed' }, 'source', 'list', '--state', state);
+  const { items } = list.json();
+  expect(items[0]).toMatchObject({ type: 'sshd', problem: expect.stringContaining('nobody is listed') });
+});
+
 describe('source detect', () => {
   it('tools, findings and where was looked; the exit says whether something is not watched', async () => {
     const { code, json } = await cli.run(['source', 'detect', '-o', 'json']);

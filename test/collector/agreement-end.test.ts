@@ -5,9 +5,11 @@ import { describe, expect, it } from 'vitest';
 import { COOLING_MS } from '../../collector/erasing/end-rules.ts';
 import { backup, restore } from '../../collector/main.ts';
 import { addPerson } from '../../collector/people.ts';
+import { keepSessions, letGo } from '../../collector/regroup/take-out.ts';
+import { takesOf } from '../../collector/regroup/takes.ts';
 import type { AgreementRow, GroupRow } from '../../collector/store/types.ts';
 import type { EventData } from '../../protocol/event.ts';
-import type { AgreementId, GroupId } from '../../protocol/ids.ts';
+import type { AgreementId, GroupId, SessionId } from '../../protocol/ids.ts';
 import { newId } from '../../protocol/ids.ts';
 import { DAY_MS, HOUR_MS, toIso, utcMs } from '../../protocol/time.ts';
 import {
@@ -33,6 +35,11 @@ interface Scene {
   session: string;
   otherSession: string;
   call(method: string, path: string, body?: object): Promise<Answer>;
+}
+
+function isGathered({ groups }: World['handle']['ctx'], group: GroupId): boolean {
+  const row = groups.byId(group);
+  return row !== null && takesOf(row)?.gathered === true;
 }
 
 /** Two customers with a host and a session each. */
@@ -349,6 +356,38 @@ describe('the end', () => {
     expect(body.coverage).toMatchObject({ hosts: [{ hostId: it.one.agent }] });
   });
 
+  it('V59 V53 is complete without what is kept, which is named with why, and goes when it is let go', async () => {
+    const it = await scene();
+    const { world, one } = it;
+    const { ctx } = world.handle;
+    const [group = '' as GroupId] = await keepSessions(ctx, [it.session as SessionId]);
+    await until(async () => (await ctx.store.read.groups.get(group)) !== null && isGathered(ctx, group));
+    const link = await one.connect();
+    await endsNow(it);
+    await until(async () =>
+      (await groupsOf(it)).every((row) => row.state === 'erased' || row.group === group),
+    );
+    await forgets(one, link);
+    await obeys(one, link);
+    await until(async () => (await rowOf(it)).endedAt !== null);
+    const kept = [{ group, reason: 'kept', sessions: [it.session] }];
+    expect(await itemOf(it)).toMatchObject({ state: 'ended', hosts: [{ state: 'done' }], kept });
+    const [ended] = await ownEvents(world, 'agreement.ended');
+    expect(ended).toMatchObject({ kept: 1, groups: (await groupsOf(it)).length - 1, hosts: 1 });
+    expect(await sessionOf(it, it.session)).toMatchObject({ peer: { id: CANARY }, personal: 'open' });
+    // It outlives a restart, and nothing of the rest comes back for it.
+    await link.close();
+    await world.restart();
+    const again = world.handle.ctx;
+    expect(await sessionOf(it, it.session)).toMatchObject({ peer: { id: CANARY } });
+    await letGo(again, group);
+    await erased(it);
+    expect(await sessionOf(it, it.session)).toMatchObject({ peer: null, personal: 'erased' });
+    expect(await again.store.read.erasures.get(group)).toMatchObject({ by: 'agreement' });
+    expect(await itemOf(it)).toMatchObject({ state: 'ended', kept: [], hosts: [{ state: 'done' }] });
+    expect(await ownEvents(world, 'agreement.ended')).toHaveLength(1);
+  });
+
   it('V41 a host that is revoked is not waited for', async () => {
     const it = await scene();
     await order(it);
@@ -394,30 +433,33 @@ describe('an answer that is lost', () => {
   it.each([
     ['done', 'done'],
     ['failed', 'failed'],
-  ] as const)('M8 the host has died in between: its log says %s, and that counts', async (outcome, state) => {
-    const it = await scene();
-    const { one } = it;
-    const first = await one.connect();
-    await endsNow(it);
-    await erased(it);
-    await forgets(one, first);
-    await obeys(one, first);
-    // Carried out and stored there, and killed before a word of it left.
-    const { generation, n, verb } = await first.next('command');
-    expect(verb).toBe('agreement.erase');
-    await first.close();
-    one.applied = { generation, n };
-    const leaf = one.chain.add('command.applied', { generation, n, verb, outcome });
-    const second = await one.connect();
-    second.send(one.batch([leaf.text], []));
-    await second.ackThrough(one.chain.next - 1);
-    await until(
-      async () => ((await itemOf(it)).hosts as { state: string }[] | undefined)?.[0]?.state === state,
-    );
-    if (state === 'done') await until(async () => (await rowOf(it)).endedAt !== null);
-    else expect((await rowOf(it)).endedAt).toBeNull();
-    await second.close();
-  });
+  ] as const)(
+    'M10 the host has died in between: its log says %s, and that counts',
+    async (outcome, state) => {
+      const it = await scene();
+      const { one } = it;
+      const first = await one.connect();
+      await endsNow(it);
+      await erased(it);
+      await forgets(one, first);
+      await obeys(one, first);
+      // Carried out and stored there, and killed before a word of it left.
+      const { generation, n, verb } = await first.next('command');
+      expect(verb).toBe('agreement.erase');
+      await first.close();
+      one.applied = { generation, n };
+      const leaf = one.chain.add('command.applied', { generation, n, verb, outcome });
+      const second = await one.connect();
+      second.send(one.batch([leaf.text], []));
+      await second.ackThrough(one.chain.next - 1);
+      await until(
+        async () => ((await itemOf(it)).hosts as { state: string }[] | undefined)?.[0]?.state === state,
+      );
+      if (state === 'done') await until(async () => (await rowOf(it)).endedAt !== null);
+      else expect((await rowOf(it)).endedAt).toBeNull();
+      await second.close();
+    },
+  );
 });
 
 describe('what comes late', () => {
@@ -444,6 +486,23 @@ describe('what comes late', () => {
     await link.close();
     await world.handle.stop();
     expect(leftovers([world.dir], { session: CANARY, host: HOST })).toEqual([]);
+  });
+});
+
+describe('what a host hears first', () => {
+  it('V62 without credits until it was told what died while it was away', async () => {
+    const it = await scene();
+    await endsNow(it);
+    await erased(it);
+    const link = await it.one.connect({}, it.one.groups);
+    expect(link.welcome?.credits).toEqual({ events: 0, bytes: 0 });
+    // `connect` has read the frame that names them; what comes next are the credits.
+    expect((await link.next('credit')).events).toBeGreaterThan(0);
+    await link.close();
+    const other = await it.other.connect({}, it.other.groups);
+    expect(other.welcome?.credits.events).toBeGreaterThan(0);
+    await other.close();
+    await it.world.handle.stop();
   });
 });
 

@@ -54,6 +54,8 @@ describe('sessions', () => {
         auth: null,
         failedAttempts: null,
         files: null,
+        connection: null,
+        connectionAt: null,
         ticket: null,
         purpose: null,
         confirmedBy: [],

@@ -277,7 +277,7 @@ describe('its hosts', () => {
   });
 
   it('V41 it is complete when nothing lives and nobody is waited for', () => {
-    const [dead, live] = [{ state: 'erased' as const }, { state: 'erasing' as const }];
+    const [dead, live] = [groupRow({ state: 'erased' }), groupRow({ state: 'erasing' })];
     const [done, pending] = [{ state: 'done' as const }, { state: 'pending' as const }];
     expect(isComplete(ended, [dead, dead], [done, { state: 'revoked' }])).toBe(true);
     expect(isComplete(ended, [], [])).toBe(true);
@@ -285,6 +285,25 @@ describe('its hosts', () => {
     expect(isComplete(ended, [dead], [done, pending])).toBe(false);
     expect(isComplete(ended, [dead], [{ state: 'failed' }])).toBe(false);
     expect(isComplete({ ...ended, state: 'open' }, [dead], [done])).toBe(false);
+  });
+
+  it('V59 what is kept is not waited for; what is to go, by a request or let go, is', () => {
+    const takes = (why: string, state: GroupRow['state']) =>
+      groupRow({
+        kind: 'single',
+        state,
+        record: { takes: { sessions: [], why } } as unknown as GroupRow['record'],
+      });
+    const done = [{ state: 'done' as const }];
+    const dead = groupRow({ state: 'erased' });
+    expect(isComplete(ended, [dead, takes('kept', 'live')], done)).toBe(true);
+    for (const open of [
+      takes('let-go', 'live'),
+      takes('request', 'live'),
+      takes('kept', 'erasing'),
+      groupRow(),
+    ])
+      expect(isComplete(ended, [dead, open], done)).toBe(false);
   });
 
   it('V42 is told where what it was told last is not what holds', () => {

@@ -196,7 +196,7 @@ describe('a policy of twelve months inside a living agreement', () => {
     expect(done).toMatchObject(
       [Date.UTC(2026, 8, 1), Date.UTC(2026, 9, 1), Date.UTC(2026, 10, 1)].map((dueAt) => ({
         by: 'policy',
-        policy: 'other',
+        policy: 'twelve-months',
         version: 3,
         dueAt: new Date(dueAt).toISOString(),
         lateSeconds: (Date.UTC(2026, 10, 1) - dueAt) / 1000,

@@ -217,6 +217,26 @@ describe('projections', () => {
     await expectSameAfterRebuild(house);
   });
 
+  it('Y6 say whether anybody is connected: what was said of the latest instant counts, told last or not', async () => {
+    const { house, store, one, two } = await world();
+    const [id, twin] = [newHex<SessionId>(), newHex<SessionId>()];
+    const says = (state: string, at: number) => ({ connection: { state, at: iso(at) } });
+    await store.write((tx) => one.write(tx, started(id), updated(id)));
+    expect(await session(store, id)).toMatchObject({ connection: null, connectionAt: null });
+    await store.write((tx) => one.write(tx, updated(id, says('disconnected', -50))));
+    await store.write((tx) => one.write(tx, updated(id, { files: 2 })));
+    const gone = { state: 'active', connection: 'disconnected', connectionAt: time(-50), files: 2 };
+    expect(await session(store, id)).toMatchObject(gone);
+    await store.write((tx) => one.write(tx, updated(id, says('connected', -40))));
+    // Another log tells late of what was before.
+    await store.write((tx) => two.write(tx, started(twin), updated(twin, says('disconnected', -45))));
+    await store.write((tx) => house.own.append(tx, [merged(twin, id)]));
+    expect(await session(store, id)).toMatchObject({ connection: 'connected', connectionAt: time(-40) });
+    await store.write((tx) => two.write(tx, updated(twin, says('disconnected', -30))));
+    expect(await session(store, id)).toMatchObject({ connection: 'disconnected', connectionAt: time(-30) });
+    await expectSameAfterRebuild(house);
+  });
+
   it('say unknown-end where the source does not know the end', async () => {
     const { store, one } = await world();
     const id = newHex<SessionId>();

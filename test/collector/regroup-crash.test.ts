@@ -74,7 +74,16 @@ function sessionRow(session: SessionId, { agreement }: GroupRow): SessionRow {
     ...{ mode: 'managed', state: 'ended', startedAt: NOW, startBasis: 'file-utc', occurrence: 0 },
     ...{ endedAt: utcMs(NOW + 1), endBasis: 'file-utc', endReason: 'completed', durationSeconds: 0 },
     ...{ auth: null, failedAttempts: null, files: null, confirmedBy: [], log: newHex<SessionRow['log']>() },
-    ...{ firstSeq: 1, lastSeq: 1, startedPos: 1, partPos: [], mergedInto: null, explainedPos: null },
+    ...{
+      firstSeq: 1,
+      lastSeq: 1,
+      startedPos: 1,
+      partPos: [],
+      mergedInto: null,
+      explainedPos: null,
+      connection: null,
+      connectionAt: null,
+    },
   };
 }
 

@@ -308,6 +308,22 @@ describe('session erase', () => {
     expect(await world.own('approval.asked')).toEqual([]);
   });
 
+  it.each([
+    ['has no period', { keepAtMost: null }],
+    ['only reports', { action: 'report' }],
+  ] as const)('V58 Y17 is asked for and done also under a policy that %s', async (_, rule) => {
+    const it = await scene(rule);
+    const { world, host, admin, look } = it;
+    const id = await host.session({ startedAt: next() });
+    const asked = await world.post(ERASE, admin, { sessions: [id], reason });
+    expect([asked.status, asked.body.error.code]).toEqual([403, 'approval.needed']);
+    const dpo = await world.person('dpo');
+    const path = `/v1/approvals/${asked.body.error.approval}/approve`;
+    expect((await world.post(path, dpo)).status).toBe(200);
+    expect(await look()).toMatchObject({ erased: 1, complete: true });
+    expect(await partsOf(it, id)).toEqual([]);
+  });
+
   it('V58 what is kept since it was asked for is not erased: the approval is not given', async () => {
     const it = await scene();
     const { world, host, admin, look } = it;

@@ -8,6 +8,7 @@ import type { AgreementRow, GroupRow } from '../../collector/store/types.ts';
 import { spanOf } from '../../protocol/group.ts';
 import type { AgreementId, PersonId } from '../../protocol/ids.ts';
 import { packOf } from '../../protocol/packs.ts';
+import { policyDigest } from '../../protocol/policy-own.ts';
 import { DAY_MS, toIso, utcMs } from '../../protocol/time.ts';
 import { policyOf, ruleOf } from '../fixtures/retention.ts';
 import { ApiWorld, type Loose, START, type TestHost } from './api-world.ts';
@@ -61,7 +62,8 @@ describe('the policy in force', () => {
       person,
       setAt: START,
     });
-    expect(await told('policy.set')).toEqual([{ policy: 'dk-msp', version: 1, person }]);
+    const rules = policyDigest(packOf('dk-msp').policy);
+    expect(await told('policy.set')).toEqual([{ policy: 'dk-msp', version: 1, person, rules }]);
   });
 
   it('V50 every class has a line, with period, span, action and where it comes from', async () => {

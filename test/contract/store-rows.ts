@@ -117,6 +117,8 @@ export function session(over: Partial<SessionRow> = {}): SessionRow {
     partPos: [1, 2],
     mergedInto: null,
     explainedPos: null,
+    connection: null,
+    connectionAt: null,
     ...over,
   };
 }

@@ -151,18 +151,20 @@ export function sessionContract(open: Open): void {
   );
 
   it(
-    'finds twins: one agent, equal tool, kind, start, end and occurrence, unmerged',
+    'finds twins: one site, equal tool, kind, start, end and occurrence, unmerged',
     on(open, async (store) => {
       const row = session();
       const twin = { ...row, session: NEW.session(), startedPos: 9 };
+      const anew = { ...row, session: NEW.session(), agent: NEW.agent(), startedPos: 10 };
       const others = [
-        { ...row, session: NEW.session(), agent: NEW.agent() },
+        { ...row, session: NEW.session(), site: NEW.customer() as never },
         { ...row, session: NEW.session(), occurrence: 1 },
         { ...row, session: NEW.session(), endedAt: null },
         { ...row, session: NEW.session(), mergedInto: row.session },
       ];
-      await store.write((tx) => tx.putSessions([row, twin, ...others]));
-      expect(ids(await store.read.twins(row))).toEqual([twin.session]);
+      await store.write((tx) => tx.putSessions([row, twin, anew, ...others]));
+      expect(ids(await store.read.twins(row))).toEqual([twin.session, anew.session]);
+      expect(await store.read.twinned([anew.session, ...ids(others)])).toEqual([anew.session]);
       const open = others[2];
       expect(open && (await store.read.twins(open))).toEqual([]);
     }),

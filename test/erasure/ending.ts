@@ -13,12 +13,15 @@ import { http } from '../support/agent-double.ts';
 import type { Point } from '../support/flags.ts';
 import { keysIn, leftovers, needlesFound, type Sought } from '../support/leftovers.ts';
 import { World } from '../support/world.ts';
+import { readAgain } from './rereading.ts';
 
 /** Who dies, and where: the collector at a named point, the agent as soon as the end is approved, or nobody. */
 export interface Kill {
   name: string;
   point?: Point;
   agent?: boolean;
+  /** Afterwards the machine is set up anew, and its new agent reads the old log. */
+  again?: boolean;
 }
 
 export interface EndingResult {
@@ -31,6 +34,8 @@ export interface EndingResult {
   done: number;
   /** Before: keys that the device held. A look that finds none then could not find any later. */
   keysBefore: number;
+  /** Key groups by state as somebody was dead, before the start; null: nobody was killed. */
+  atDeath: string | null;
   problems: string[];
 }
 
@@ -79,6 +84,7 @@ export class Ending {
       ).length;
       const times = await this.#end(kill);
       const problems = await this.#look(image, home, sought, sessions);
+      if (kill.again === true) problems.push(...(await this.#again(image, home, sought)));
       const events = await this.#events();
       return { sessions, ...times, ...events, keysBefore, problems };
     } finally {
@@ -121,7 +127,7 @@ export class Ending {
   }
 
   /** Asked for by one person, approved by another; then somebody is killed, and started again. */
-  async #end(kill: Kill): Promise<{ erasedMs: number; endedMs: number }> {
+  async #end(kill: Kill): Promise<Pick<EndingResult, 'erasedMs' | 'endedMs' | 'atDeath'>> {
     const approval = await this.#ask();
     if (kill.point !== undefined) this.#world.arm(kill.point, 1);
     const began = performance.now();
@@ -129,12 +135,13 @@ export class Ending {
     if (kill.agent === true) await this.#world.agent.kill();
     if (kill.point !== undefined) await this.#world.collector.died;
     this.#world.disarm();
+    const atDeath = kill.point === undefined && kill.agent !== true ? null : this.#groupStates();
     this.#world.startDead();
     await this.#until(async () => (await this.#state()) !== 'ending', 'the erasing to begin');
     await this.#until(async () => (await this.#live()) === 0, 'the last key group');
     const erasedMs = performance.now() - began;
     await this.#until(async () => (await this.#state()) === 'ended', 'everybody to be done');
-    return { erasedMs, endedMs: performance.now() - began };
+    return { erasedMs, endedMs: performance.now() - began, atDeath };
   }
 
   async #ask(): Promise<string> {
@@ -152,6 +159,17 @@ export class Ending {
   async #state(): Promise<unknown> {
     const { items } = await this.#world.api<{ items: Item[] }>('GET', '/v1/agreements');
     return items.find(({ id }) => id === this.#agreement)?.state;
+  }
+
+  #groupStates(): string {
+    const db = new Sqlite(this.#world.collectorDatabase, { readonly: true });
+    const rows = db
+      .prepare(
+        'SELECT state, COUNT(*) AS n FROM key_groups WHERE agreement = ? GROUP BY state ORDER BY state',
+      )
+      .all(this.#agreement) as { state: string; n: number }[];
+    db.close();
+    return rows.map(({ state, n }) => `${n} ${state}`).join(', ');
   }
 
   /** Key groups of the agreement that are not erased yet. */
@@ -201,6 +219,20 @@ export class Ending {
       problems.push(`on the device: ${what in keys ? 'a key' : 'a text'} as ${form}`);
     }
     return [...new Set(problems)];
+  }
+
+  /** S5, M8, V60: what the new agent told, and once more what is on the disks. */
+  async #again(image: string, home: string, sought: { keys: Sought; texts: Sought }): Promise<string[]> {
+    const world = this.#world;
+    world.startDead();
+    await this.#until(async () => (await this.#count()) > 0, 'the collector');
+    const problems = await readAgain(world);
+    syncHome(home);
+    const folders = [world.collectorState, world.keys2, world.agentState];
+    const all = { ...sought.keys, ...sought.texts };
+    for (const { file, form } of leftovers(folders, all)) problems.push(`read again: as ${form} in ${file}`);
+    for (const { form } of needlesFound(image, all)) problems.push(`read again: as ${form} on the device`);
+    return problems;
   }
 
   async #until(met: () => Promise<boolean>, what: string): Promise<void> {

@@ -16,11 +16,11 @@ import { systemClock, toIso } from '../../protocol/time.ts';
 import { type Armed, deadlySeam } from './seam.ts';
 import type { Asked, Canaries, Told } from './talk.ts';
 
-const { state } = JSON.parse(process.argv[2] ?? '{}') as { state: string };
+const { state, broken } = JSON.parse(process.argv[2] ?? '{}') as { state: string; broken: string[] };
 process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 
 const seam = deadlySeam();
-const faults = { hit: seam.hit };
+const faults = { hit: seam.hit, broken: (law: string) => broken.includes(law) };
 const { identity, birth, groups } = requireEnrolment(state);
 lockState(state);
 const key = loadAgentKey(state);

@@ -1,6 +1,6 @@
-/** The product's collector with a fault seam that the harness arms, and with a clock that may be ahead. */
+/** The product's collector with a fault seam that the harness arms, and with a clock that it moves ahead. */
 import { run } from '../../collector/main.ts';
-import { systemClock, utcMs } from '../../protocol/time.ts';
+import { AheadClock } from '../support/ahead-clock.ts';
 import { type Armed, deadlySeam } from './seam.ts';
 
 interface Config {
@@ -13,13 +13,13 @@ const config = JSON.parse(process.argv[2] ?? '{}') as Config;
 process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 
 const seam = deadlySeam();
-const ahead = config.aheadMs ?? 0;
-const clock = { ...systemClock, now: () => utcMs(systemClock.now() + ahead) };
+const clock = new AheadClock(config.aheadMs);
 const { state, listen } = config;
 const handle = await run({ state, listen, clock, faults: { hit: seam.hit }, signals: false });
-process.on('message', (armed: Armed) => {
-  seam.arm(armed);
-  process.send?.('armed');
+process.on('message', (told: Armed | { aheadMs: number }) => {
+  if ('aheadMs' in told) clock.move(told.aheadMs);
+  else seam.arm(told);
+  process.send?.('done');
 });
 process.once('SIGTERM', () => {
   handle.stop().then(

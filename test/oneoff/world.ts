@@ -50,8 +50,9 @@ export class World {
     await this.stage.startCollector({ file: COLLECTOR, config: { aheadMs } });
   }
 
-  async startAgent(): Promise<void> {
-    const args = [AGENT, JSON.stringify({ state: this.agent.state })];
+  /** `resend`: it sends the last hundred leaves of each log again on every connection, as after a lost ack. */
+  async startAgent({ resend = false } = {}): Promise<void> {
+    const args = [AGENT, JSON.stringify({ state: this.agent.state, broken: resend ? ['resend'] : [] })];
     const proc = this.stage.start('agent', `agent-${NAME}`, args, true);
     this.#proc = proc;
     const ready = await Promise.race([
@@ -91,9 +92,14 @@ export class World {
   }
 
   async armCollector(armed: Armed): Promise<void> {
-    const { child } = this.collectorProc;
-    child.send(armed);
-    await once(child, 'message');
+    await this.tellCollector(armed);
+  }
+
+  /** What it is told; false: it died of it before it answered. */
+  async tellCollector(told: Armed | { aheadMs: number }): Promise<boolean> {
+    const { child, exited } = this.collectorProc;
+    child.send(told);
+    return await Promise.race([once(child, 'message').then(() => true), exited.then(() => false)]);
   }
 
   async state(): Promise<AgentState> {
@@ -141,12 +147,33 @@ export class World {
     }
   }
 
-  /** The row of its group at the collector; read from a copy of nothing: a reader of a moment. */
+  /** The row of its group at the collector. */
   groupState({ told }: Live): string | null {
+    const row = this.#row<{ state: string }>('SELECT state FROM key_groups WHERE grp = ?', told.group);
+    return row?.state ?? null;
+  }
+
+  /** What the collector has on record of its erasure; null: nothing yet. */
+  erasure({ told }: Live): { by: string; doneAt: number; dueAt: number | null } | null {
+    const sql = 'SELECT by_what AS by, done_at AS doneAt, due_at AS dueAt FROM erasures WHERE grp = ?';
+    return this.#row(sql, told.group);
+  }
+
+  /** When the collector last heard of the agent, as it has it on record. */
+  lastSeen(): number {
+    return this.#row<{ at: number }>('SELECT MAX(last_seen_at) AS at FROM agents')?.at ?? 0;
+  }
+
+  /** How many leaves the collector has. */
+  leaves(): number {
+    return this.#row<{ n: number }>('SELECT COUNT(*) AS n FROM leaves')?.n ?? 0;
+  }
+
+  /** By a reader of a moment. */
+  #row<Row>(sql: string, ...values: string[]): Row | null {
     const db = new Sqlite(`${this.stage.collectorState}/collector.db`, { readonly: true });
     try {
-      const row = db.prepare('SELECT state FROM key_groups WHERE grp = ?').get(told.group);
-      return (row as { state: string } | undefined)?.state ?? null;
+      return (db.prepare(sql).get(...values) as Row | undefined) ?? null;
     } finally {
       db.close();
     }

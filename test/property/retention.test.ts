@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { spanOf } from '../../protocol/group.ts';
+import { covers } from '../../protocol/hold.ts';
 import { addPeriod, readPeriod } from '../../protocol/period.ts';
 import type { Rule } from '../../protocol/policy.ts';
 import { shortened } from '../../protocol/policy-change.ts';
@@ -67,13 +68,14 @@ describe('decide, for anything', () => {
     );
   });
 
-  it('D2 without a rule only the end of an agreement lets anything go, not even a request', () => {
+  it('D2 Y17 without a rule only a request and the end of an agreement let anything go, and footage only the end', () => {
     fc.assert(
       fc.property(things, instants, (thing, now) => {
         const decision = decide(thing, policyOf([]), [], now);
-        const ends = thing.agreementEndsAt;
-        if (ends === null || ends > now) expect(decision.verdict).toBe('keep');
-        if (decision.verdict === 'expire') expect(decision.reason).toBe('agreement-end');
+        const { agreementEndsAt: ends, requestedErasureAt: asked, kind } = thing;
+        const mayAsk = asked !== null && asked <= now && kind !== 'recording';
+        if (!mayAsk && (ends === null || ends > now)) expect(decision.verdict).toBe('keep');
+        if (decision.verdict === 'expire' && !mayAsk) expect(decision.reason).toBe('agreement-end');
       }),
       runs,
     );
@@ -213,6 +215,33 @@ describe('decide, step by step', () => {
     expect(by('anonymise')).toMatchObject({ verdict: 'expire', action: 'anonymise' });
   });
 
+  it('Y17 a request is followed where no rule, no period, or a rule that only reports says what becomes of it', () => {
+    const asked = { requestedErasureAt: later(end, 60 * DAY_MS) };
+    const none = [
+      policyOf([]),
+      policyOf([ruleOf({ keepAtMost: null })]),
+      policyOf([ruleOf({ action: 'report' })]),
+    ];
+    for (const policy of none) {
+      const by = (days: number, over = {}, holds = [] as ReturnType<typeof holdOf>[]) =>
+        decide(ended(end, { ...asked, ...over }), policy, holds, later(end, days * DAY_MS));
+      expect(by(59).verdict).toBe('keep');
+      const dueAt = asked.requestedErasureAt;
+      expect(by(60)).toMatchObject({ verdict: 'expire', reason: 'request', action: 'erase', dueAt });
+      expect(by(60, { requestedErasureAt: null }).verdict).toBe('keep');
+      expect(by(60, {}, [holdOf({})]).reason).toBe('hold');
+      expect(by(60, { restricted: true }).reason).toBe('restriction');
+      const running = { startEarliest: end, startLatest: end, endLatest: null };
+      expect(by(60, { bounds: running })).toMatchObject({ verdict: 'keep', reason: 'unbounded' });
+    }
+    const least = policyOf([ruleOf({ action: 'report', keepAtLeast: 'P90D', keepAtMost: null })]);
+    expect(decide(ended(end, asked), least, [], later(end, 61 * DAY_MS)).reason).toBe('keep-at-least');
+    const footage = { ...asked, kind: 'recording', class: 'recording' } as const;
+    const reports = ruleOf({ class: 'recording', trigger: 'recording-end', action: 'report' });
+    for (const policy of [policyOf([]), policyOf([reports])])
+      expect(decide(ended(end, footage), policy, [], later(end, 61 * DAY_MS)).verdict).toBe('keep');
+  });
+
   it('D2 a session whose end nobody knows is kept, until its agreement ends', () => {
     const bounds = { startEarliest: end, startLatest: end, endLatest: null };
     expect(at(90, { bounds })).toMatchObject({ verdict: 'keep', reason: 'unbounded', dueAt: null });
@@ -249,6 +278,58 @@ describe('another policy (Y19)', () => {
       { numRuns: 3_000 },
     );
     expect(same).toBeGreaterThan(20);
+  });
+
+  it('D1 no policy makes a thing erasable that is held', () => {
+    let held = 0;
+    fc.assert(
+      fc.property(things, holds, policies, policies, instants, (thing, hold, was, is, now) => {
+        if (!covers(hold, thing)) return;
+        held += 1;
+        for (const policy of [was, is]) {
+          expect(decide(thing, policy, [hold], later(now, 9 * 365 * DAY_MS)).verdict).toBe('keep');
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(held).toBeGreaterThan(20);
+  });
+
+  it('Y19 what needs no second person shortens no keep-at-least', () => {
+    let [same, shorter] = [0, 0];
+    const changes = fc.record({
+      keepAtLeast: fc.option(periods, { nil: null }),
+      keepAtMost: fc.constant(null),
+    });
+    fc.assert(
+      fc.property(policies, changes, instants, (was, change, at) => {
+        const least = ({ keepAtLeast }: Rule) => keepAtLeast !== null;
+        const old = was.rules.filter(least).map((rule) => ({ ...rule, keepAtMost: null }));
+        const from = policyOf(old, was.zone);
+        const to = policyOf(
+          old.map((rule) => ({ ...rule, ...change })),
+          was.zone,
+        );
+        const needsTwo = shortened(from, to);
+        for (const { class: cls, mode } of from.rules) {
+          const group = {
+            kind: mode === 'one-off' ? 'oneoff' : 'span',
+            class: cls,
+            ...spanOf(at, 'day'),
+          } as const;
+          const facts = { agreementEndsAt: later(at, DAY_MS), ends: { earliest: at, latest: at } };
+          const [before, after] = [from, to].map((one) => dueOfGroup(group, one, facts).notBefore);
+          if (before == null) continue;
+          if ((after ?? 0) < before) {
+            shorter += 1;
+            expect(needsTwo).toContain(cls);
+          } else same += 1;
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(same).toBeGreaterThan(20);
+    expect(shorter).toBeGreaterThan(20);
   });
 
   it.each<[string, Partial<Rule> | null, Partial<Rule> | null, boolean]>([

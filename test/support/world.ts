@@ -125,15 +125,28 @@ export class World {
     });
     this.startCollector();
     await this.#mustBeReady(this.collector, 'the collector');
+    await this.#enrol();
+    const config = {
+      sources: [{ type: 'teamviewer', connectionsIncoming: this.#source, startFrom: 'beginning' }],
+    };
+    writeFileSync(join(this.dir, 'agent.yaml'), JSON.stringify(config));
+    this.startAgent();
+    await this.#mustBeReady(this.agent, 'the agent');
+  }
+
+  async #enrol(): Promise<void> {
     const { token } = await this.api<{ token: string }>('POST', '/v1/tokens', {
       customer: 'Acme',
       site: 'Albertslund',
     });
     await enrol({ state: this.agentState, token });
-    const config = {
-      sources: [{ type: 'teamviewer', connectionsIncoming: this.#source, startFrom: 'beginning' }],
-    };
-    writeFileSync(join(this.dir, 'agent.yaml'), JSON.stringify(config));
+  }
+
+  /** The machine is set up anew: nothing of the agent is left but what it reads, and it is enrolled once more. */
+  async reinstall(): Promise<void> {
+    if (this.agent.alive) await this.agent.stop();
+    rmSync(this.agentState, { recursive: true });
+    await this.#enrol();
     this.startAgent();
     await this.#mustBeReady(this.agent, 'the agent');
   }

@@ -1,7 +1,8 @@
 /** A real log, followed into a real journal: what is told of sessions, whatever happens in between. */
 import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { MOST_PEERS } from '../../../agent/sessions/failures.ts';
+import { Follower } from '../../../agent/sources/follow.ts';
 import { HOUR_MS, SECOND_MS } from '../../../protocol/time.ts';
 import {
   at,
@@ -114,6 +115,90 @@ describe('a step that is not stored', () => {
     expect(r.ofType('session.started')).toHaveLength(1);
     expect(r.ofType('session.ended')).toHaveLength(1);
   });
+});
+
+describe('a journal without room', () => {
+  const replays = () => vi.spyOn(Follower.prototype, 'replay');
+  afterEach(() => vi.restoreAllMocks());
+  async function closed(r: SshdRig, turns: number): Promise<void> {
+    for (let i = 0; i < turns; i += 1) expect(await r.chain.turn()).toBe('stuck');
+  }
+  async function reopen(r: SshdRig): Promise<void> {
+    const { group } = await import('../support.ts');
+    r.w.journal.addGroups([group('late').signed]);
+    await r.drain();
+  }
+
+  it('U20 is tried again and again without reading the log again, and then each session is told once', async () => {
+    const r = open();
+    r.write(login(T, 100));
+    await r.drain();
+    const again = replays();
+    r.w.journal.deadGroups([r.late.signed.group as never]);
+    r.write(login(T + 1000, 101) + logout(T + 2000, 100));
+    await closed(r, 25);
+    // What is written meanwhile is for later.
+    r.write(logout(T + 3000, 101));
+    await closed(r, 25);
+    expect(again).not.toHaveBeenCalled();
+    await reopen(r);
+    const [first, second] = r.ofType('session.started').map(({ session }) => session);
+    expect(r.ofType('session.started')).toHaveLength(2);
+    expect(r.ofType('session.ended')).toMatchObject([
+      { session: first, durationSeconds: 2 },
+      { session: second, durationSeconds: 2 },
+    ]);
+    expect(again).not.toHaveBeenCalled();
+    await r.restart();
+    await r.drain();
+    expect(r.ofType('session.started')).toHaveLength(2);
+  });
+
+  it('U20 F2 where the log is rotated meanwhile, twice, nothing is lost and nothing told twice', async () => {
+    const r = open();
+    r.write(login(T, 100));
+    await r.drain();
+    r.w.journal.deadGroups([r.late.signed.group as never]);
+    r.write(login(T + 1000, 101));
+    await closed(r, 3);
+    for (const [n, pid] of [102, 103].entries()) {
+      rmSync(`${r.path}.1`, { force: true });
+      renameSync(r.path, `${r.path}.1`);
+      writeFileSync(r.path, login(T + 2000 + n, pid));
+      for (let i = 0; i < 4; i += 1) await r.chain.turn();
+    }
+    await reopen(r);
+    expect(r.ofType('session.started')).toHaveLength(4);
+    expect(r.ofType('source.rotated').length).toBeGreaterThanOrEqual(2);
+    r.write(logout(T + 60_000, 100) + logout(T + 60_000, 103));
+    await r.drain();
+    const [oldest] = r.ofType('session.started');
+    const ended = r.ofType('session.ended');
+    expect(ended).toHaveLength(2);
+    expect(ended[0]).toMatchObject({ session: oldest?.session, reason: 'completed' });
+  });
+});
+
+it('U20 where the file was written anew meanwhile it is made anew: what it does not say any more is not told', async () => {
+  const r = open();
+  r.write(login(T, 100));
+  await r.drain();
+  r.w.journal.deadGroups([r.late.signed.group as never]);
+  r.write(login(T + 1000, 101));
+  for (let i = 0; i < 3; i += 1) expect(await r.chain.turn()).toBe('stuck');
+  writeFileSync(r.path, login(T + 2000, 202) + noise(T + 2500));
+  for (let i = 0; i < 6; i += 1) await r.chain.turn();
+  const { group } = await import('../support.ts');
+  r.w.journal.addGroups([group('late').signed]);
+  await r.drain();
+  r.write(logout(T + 6000, 202));
+  await r.drain();
+  const starts = r.ofType('session.started').map(({ startedAt }) => startedAt);
+  expect(starts).toEqual(['2026-11-20T10:00:00.000Z', '2026-11-20T10:00:02.000Z']);
+  expect(r.ofType('session.ended')).toMatchObject([
+    { reason: 'unknown' },
+    { durationSeconds: 4, reason: 'completed' },
+  ]);
 });
 
 /** As on a machine whose log is written now. */

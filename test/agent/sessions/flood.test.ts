@@ -19,7 +19,7 @@ function book(): SessionBook {
       word: 'logfile',
       rows: [],
     },
-    ...{ random: randomBytes, matches: () => true, enrolledAt: null },
+    ...{ random: randomBytes, matches: () => true, enrolledAt: null, readFrom: () => null },
   });
 }
 

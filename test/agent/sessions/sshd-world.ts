@@ -42,6 +42,8 @@ export interface SshdRigOptions {
   content?: string;
   startFrom?: 'now' | 'beginning';
   matches?: (known: Known) => boolean;
+  /** What ended before it belongs to an earlier agreement. */
+  readFrom?: () => UtcMs | null;
 }
 
 export function sshdRig(o: SshdRigOptions = {}): SshdRig {
@@ -64,6 +66,7 @@ export function sshdRig(o: SshdRigOptions = {}): SshdRig {
           digestKey: options.digestKey,
           machine: { zone: 'UTC', ownIps: [], uptimeMs: () => 1e12 },
           found() {},
+          readFrom: o.readFrom,
         },
       },
       tool,

@@ -35,7 +35,7 @@ class Agent {
     this.#part = new LogPart({
       book: new SessionBook({
         ...{ source, tool: 'rdp', mode: 'managed', word: 'event-log', random, matches: () => true },
-        ...{ enrolledAt: null, rows: [] },
+        ...{ enrolledAt: null, readFrom: () => null, rows: [] },
       }),
       reader: () => makeRdpReader({ zone: 'UTC', near: () => this.#clock.now(), ownIps: [] }),
       clock: this.#clock,
@@ -83,6 +83,34 @@ describe('a session that outlives the agent', () => {
     expect(
       agent.drafts.filter(({ type }) => type === 'session.ended').map(({ data }) => data.reason),
     ).toEqual(['completed', 'completed']);
+  });
+
+  it('tells when nobody is connected to it any more, and when somebody is again', async () => {
+    const agent = new Agent();
+    await agent.start();
+    agent.windows.write((record) => logon({ at: '10:00:00.5', record }));
+    agent.windows.write((record) => lsm(21, { at: '10:00:02', record }));
+    await agent.look();
+    const news = () => {
+      const all = agent.drafts.filter(({ type }) => type === 'session.updated').map(({ data }) => data);
+      return all.flatMap(({ session, connection }) =>
+        connection === undefined ? [] : [{ session, connection }],
+      );
+    };
+    expect(news()).toEqual([]);
+    agent.windows.write((record) => lsm(24, { at: '11:00:00', record }));
+    await agent.look();
+    const [session] = agent.of('session.started');
+    const cut = { session, connection: { state: 'disconnected', at: '2026-03-12T11:00:00.000Z' } };
+    expect(news()).toEqual([cut]);
+    await agent.start();
+    agent.windows.write((record) => lsm(25, { at: '15:00:00', record }));
+    await agent.look();
+    expect(news()).toEqual([
+      cut,
+      { session, connection: { state: 'connected', at: '2026-03-12T15:00:00.000Z' } },
+    ]);
+    expect(agent.of('session.ended')).toEqual([]);
   });
 
   it('ends as unknown where the log was cleared meanwhile', async () => {
