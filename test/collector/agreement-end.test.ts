@@ -369,6 +369,7 @@ describe('the end', () => {
     );
     await forgets(one, link);
     await obeys(one, link);
+    await obeys(one, link, 'agreement.erase');
     await until(async () => (await rowOf(it)).endedAt !== null);
     const kept = [{ group, reason: 'kept', sessions: [it.session] }];
     expect(await itemOf(it)).toMatchObject({ state: 'ended', hosts: [{ state: 'done' }], kept });
