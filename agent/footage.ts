@@ -13,6 +13,7 @@ import type { AgentJournal } from './journal.ts';
 import type { AgentLog } from './log.ts';
 import type { Catalogue } from './recordings/catalogue.ts';
 import type { Keeper } from './recordings/keeper.ts';
+import { setPolicy } from './recordings/rules.ts';
 import type { SweepStore } from './recordings/sweep-store.ts';
 import type { ShownSource } from './status.ts';
 import { siteZone } from './telemetry/schedule.ts';
@@ -45,6 +46,8 @@ export class Footage {
   #keeper: Keeper | null = null;
   #answers: Readonly<Record<string, Answerer>> = {};
   #cancel: () => void = () => {};
+  /** Trusted time of the last word that all commands took effect; null: none in this run (H4). */
+  #confirmedAt: UtcMs | null = null;
 
   constructor(options: FootageDeps) {
     this.#o = options;
@@ -67,6 +70,7 @@ export class Footage {
     const keeper = new Keeper({
       ...{ configured: config.recordings, journal, catalogue, sweeps, identity, clock, random, log, faults },
       time: this.#time,
+      confirmedAt: () => this.#confirmedAt,
       schedule: config.schedule.sweep,
       freshnessMs: config.holds.holdFreshnessMs,
       floorMs: config.neverEraseYoungerThanMs,
@@ -101,7 +105,14 @@ export class Footage {
   /** The collector stated its time, and whether all that it ordered took effect here (C1, H4). */
   stated(time: UtcMs, applied: boolean): void {
     if (!this.#time.stated(time)) this.#o.log.warn('time.conflict');
-    this.#keeper?.stated(applied);
+    const at = this.#time.now();
+    // Remembered here: the word may come before the roots are open.
+    if (applied && at !== null) this.#confirmedAt = at;
+  }
+
+  /** Every root is read again. */
+  async rescan(): Promise<void> {
+    await this.#keeper?.pass();
   }
 
   status(): ShownSource[] {
@@ -110,7 +121,7 @@ export class Footage {
 
   /** What the collector may order. Rules are kept also while no root is configured. */
   readonly doers: Readonly<Record<string, Doer>> = {
-    'policy.set': (body) => this.#with((keeper) => keeper.setPolicy(body)),
+    'policy.set': async (body) => setPolicy(this.#o, body),
     'sweep.run': (body) => this.#with((keeper) => keeper.run(body)),
     'sweep.approve': (body) => this.#with((keeper) => keeper.approve(body)),
     'source.set': (body) => this.#with((keeper) => keeper.set(body)),

@@ -29,6 +29,7 @@ import type { FaultSeam } from './types.ts';
 export type { CheckReport } from './check.ts';
 export { exampleConfig, parseConfig } from './config.ts';
 export { listsNobody, NOBODY_LISTED } from './config-sources.ts';
+export { askAgent } from './control-client.ts';
 
 export interface RunOptions {
   /** State directory. */

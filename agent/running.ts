@@ -194,7 +194,7 @@ export class RunningAgent {
       doers: {
         selftest: async () => ({ outcome: 'done', body: await check() }),
         'source.rescan': async () => {
-          await this.#sources.rescan();
+          await this.#rescan();
           return { outcome: 'done' };
         },
         'agreement.end': (body) => this.#ending.take(body),
@@ -243,6 +243,11 @@ export class RunningAgent {
     await this.#footage.start();
   }
 
+  async #rescan(): Promise<void> {
+    await this.#sources.rescan();
+    await this.#footage.rescan();
+  }
+
   #shown(): ShownSource[] {
     return [...this.#sources.status(), ...this.#footage.status()];
   }
@@ -265,7 +270,7 @@ export class RunningAgent {
     return handlersOf({
       status: () => this.status(),
       check: () => this.#o.check(),
-      rescan: () => this.#sources.rescan(),
+      rescan: () => this.#rescan(),
       footage: this.#footage,
       stop: () => void this.stop('requested'),
     });

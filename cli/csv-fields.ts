@@ -51,3 +51,9 @@ export const RULE_CSV = words(`
 export const FINDING_CSV = words('id severity line finding class mode rule text');
 export const PLAN_CSV = words(`
   group class kind customer customerId agreement subject from to state dueAt reason action policy version parts more`);
+export const RECORDING_CSV = words(`
+  id source camera cameraName path startedAt startedAtLatest endedAt endBasis sizeBytes state retainUntil holds reason`);
+export const STATS_CSV = words(`
+  source root layout camera name count bytes oldest newest due held unbounded erased missing`);
+export const SWEEP_CSV = words(`source root mode waits plan count bytes oldest dueBy planned left`);
+export const ROOT_CSV = words(`source root mode state waits since plan sweptAt left`);

@@ -163,9 +163,8 @@ function usageError(thrown: CommanderError, argv: readonly string[]): TilsynErro
 
 /** Commands of the contract (`docs/design/cli.md`) that a later version brings. */
 const RESERVED: Readonly<Record<string, readonly string[]>> = {
-  '': 'camera recording hold sweep access audit ledger'.split(' '),
+  '': 'camera hold access audit ledger'.split(' '),
   agent: ['unenrol', 'unenroll'],
-  source: ['add', 'retire', 'accept-root'],
 };
 
 function isReserved(word: string, argv: readonly string[]): boolean {

@@ -16,6 +16,7 @@ import {
 } from './table-entry.ts';
 import { ERASING_TABLE } from './table-erasing.ts';
 import { PEOPLE_TABLE } from './table-people.ts';
+import { RECORDING_TABLE } from './table-recordings.ts';
 import { RETENTION_TABLE } from './table-retention.ts';
 import { SESSION_TABLE } from './table-sessions.ts';
 
@@ -210,6 +211,7 @@ export const TABLE: readonly Entry[] = [
     ],
     load: async () => (await import('./source-test.ts')).sourceTest,
   },
+  ...RECORDING_TABLE,
   ...PEOPLE_TABLE,
   {
     path: 'host list',

@@ -3,6 +3,7 @@ import { Deliverer } from './deliver/deliverer.ts';
 import { Eraser, type EraserOptions } from './erasing/eraser.ts';
 import { OneoffCare } from './oneoff/care.ts';
 import { Recogniser } from './oneoff/recognise.ts';
+import { RulesCourier } from './rules-courier.ts';
 import { SessionAlertWatch } from './session-alerts.ts';
 import { Silence } from './silence.ts';
 import { TicketMatcher } from './tickets.ts';
@@ -26,12 +27,14 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
   await oneoff.look();
   const eraser = new Eraser({ ctx, ...erasing });
   const tickets = new TicketMatcher(ctx);
+  const rules = new RulesCourier(ctx);
   return {
     async start() {
       silence.start();
       tickets.start();
       sessions.start();
       oneoff.start();
+      rules.start();
       await deliverer.start();
       eraser.start();
     },
@@ -41,6 +44,7 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
       await recogniser.close();
       await oneoff.close();
       await tickets.close();
+      await rules.close();
       await sessions.close();
       await deliverer.close();
     },

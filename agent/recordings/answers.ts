@@ -280,7 +280,13 @@ async function plans(deps: AnswerDeps, ask: Asked): Promise<Answer> {
     }
     const due = await keeper.sweep.due(source.source, around, at);
     found.push({
-      ...{ source: root.source, mode: root.config.mode, waits, plan: plan?.plan ?? null },
+      ...{
+        source: root.source,
+        root: root.config.root,
+        mode: root.config.mode,
+        waits,
+        plan: plan?.plan ?? null,
+      },
       ...{ count: due.count, bytes: due.bytes, oldest: iso(due.oldest), dueBy: iso(plan?.dueBy ?? at) },
       ...{
         planned: plan === null ? null : { count: plan.count, bytes: plan.bytes, oldest: iso(plan.oldest) },

@@ -8,7 +8,6 @@
  */
 import { codeOf } from '../../protocol/errors.ts';
 import type { Id, Random } from '../../protocol/ids.ts';
-import { type Policy, policySchema } from '../../protocol/policy.ts';
 import { type Clock, toIso, type UtcMs } from '../../protocol/time.ts';
 import type { RecordingsSource } from '../config-sources.ts';
 import type { AgentJournal } from '../journal.ts';
@@ -44,6 +43,8 @@ export interface KeeperDeps {
   log: AgentLog;
   faults: FaultSeam;
   time: TrustedTime;
+  /** Trusted time of the last word that all commands took effect; null: none in this run. */
+  confirmedAt(): UtcMs | null;
   /** Cron, and the longest time without word from the collector. */
   schedule: string;
   freshnessMs: number;
@@ -59,8 +60,6 @@ export class Keeper {
   #roots: Root[] = [];
   readonly #watchers = new Map<number, Watcher>();
   #cancels: (() => void)[] = [];
-  /** Trusted time of the last word that all commands took effect; null: none in this run, or any that was stored. */
-  #confirmedAt: UtcMs | null = null;
   readonly #waits = new Map<number, { reason: string; since: UtcMs }>();
   readonly #last = new Map<number, SweepReport>();
   /** As counted when something last changed: counting takes a while. */
@@ -109,18 +108,18 @@ export class Keeper {
     await this.#turn;
   }
 
-  /** The collector stated its time, and whether all that it ordered took effect here (H4). */
-  stated(applied: boolean): void {
-    const at = this.#o.time.now();
-    if (applied && at !== null) this.#confirmedAt = at;
+  /** Reads every root again. */
+  async pass(): Promise<void> {
+    for (const one of this.#watchers.values()) await one.pass();
   }
 
   timeTrouble(): string | null {
     return this.#o.time.trouble();
   }
 
+  /** When the collector last said that all its commands took effect here (H4). */
   get confirmedAt(): UtcMs | null {
-    return this.#confirmedAt;
+    return this.#o.confirmedAt();
   }
 
   /** Sweeps every root, one after the other. Never throws: what failed is logged, and tried with the next one. */
@@ -197,22 +196,8 @@ export class Keeper {
 
   #unconfirmed(): boolean {
     const at = this.#o.time.now();
-    const confirmed = this.#confirmedAt;
+    const confirmed = this.#o.confirmedAt();
     return at === null || confirmed === null || at - confirmed > this.#o.freshnessMs;
-  }
-
-  /** `policy.set`: the rules for recordings. The same version again changes nothing; an older one is refused. */
-  async setPolicy(body: Record<string, unknown>): Promise<Doing> {
-    const { sweeps, journal, clock } = this.#o;
-    const read = policySchema.safeParse(body.policy);
-    if (body.class !== 'recording' || !read.success)
-      return { outcome: 'failed', body: { code: 'policy.unreadable' } };
-    const policy: Policy = read.data;
-    journal.transact(() => {
-      sweeps.setPolicy(policy, clock.now());
-      return { tell: [] };
-    });
-    return { outcome: 'done', body: { policy: policy.name, version: policy.version } };
   }
 
   /** `sweep.run`. Answers at once; the sweep goes on. */

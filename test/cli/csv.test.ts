@@ -159,6 +159,18 @@ describe('H4', () => {
     'alert ack',
     'webhook remove',
     'webhook test',
+    // Asked of a running agent with a root: recordings.test.ts.
+    'source add',
+    'source accept-root',
+    'source retire',
+    'recording list',
+    'recording due',
+    'recording missing',
+    'recording stats',
+    'sweep plan',
+    'sweep run',
+    'sweep approve',
+    'sweep status',
   ];
 
   it.each(TABLE.map(({ path }) => path).filter((path) => ![...NO_ANSWER, ...NEEDS_MORE].includes(path)))(

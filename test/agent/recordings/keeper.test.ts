@@ -8,9 +8,11 @@ import { recordingAnswers } from '../../../agent/recordings/answers.ts';
 import { Keeper } from '../../../agent/recordings/keeper.ts';
 import { MARKER_FILE, markerText, readMarker } from '../../../agent/recordings/root.ts';
 import { openRoots } from '../../../agent/recordings/roots.ts';
+import { setPolicy } from '../../../agent/recordings/rules.ts';
 import { TrustedTime } from '../../../agent/trusted-time.ts';
+import type { Doing } from '../../../agent/uplink/commands.ts';
 import { type Id, newId, type SourceId } from '../../../protocol/ids.ts';
-import { DAY_MS, HOUR_MS, MINUTE_MS, utcMs } from '../../../protocol/time.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS, type UtcMs, utcMs } from '../../../protocol/time.ts';
 import { identity, type World, world } from '../support.ts';
 import { frigatePath, THIRTY_DAYS } from './sweep-world.ts';
 
@@ -24,7 +26,9 @@ interface House {
   base: World;
   keeper: Keeper;
   time: TrustedTime;
+  rules: (body: Record<string, unknown>) => Doing;
   root: string;
+  confirmed: { at: UtcMs | null };
   ask(verb: string, body?: Record<string, unknown>): Promise<Record<string, unknown>>;
   files: string[];
   has(path: string): boolean;
@@ -46,7 +50,9 @@ async function house({
   if (marked) writeFileSync(join(root, MARKER_FILE), markerText(source));
   const time = new TrustedTime(base.clock, { boot: () => 'b', uptimeMs: () => base.clock.mono() });
   const { journal, catalogue, sweeps, clock } = base;
+  const confirmed: { at: UtcMs | null } = { at: null };
   const keeper = new Keeper({
+    confirmedAt: () => confirmed.at,
     configured: [
       { type: 'recordings', root, layout: 'frigate', timeZone: 'UTC', longestSegment: null, mode },
     ],
@@ -81,10 +87,11 @@ async function house({
     }
     return { tell: [] };
   });
-  if (policy) await keeper.setPolicy({ class: 'recording', policy: THIRTY_DAYS });
+  const rules = (body: Record<string, unknown>) => setPolicy({ journal, sweeps, clock }, body);
+  if (policy) rules({ class: 'recording', policy: THIRTY_DAYS });
   const answers = recordingAnswers({ keeper, sweeps, now: () => time.now() });
   return {
-    ...{ base, keeper, time, root, files },
+    ...{ base, keeper, time, root, files, rules, confirmed },
     ask: async (verb, body = {}) => (await answers[verb]?.(body)) ?? {},
     has: (path) => {
       try {
@@ -107,7 +114,7 @@ async function house({
 /** The collector speaks: its time, and that all commands took effect. */
 function word(it: House, at = NOW): void {
   it.time.stated(utcMs(at));
-  it.keeper.stated(true);
+  it.confirmed.at = it.time.now();
 }
 
 /** Approves the plan of the first sweep. */
@@ -143,7 +150,7 @@ describe('agent/recordings/keeper: an ordinary day', () => {
   it('C42 why it waits is told when the reason changes', async () => {
     const it1 = await house({ policy: false });
     for (let n = 0; n < 3; n++) await it1.keeper.sweepAll();
-    await it1.keeper.setPolicy({ class: 'recording', policy: THIRTY_DAYS });
+    it1.rules({ class: 'recording', policy: THIRTY_DAYS });
     for (let n = 0; n < 3; n++) await it1.keeper.sweepAll();
     it1.base.clock.wall = NOW;
     it1.time.stated(utcMs(NOW));
@@ -158,7 +165,7 @@ describe('agent/recordings/keeper: an ordinary day', () => {
 
   it('policy.set takes rules for recordings alone, and nothing that is no policy', async () => {
     const it1 = await house({ policy: false });
-    const said = async (body: Record<string, unknown>) => (await it1.keeper.setPolicy(body)).outcome;
+    const said = async (body: Record<string, unknown>) => it1.rules(body).outcome;
     expect(await said({ class: 'session', policy: THIRTY_DAYS })).toBe('failed');
     expect(await said({ class: 'recording', policy: { name: 'x' } })).toBe('failed');
     expect(it1.keeper.around()).toBeNull();
