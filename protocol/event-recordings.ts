@@ -47,8 +47,6 @@ export const RECORDING_EVENTS = {
     z.strictObject({ name: text(512) }),
     'host.name',
   ),
-  /** What there is of one camera on one day of the site's zone, told again when it changed. */
-  'recordings.counted': agent(z.strictObject({ ...span, day: z.string().regex(/^\d{4}-\d\d-\d\d$/) })),
   'recordings.erasing': agent(slice),
   'recordings.erased': agent(slice),
   'recordings.root-suspect': agent(z.strictObject({ source: id, reason: word })),

@@ -107,7 +107,7 @@ test('every source of the configuration stands in the status, also without its f
     ['sshd', 'no-file'],
     ['declared', 'no-file'],
     ['teamviewer', 'caught-up'],
-    ['recordings', 'not-built'],
+    ['recordings', 'not-accepted'],
   ]);
 });
 
