@@ -1,4 +1,4 @@
-/** Commands about the recordings of this host. */
+/** Commands about recordings: of this host (`--state`), or of another through the collector (`--host`). */
 import { CONSENT, DRY, type Entry, type Options, PAGE, STATE } from './table-entry.ts';
 
 const WHICH: Options = [
@@ -7,15 +7,20 @@ const WHICH: Options = [
   ['--to <time>', 'recordings that begin before this'],
 ];
 
-const load = async () => await import('./recordings-local.ts');
+const WHERE: Options = [
+  ['--state <dir>', 'of this host: the agent’s state directory (or TILSYN_STATE)'],
+  ['--host <host>', 'of another, through the collector: its id or name'],
+];
+
+const load = async () => await import('./recordings.ts');
 
 export const RECORDING_TABLE: readonly Entry[] = [
   {
     path: 'recording list',
-    about: 'recordings of this host, with the time until which each is kept',
+    about: 'recordings of a host, with the time until which each is kept',
     example: 'tilsyn recording list --state /var/lib/tilsyn-agent --camera gate --from 2026-11-22T08:00:00Z',
     options: [
-      ...STATE,
+      ...WHERE,
       ...WHICH,
       ['--recording-state <state>', 'present, erasing, erased or missing'],
       ...PAGE,
@@ -27,50 +32,50 @@ export const RECORDING_TABLE: readonly Entry[] = [
     about:
       'recordings past their time that are still there, each with its reason, and what was not looked at',
     example: 'tilsyn recording due --state /var/lib/tilsyn-agent',
-    options: [...STATE, ...WHICH, ...PAGE],
+    options: [...WHERE, ...WHICH, ...PAGE],
     load: async () => (await load()).recordingDue,
   },
   {
     path: 'recording missing',
     about: 'recordings that vanished without the agent',
     example: 'tilsyn recording missing --state /var/lib/tilsyn-agent',
-    options: [...STATE, ...WHICH, ...PAGE],
+    options: [...WHERE, ...WHICH, ...PAGE],
     load: async () => (await load()).recordingMissing,
   },
   {
     path: 'recording stats',
     about: 'for each camera: how much there is, the oldest, and how much is over its limit',
     example: 'tilsyn recording stats --state /var/lib/tilsyn-agent',
-    options: STATE,
+    options: WHERE,
     load: async () => (await load()).recordingStats,
   },
   {
     path: 'sweep plan',
-    about: 'what a sweep of this host would erase now; erases nothing',
+    about: 'what a sweep of a host would erase now; erases nothing',
     example: 'tilsyn sweep plan --state /var/lib/tilsyn-agent',
-    options: STATE,
+    options: WHERE,
     load: async () => (await load()).sweepPlan,
   },
   {
     path: 'sweep run',
     about: 'sweep now, not at the next time of the schedule',
     example: 'tilsyn sweep run --state /var/lib/tilsyn-agent',
-    options: [...STATE, ...DRY],
+    options: [...WHERE, ...DRY],
     load: async () => (await load()).sweepRun,
   },
   {
     path: 'sweep approve',
     args: ['[plan]'],
-    about: 'approve the plan of a sweep that waits for a person, or with --clock this machine’s clock',
+    about: 'approve the plan of a sweep that waits for a person, or with --clock the host’s clock',
     example: 'tilsyn sweep approve 4f1c…e0 --state /var/lib/tilsyn-agent --yes --reason "seen"',
-    options: [...STATE, ['--clock', 'this machine’s clock is right'], ...CONSENT],
+    options: [...WHERE, ['--clock', 'the host’s clock is right'], ...CONSENT],
     load: async () => (await load()).sweepApprove,
   },
   {
     path: 'sweep status',
     about: 'whether each root is swept, or why it waits',
     example: 'tilsyn sweep status --state /var/lib/tilsyn-agent',
-    options: STATE,
+    options: WHERE,
     load: async () => (await load()).sweepStatus,
   },
   {

@@ -95,6 +95,14 @@ export const PERMISSIONS = {
   // On request of the person whose sessions they are; shows counts.
   'session.erase': { roles: ['admin', 'dpo'], approve: DECIDE },
   'agreement.show': { roles: ALL },
+  'recording.list': { roles: ALL },
+  'recording.due': { roles: ALL },
+  'recording.missing': { roles: ALL },
+  'recording.stats': { roles: ALL },
+  'sweep.plan': { roles: ALL },
+  'sweep.status': { roles: ALL },
+  'sweep.run': { roles: DECIDE },
+  'sweep.approve': { roles: DECIDE },
 } as const satisfies Record<string, Rule>;
 export type Verb = keyof typeof PERMISSIONS;
 

@@ -256,6 +256,14 @@ export const READING_VERBS = [
   'retention.set',
   'session.erase',
   'agreement.show',
+  'recording.list',
+  'recording.due',
+  'recording.missing',
+  'recording.stats',
+  'sweep.plan',
+  'sweep.status',
+  'sweep.run',
+  'sweep.approve',
 ] as const;
 
 /** Whether somebody is at the other end of a session that outlives its connection, as a remote desktop does. */

@@ -17,6 +17,7 @@ import { eventRoutes } from './events.ts';
 import { hostRoutes } from './hosts.ts';
 import { identityRoutes } from './identities.ts';
 import { peopleRoutes } from './people.ts';
+import { recordingRoutes } from './recordings.ts';
 import { retentionRoutes } from './retention.ts';
 import { asTilsynError, errorBody, type Room, statusOf } from './room.ts';
 import { sessionActRoutes } from './session-acts.ts';
@@ -46,6 +47,7 @@ const NOUNS = [
   identityRoutes,
   ticketRoutes,
   agreementShowRoutes,
+  recordingRoutes,
 ];
 
 /** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */

@@ -36,6 +36,7 @@ import type { Credits } from './credits.ts';
 import type { Admission, Hello } from './handshake.ts';
 import type { Ingest, Sender } from './ingest.ts';
 import type { Presence } from './presence.ts';
+import { takeAnswer } from './queries.ts';
 import type { Quotas } from './quotas.ts';
 import type { Samples } from './samples.ts';
 import { supply } from './supply.ts';
@@ -158,6 +159,7 @@ export class Live {
         this.#takeErase(frame.groups as GroupId[], bytes);
         break;
       case 'result':
+        takeAnswer(ctx, row.agent, frame);
         this.#inBackground(bytes, () => storeResult(ctx, row.agent, frame));
         break;
       case 'telemetry':

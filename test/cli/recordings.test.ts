@@ -16,6 +16,7 @@ let home: string;
 let root: string;
 let state: string;
 let agent: Handle;
+let port: number;
 let collector: Awaited<ReturnType<typeof runCollector>>;
 const paths: string[] = [];
 
@@ -24,7 +25,7 @@ beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'tilsyn-cli-nvr-'));
   root = join(home, 'recordings');
   for (const days of [40, 35, 5]) paths.push(record(days));
-  const port = await freePort();
+  port = await freePort();
   const at = join(home, 'collector');
   await init({ state: at, policy: 'dk-msp', url: `wss://127.0.0.1:${port}` });
   collector = await runCollector({ state: at, listen: `127.0.0.1:${port}`, signals: false });
@@ -120,6 +121,27 @@ describe('the recordings of this host', () => {
     expect((await items('recording stats'))[0]).toMatchObject({ name: 'gate', count: 3, due: 2, held: 0 });
   });
 
+  it('A2 answers the same through the collector, to who may ask, as a reading on record', async () => {
+    const host = agent.status().agent;
+    cli.env.TILSYN_SERVER = `https://127.0.0.1:${port}`;
+    cli.env.TILSYN_TOKEN_FILE = join(home, 'collector', 'admin.token');
+    cli.env.TILSYN_CA = join(home, 'collector', 'ca.pem');
+    const far = async (line: string) => await cli.run(`${line} --host ${host} -o json`.split(' '));
+    const near = (await run('recording list -o json')).json();
+    const first = await far('recording list');
+    expect(first.err).toBe('');
+    const answer = first.json();
+    expect(answer.items).toEqual(near.items);
+    expect(answer.coverage.hosts).toHaveLength(1);
+    expect((await far('recording due')).code).toBe(6);
+    expect((await far('recording stats')).json().items[0]).toMatchObject({ name: 'gate', count: 3, due: 2 });
+    expect((await far('sweep run --dry-run')).json()).toMatchObject({ dryRun: true });
+    expect((await far('sweep run')).json()).toMatchObject({ outcome: 'done', ok: true });
+    const readings = await collector.ctx.store.read.leaves({ types: ['reading'], limit: 100 });
+    const verbs = readings.map(({ bytes }) => JSON.parse(bytes).data.verb);
+    expect(verbs).toEqual(expect.arrayContaining(['recording.list', 'recording.due', 'recording.stats']));
+  });
+
   it('R6 the first sweep waits for a person; the plan is shown, approved, and carried out', async () => {
     expect((await run('sweep run')).code).toBe(0);
     await expect.poll(async () => (await items('sweep status'))[0]?.plan, { timeout: 20_000 }).toBeTruthy();
@@ -157,5 +179,15 @@ describe('the recordings of this host', () => {
         ({ bytes }) => JSON.parse(bytes).data.reason,
       );
     await expect.poll(told, { timeout: 10 * MINUTE_MS }).toEqual(['destroyed']);
+  });
+
+  it('A2 of a host that is not connected nothing is said but that', async () => {
+    const host = agent.status().agent;
+    await agent.stop();
+    const { code, err, json } = await cli.run(`recording list --host ${host} -o json`.split(' '));
+    expect([code, json().items]).toEqual([6, []]);
+    expect(err).toContain('not connected');
+    const order = await cli.run(`sweep run --host ${host} -o json`.split(' '));
+    expect([order.code, order.json().outcome]).toEqual([10, 'pending']);
   });
 });

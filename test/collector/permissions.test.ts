@@ -81,6 +81,16 @@ const CASES: Readonly<Record<string, Case>> = {
   'GET /v1/hosts/:host/telemetry': {
     asks: (s) => [`/v1/hosts/${s.host}/telemetry`, `/v1/hosts/${s.hostName}/telemetry`],
   },
+  'GET /v1/hosts/:host/recordings/list': { asks: (s) => [`/v1/hosts/${s.host}/recordings/list`] },
+  'GET /v1/hosts/:host/recordings/due': { asks: (s) => [`/v1/hosts/${s.hostName}/recordings/due`] },
+  'GET /v1/hosts/:host/recordings/missing': { asks: (s) => [`/v1/hosts/${s.host}/recordings/missing`] },
+  'GET /v1/hosts/:host/recordings/stats': { asks: (s) => [`/v1/hosts/${s.host}/recordings/stats`] },
+  'GET /v1/hosts/:host/sweeps/plan': { asks: (s) => [`/v1/hosts/${s.host}/sweeps/plan`] },
+  'GET /v1/hosts/:host/sweeps/status': { asks: (s) => [`/v1/hosts/${s.hostName}/sweeps/status`] },
+  'POST /v1/hosts/:host/sweeps/run': { asks: (s) => [[`/v1/hosts/${s.host}/sweeps/run`, DRY]] },
+  'POST /v1/hosts/:host/sweeps/approve': {
+    asks: (s) => [[`/v1/hosts/${s.hostName}/sweeps/approve`, { clock: true, ...DRY }]],
+  },
   'GET /v1/webhooks': { list: '/v1/webhooks', shows: (side) => side.webhook },
   'POST /v1/webhooks': {
     asks: (s) =>

@@ -31,6 +31,7 @@ interface Names {
   host: string;
   person: string;
   sessions: string[];
+  agreement: string;
   /** A key group of the other customer: nobody of this one may be told that it is gone. */
   erasure: string;
 }
@@ -43,7 +44,7 @@ function declaredPaths(): string[] {
 }
 
 /** What is asked for each declared path. */
-function asked({ customer, host, person, sessions, erasure }: Names): Record<string, string[]> {
+function asked({ customer, host, person, sessions, erasure, agreement }: Names): Record<string, string[]> {
   const of = `customer=${customer}`;
   return {
     '/v1/whoami': [''],
@@ -61,6 +62,7 @@ function asked({ customer, host, person, sessions, erasure }: Names): Record<str
     '/v1/erasures/:erasure': [`/v1/erasures/${erasure}`],
     '/v1/tokens': [''],
     '/v1/agreements': [''],
+    '/v1/agreements/:agreement': [`/v1/agreements/${agreement}`],
     '/v1/coverage': [`?${of}`],
     '/v1/alerts': [`?${of}`],
     '/v1/approvals': [''],
@@ -128,6 +130,7 @@ export class Witness {
     this.#tokens = people.map(({ token }) => token);
     this.#names = {
       ...{ customer: host.customer, host: host.agent, person: people[0]?.id ?? '', sessions },
+      agreement: await this.#site.agreementOf('Beta'),
       erasure: this.#site.groups(this.#agreement)[0]?.grp ?? '',
     };
   }

@@ -1,10 +1,10 @@
 /**
- * The recordings of this host, asked of its own agent over the control socket: `recording list|due|missing|stats`,
- * `sweep plan|run|approve|status`, `source accept-root|retire`. Paths never leave the host by these.
+ * `recording list|due|missing|stats`, `sweep plan|run|approve|status`: of this host by its own agent's control socket, of
+ * another (`--host`) through the collector. `source accept-root|retire` on the host alone: a person has to look at the disk.
  */
 import { EXIT, TilsynError } from '../protocol/errors.ts';
 import { toIso, type UtcMs } from '../protocol/time.ts';
-import { checkOutput, flag, oneTime, stateDir, text, usage, wholeNumber, zone } from './args.ts';
+import { checkOutput, client, flag, oneTime, stateDir, text, usage, wholeNumber, zone } from './args.ts';
 import { confirm, requireConsent } from './confirm.ts';
 import { RECORDING_CSV, ROOT_CSV, STATS_CSV, SWEEP_CSV } from './csv-fields.ts';
 import type { Input } from './io.ts';
@@ -15,10 +15,31 @@ import { showIso } from './times.ts';
 const PAGE = 500;
 const LIMIT = 1_000;
 
+/** Where a verb is asked for at the collector; null: on the host alone. */
+function remoteOf(verb: string): string | null {
+  const [noun = '', act = ''] = verb.split('.');
+  return noun === 'source' ? null : `${noun === 'sweep' ? 'sweeps' : noun}/${act}`;
+}
+
 async function ask(input: Input, verb: string, body: Item = {}): Promise<Item> {
-  const { askAgent } = await import('../agent/main.ts');
-  const answer = await askAgent(stateDir(input), 'recordings', { verb, body });
+  const answer = await asked(input, verb, body);
   if (answer.outcome === 'failed' || answer.outcome === 'unsupported') throw refused(verb, answer);
+  return answer;
+}
+
+async function asked(input: Input, verb: string, body: Item): Promise<Item> {
+  const host = text(input, 'host');
+  const remote = remoteOf(verb);
+  if (host === undefined || remote === null) {
+    const { askAgent } = await import('../agent/main.ts');
+    return await askAgent(stateDir(input), 'recordings', { verb, body });
+  }
+  const path = `/v1/hosts/${encodeURIComponent(host)}/${remote}`;
+  const orders = verb === 'sweep.run' || verb === 'sweep.approve';
+  if (orders) return await client(input).post<Item>(path, body);
+  const query = Object.fromEntries(Object.entries(body).map(([key, value]) => [key, String(value)]));
+  const answer = await client(input).get<Item>(path, query);
+  if (answer.offline === true) input.io.err('the host is not connected, and only it can say');
   return answer;
 }
 
@@ -94,6 +115,8 @@ async function cameraOf(input: Input): Promise<Item> {
 
 /** A2: what the agent says of its roots, in the form that every list has. */
 async function coverageOf(input: Input, answer: Item): Promise<Pick<ListAnswer, 'coverage'>> {
+  const to = toIso(input.io.clock.now());
+  if (Array.isArray(answer.hosts)) return { coverage: { from: null, to, hosts: answer.hosts } } as never;
   const { status } = await import('../agent/main.ts');
   const agent = await status({ state: stateDir(input) });
   const host = agent.running ? agent.agent : 'this host';
@@ -121,7 +144,7 @@ async function coverageOf(input: Input, answer: Item): Promise<Pick<ListAnswer, 
             })),
           },
         ];
-  return { coverage: { from: null, to: toIso(input.io.clock.now()), hosts } } as never;
+  return { coverage: { from: null, to, hosts } } as never;
 }
 
 export async function recordingList(input: Input): Promise<number> {
@@ -194,13 +217,15 @@ export async function recordingStats(input: Input): Promise<number> {
     const list = {
       schema: 1,
       items,
-      ...(await coverageOf(input, { watched: sources.map(watchedOf) })),
+      ...(await coverageOf(input, { watched: sources.map(watchedOf), hosts: answer.hosts })),
       next: null,
     };
     printList(input, list as never, { columns: STATS, csv: STATS_CSV, what: 'cameras' });
   }
-  if (sources.length === 0 && kind === 'table') input.io.out('no root of recordings is configured\n');
-  return over > 0 || sources.some(({ state }) => state !== 'watched') ? EXIT.findings : EXIT.done;
+  if (sources.length === 0 && kind === 'table' && answer.offline !== true)
+    input.io.out('no root of recordings is configured\n');
+  const bad = answer.offline === true || over > 0 || sources.some(({ state }) => state !== 'watched');
+  return bad ? EXIT.findings : EXIT.done;
 }
 
 function watchedOf({ source, scannedAt }: Item): Item {
@@ -251,7 +276,8 @@ export async function sweepPlan(input: Input): Promise<number> {
   const items = answer.plans as Item[];
   const list = { schema: 1, items, coverage: { from: null, to: null, hosts: [] }, next: null };
   printList(input, list as never, { columns: PLAN, csv: SWEEP_CSV, what: 'plans', watched: false });
-  return items.some(({ waits }) => waits !== null && waits !== undefined) ? EXIT.findings : EXIT.done;
+  const waits = items.some((one) => one.waits != null);
+  return waits || answer.offline === true ? EXIT.findings : EXIT.done;
 }
 
 const ROOT: readonly Column[] = [
@@ -272,16 +298,25 @@ export async function sweepStatus(input: Input): Promise<number> {
   printList(input, list as never, { columns: ROOT, csv: ROOT_CSV, what: 'roots', watched: false });
   const { trouble } = (answer.time ?? {}) as Item;
   if (trouble != null) input.io.err(`finding: there is no trusted time (${trouble})`);
-  return trouble != null || items.some(({ waits }) => waits !== null) ? EXIT.findings : EXIT.done;
+  const waits = items.some((one) => one.waits !== null);
+  return trouble != null || waits || answer.offline === true ? EXIT.findings : EXIT.done;
 }
 
 /** Starts one; what it does is seen with `sweep status`. */
 export async function sweepRun(input: Input): Promise<number> {
   checkOutput(input);
-  if (flag(input, 'dryRun')) return await sweepPlan(input);
-  const answer = await ask(input, 'sweep.run');
-  if (!printData(input, answer)) input.io.out('begun; see tilsyn sweep status\n');
-  return EXIT.done;
+  const dryRun = flag(input, 'dryRun');
+  if (dryRun && text(input, 'host') === undefined) return await sweepPlan(input);
+  const answer = await ask(input, 'sweep.run', dryRun ? { dryRun } : {});
+  return ordered(input, answer, 'begun; see tilsyn sweep status\n');
+}
+
+/** An order to a host that has not taken it yet is carried out when it does. */
+function ordered(input: Input, answer: Item, done: string): number {
+  const pending = answer.outcome === 'pending';
+  if (!printData(input, answer))
+    input.io.out(pending ? 'the host has not taken it yet; it will when it connects\n' : done);
+  return pending ? EXIT.partly : EXIT.done;
 }
 
 /** R6: a person says yes to what a plan lists; or that the clock is right. */
@@ -292,21 +327,28 @@ export async function sweepApprove(input: Input): Promise<number> {
   if (clock === (plan !== undefined))
     throw usage('approving: a plan, or --clock', 'tilsyn sweep plan names the plan that waits.');
   requireConsent(input);
-  const { plans = [] } = await ask(input, 'sweep.plan');
+  const dryRun = flag(input, 'dryRun');
+  if (dryRun && text(input, 'host') !== undefined) {
+    return ordered(
+      input,
+      await ask(input, 'sweep.approve', { ...(clock ? { clock } : { plan }), dryRun }),
+      '',
+    );
+  }
+  const { plans = [] } = clock ? {} : ((await ask(input, 'sweep.plan')) as Item);
   const found = (plans as Item[]).find((one) => one.plan === plan);
   if (!clock && found === undefined) throw refused('sweep.approve', { code: 'plan.unknown' });
   const planned = (found?.planned ?? found ?? {}) as Item;
   const what = clock
     ? 'this machine’s clock is right'
     : `${planned.count} recordings, ${planned.bytes} bytes, are erased for good`;
-  if (flag(input, 'dryRun')) {
+  if (dryRun) {
     input.io.out(`would say: ${what}\n`);
     return EXIT.done;
   }
   await confirm(input, what);
   const answer = await ask(input, 'sweep.approve', clock ? { clock: true } : { plan });
-  if (!printData(input, answer)) input.io.out('approved; the sweep has begun\n');
-  return EXIT.done;
+  return ordered(input, answer, 'approved; the sweep has begun\n');
 }
 
 const DISPOSITIONS = ['destroyed', 'stored', 'returned'];

@@ -1,0 +1,130 @@
+/**
+ * `/v1/hosts/:host/recordings/…`, `/v1/hosts/:host/sweeps/…`: a host's recordings, asked of the host while it is connected.
+ * Paths and names of cameras pass through and are stored nowhere.
+ *
+ * J20 Each answer is a reading, recorded before the host is asked; a host that is not connected is said to be so, and never
+ *     answered for.
+ * J21 What changes something on a host is a command: numbered, signed, told of, with who ordered it.
+ */
+import { z } from 'zod';
+import { hasCode } from '../../protocol/errors.ts';
+import type { Caller } from '../auth.ts';
+import { issueCommand } from '../ingest/commands.ts';
+import { type Answer, askHost } from '../ingest/queries.ts';
+import type { AgentRow } from '../store/types.ts';
+import type { Context } from '../types.ts';
+import { recordReading } from './reading.ts';
+import { field, type Room, route } from './room.ts';
+import { hostNamed } from './scope.ts';
+import { askedOf, planView } from './view.ts';
+
+/** What the agent's own verbs take; it checks them as well. */
+const query = z.strictObject({
+  camera: field.id.optional(),
+  source: field.id.optional(),
+  from: field.iso.optional(),
+  to: field.iso.optional(),
+  state: z.enum(['present', 'erasing', 'erased', 'missing']).optional(),
+  after: z.string().max(1024).optional(),
+  limit: z.coerce.number().int().min(1).max(500).optional(),
+});
+/** Path and verb of each question; the agent knows it by the path, with a dot. */
+const QUESTIONS = {
+  'recordings/list': 'recording.list',
+  'recordings/due': 'recording.due',
+  'recordings/missing': 'recording.missing',
+  'recordings/stats': 'recording.stats',
+  'sweeps/plan': 'sweep.plan',
+  'sweeps/status': 'sweep.status',
+} as const;
+
+const { dryRun } = field;
+const runBody = z.strictObject({ source: field.id.optional(), dryRun });
+const approveBody = z.union([
+  z.strictObject({ plan: field.id, dryRun }),
+  z.strictObject({ clock: z.literal(true), dryRun }),
+]);
+
+/** Instead of the answer of a host that is not connected. */
+const OFFLINE: Answer = {
+  offline: true,
+  items: [],
+  next: null,
+  watched: [],
+  sources: [],
+  plans: [],
+  notLookedAt: [],
+};
+
+/** Longest that an order is waited for; it is carried out all the same. */
+const WAIT_MS = 10_000;
+const LOOK_MS = 100;
+
+export function recordingRoutes(room: Room): void {
+  for (const [path, verb] of Object.entries(QUESTIONS)) {
+    const asks = path.replace('sweeps', 'sweep').replace('/', '.');
+    route<typeof query, { host: string }>(room, {
+      method: 'GET',
+      path: `/v1/hosts/:host/${path}`,
+      verb,
+      input: query,
+      handle: async ({ caller, params, input }) => {
+        const agent = await hostNamed(room.ctx, caller, params.host);
+        return await answer(room.ctx, caller, { agent, verb, asks, input });
+      },
+    });
+  }
+  order(room, 'run', runBody);
+  order(room, 'approve', approveBody);
+}
+
+async function answer(
+  ctx: Context,
+  caller: Caller,
+  { agent, verb, asks, input }: { agent: AgentRow; verb: string; asks: string; input: z.infer<typeof query> },
+): Promise<Answer> {
+  const plan = await planView(ctx, [agent], askedOf(ctx, null, null));
+  await recordReading(ctx, caller, verb, plan.count, { host: agent.agent, ...input });
+  // A2: of a host that is not connected nothing is said but that; its events say what it told of before.
+  const found = await askHost(ctx, agent.agent, asks, { ...input }).catch(offline);
+  const { host, coverage } = await plan.open();
+  return { ...found, host: host(agent.agent) ?? agent.agent, hostId: agent.agent, hosts: coverage.hosts };
+}
+
+function offline(error: unknown): Answer {
+  if (hasCode(error, 'host.offline')) return OFFLINE;
+  throw error;
+}
+
+function order<S extends z.ZodType<{ dryRun: boolean }>>(
+  room: Room,
+  name: 'run' | 'approve',
+  input: S,
+): void {
+  route<S, { host: string }>(room, {
+    method: 'POST',
+    path: `/v1/hosts/:host/sweeps/${name}`,
+    verb: `sweep.${name}`,
+    input,
+    handle: async ({ caller, params, input: body }) => {
+      const { ctx } = room;
+      const agent = await hostNamed(ctx, caller, params.host);
+      const { dryRun: dry, ...wanted } = body;
+      if (dry) return { outcome: 'dry-run', hostId: agent.agent, dryRun: true };
+      const { person } = caller.person;
+      const { n } = await issueCommand(ctx, agent.agent, `sweep.${name}`, wanted, person);
+      return await outcomeOf(ctx, agent, n);
+    },
+  });
+}
+
+/** What came of it so far; `pending`: it is carried out as soon as the host takes it. */
+async function outcomeOf(ctx: Context, { agent }: AgentRow, n: number): Promise<Answer> {
+  const end = ctx.clock.mono() + WAIT_MS;
+  for (;;) {
+    const [row] = await ctx.store.read.commands.list({ agent, generation: ctx.generation(), n });
+    if (row !== undefined && row.resultAt !== null) return { n, ...row.result, ok: row.ok };
+    if (!ctx.links.isLive(agent) || ctx.clock.mono() > end) return { n, outcome: 'pending', ok: null };
+    await new Promise<void>((resolve) => ctx.clock.after(LOOK_MS, resolve));
+  }
+}
