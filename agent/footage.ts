@@ -36,6 +36,8 @@ export interface FootageDeps {
   random: Random;
   log: AgentLog;
   faults: FaultSeam;
+  /** `linux` and the like. */
+  platform: string;
   /** Since the machine's start, milliseconds. */
   uptimeMs(): number;
 }
@@ -60,7 +62,7 @@ export class Footage {
   }
 
   async start(): Promise<void> {
-    const { config, journal, catalogue, sweeps, identity, clock, random, log, faults } = this.#o;
+    const { config, journal, catalogue, sweeps, identity, clock, random, log, faults, platform } = this.#o;
     if (config.recordings.length === 0 || this.#keeper !== null) return;
     const [{ Keeper }, { watcherOf }, { recordingAnswers }] = await Promise.all([
       import('./recordings/keeper.ts'),
@@ -76,7 +78,7 @@ export class Footage {
       floorMs: config.neverEraseYoungerThanMs,
       zone: siteZone(),
       watcher: (root) =>
-        watcherOf({ root, journal, catalogue, sweeps, clock, log, passed: () => keeper.recount() }),
+        watcherOf({ root, journal, catalogue, sweeps, clock, log, platform, passed: () => keeper.recount() }),
     });
     this.#keeper = keeper;
     this.#answers = recordingAnswers({ keeper, sweeps, now: () => this.#time.now() });

@@ -116,6 +116,7 @@ export class RunningAgent {
   #makeFootage({ journal, catalogue, sweeps }: OpenedJournal): Footage {
     const { config, clock, random, log, faults, machine } = this.#o;
     const { identity } = this.#enrolment;
+    const platform = this.#o.platform.split('-')[0] ?? '';
     const uptimeMs = () => machine.uptimeMs();
     return new Footage({
       config,
@@ -127,6 +128,7 @@ export class RunningAgent {
       random,
       log,
       faults,
+      platform,
       uptimeMs,
     });
   }

@@ -47,6 +47,10 @@ export const RECORDING_EVENTS = {
     z.strictObject({ name: text(512) }),
     'host.name',
   ),
+  /** Whether a camera records sound, by the headers of one recording. */
+  'camera.heard': agent(
+    z.strictObject({ source: id, camera: id, sound: z.enum(['audio', 'none', 'unknown']) }),
+  ),
   'recordings.erasing': agent(slice),
   'recordings.erased': agent(slice),
   'recordings.root-suspect': agent(z.strictObject({ source: id, reason: word })),

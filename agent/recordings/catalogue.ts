@@ -149,6 +149,12 @@ export class Catalogue {
     this.#sql.setEnd.run(ends, folder, toBytes(name));
   }
 
+  /** The newest finished recording of a camera; null: there is none. */
+  newestOf(camera: number): { folder: number; name: ByteName } | null {
+    const found = this.#sql.newestOf.get(camera);
+    return found === undefined ? null : { folder: found.folder, name: fromBytes(found.name) };
+  }
+
   /** Vanished without us. */
   missing(folder: number, name: ByteName): void {
     this.#sql.missing.run(folder, toBytes(name));
@@ -306,6 +312,10 @@ function prepare(db: Db) {
     parent: one<{ parent: number | null; name: Buffer }>('SELECT parent, name FROM rec_folders WHERE id = ?'),
     cameraNames: one<{ name: Buffer }>('SELECT name FROM rec_cameras WHERE source = ?'),
     setEnd: one('UPDATE recordings SET ends = ? WHERE folder = ? AND name = ?'),
+    newestOf: one<{ folder: number; name: Buffer }>(
+      `SELECT folder, name FROM recordings WHERE camera = ? AND state = 0 AND size > 0
+       ORDER BY coalesce(ends, -1) DESC LIMIT 1`,
+    ),
     missing: one('UPDATE recordings SET state = 3 WHERE folder = ? AND name = ? AND state = 0'),
     odd: one(
       `INSERT INTO rec_unknown (folder, name, kind, seen_at) VALUES (?, ?, ?, ?)

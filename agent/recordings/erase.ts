@@ -42,6 +42,8 @@ export interface EraseFolder {
   erase(name: ByteName, expected: Expected): Erased;
   /** False only where it is certain that nothing of that name is there. Looks only. */
   has(name: ByteName): boolean;
+  /** Descriptor of a regular file, for reading; the caller closes it. Null: there is none, or it cannot be read. */
+  read(name: ByteName): number | null;
   /** Removes an empty folder in this one; false where it is not empty, or no folder. */
   removeEmpty(name: ByteName): boolean;
   /** What was removed stays removed after a power cut. */
@@ -88,6 +90,7 @@ function folderOf(fd: number): EraseFolder {
         return codeOf(error) !== 'ENOENT';
       }
     },
+    read: (name) => readIn(fd, name),
     removeEmpty(name) {
       try {
         rmdirSync(inside(fd, name));
@@ -100,6 +103,19 @@ function folderOf(fd: number): EraseFolder {
     sync: () => fsyncSync(fd),
     close: () => closeSync(fd),
   };
+}
+
+function readIn(folder: number, name: ByteName): number | null {
+  let fd: number;
+  try {
+    // Not to wait for the other end of a pipe that somebody laid there.
+    fd = openSync(inside(folder, name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch {
+    return null;
+  }
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  return null;
 }
 
 function eraseIn(fd: number, name: ByteName, { sizeBytes, inode }: Expected): Erased {

@@ -11,6 +11,7 @@ import type { Watcher } from './keeper.ts';
 import { identityOf } from './root.ts';
 import { acceptedOf, type Root } from './roots.ts';
 import { type Progress, Scanner, type ScanTarget } from './scan.ts';
+import { SoundWatch } from './sound.ts';
 import type { SweepStore } from './sweep-store.ts';
 import { chokidarWatcher, HotWatch, isNetwork } from './watch.ts';
 
@@ -25,6 +26,8 @@ export interface WatchingDeps {
   sweeps: SweepStore;
   clock: Clock;
   log: AgentLog;
+  /** `linux` and the like. */
+  platform: string;
   /** A whole pass ended. */
   passed(): Promise<void>;
 }
@@ -42,9 +45,11 @@ class RootWatcher implements Watcher {
   /** What the running scanner takes for the root, as text. */
   #for = '';
   #turn: Promise<void> = Promise.resolve();
+  readonly #sound: SoundWatch;
 
   constructor(deps: WatchingDeps) {
     this.#d = deps;
+    this.#sound = new SoundWatch({ ...deps, rest });
   }
 
   start(): void {
@@ -74,6 +79,7 @@ class RootWatcher implements Watcher {
     const ended = await this.#scanner?.pass();
     if (ended !== 'done') return;
     await this.#d.passed();
+    await this.#sound.look();
     if (this.#hot !== null || this.#stopped) return;
     this.#hot = this.#makeHot(target);
     await this.#hot.start();
@@ -82,7 +88,6 @@ class RootWatcher implements Watcher {
   async #renew(target: ScanTarget, as: string): Promise<void> {
     await this.#release();
     const { journal, catalogue, clock } = this.#d;
-    const rest = () => new Promise<void>((resolve) => setImmediate(resolve));
     this.#scanner = new Scanner({ journal, catalogue, clock, rest }, target);
     this.#for = as;
   }
@@ -138,6 +143,10 @@ class RootWatcher implements Watcher {
     await this.#release();
     await this.#turn;
   }
+}
+
+function rest(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** C30: told once until a watcher stands again. */
