@@ -14,6 +14,7 @@ import { fleetBench } from './fleet.ts';
 import { parseBench } from './parse.ts';
 import { readersBench } from './readers.ts';
 import { recordingsScanBench } from './recordings-scan.ts';
+import { recordingsSweepBench } from './recordings-sweep.ts';
 import type { BenchResult } from './result.ts';
 import { sshdLogBench } from './sshd-log.ts';
 import { table, verdictOf } from './table.ts';
@@ -45,6 +46,11 @@ const PARTS: readonly { name: string; measure(): Promise<BenchResult[]> }[] = [
   { name: 'telemetry', measure: () => telemetryAgentBench() },
   { name: 'fleet', measure: () => fleetBench({ ...plan, agents: Number(args.agents ?? plan.agents) }) },
   { name: 'erasing', measure: () => erasingBench({ groups: args.quick ? 2_000 : 10_000 }) },
+  {
+    name: 'sweep',
+    measure: () =>
+      recordingsSweepBench(args.quick ? { files: 5_000, rounds: 1 } : { files: 100_000, rounds: 5 }),
+  },
   {
     name: 'recordings',
     measure: () => recordingsScanBench({ files: Number(args.files ?? (args.quick ? 100_000 : 1_000_000)) }),

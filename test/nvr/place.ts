@@ -91,7 +91,7 @@ export async function sweepOnce({ sweeps, root, sweep }: Opened) {
 export class Place implements Where {
   readonly home: string;
   readonly state: string;
-  readonly root: string;
+  root: string;
   readonly outside: string;
   readonly identity: AgentIdentity;
 
@@ -170,6 +170,13 @@ export class Place implements Where {
 
   foreignIsThere(): boolean {
     return existsSync(join(this.outside, 'film.mp4'));
+  }
+
+  /** Another root, on another disk; with a marker of its own. */
+  moveTo(root: string): void {
+    this.root = root;
+    mkdirSync(root);
+    writeFileSync(join(root, MARKER_FILE), markerText(newId<'source'>(randomBytes) as SourceId));
   }
 
   close(): void {
