@@ -178,7 +178,8 @@ export class SweepStore {
 
   /** Moves whenever anything was committed by another process. */
   dataVersion(): number {
-    return Number(this.#db.pragma('data_version', { simple: true }));
+    // Prepared once: it is asked for each file.
+    return this.#sql.dataVersion.get()?.data_version ?? 0;
   }
 
   /** The rules that the collector ordered for recordings; null: none did, or they cannot be read. */
@@ -319,6 +320,7 @@ function prepare(db: Db) {
       'SELECT hold, kind, scope FROM holds WHERE released_at IS NULL ORDER BY hold',
     ),
     policy: one<{ policy: string }>('SELECT policy FROM policies WHERE class = ?'),
+    dataVersion: one<{ data_version: number }>('PRAGMA data_version'),
     setPolicy: one(
       `INSERT INTO policies (class, policy, since) VALUES (?, ?, ?)
        ON CONFLICT (class) DO UPDATE SET policy = excluded.policy, since = excluded.since`,

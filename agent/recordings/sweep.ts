@@ -98,13 +98,16 @@ export class Sweep {
     if (hindered !== null || around === null || at === null || it.accepted === null) {
       return this.#waits(it, hindered ?? 'unknown', null);
     }
-    const due = await this.due(it.source, around, at);
+    // Most sweeps wait for nobody: the list is hashed only where a person has to see it.
+    const due = await this.due(it.source, around, at, false);
     if (it.mode === 'report' || !it.layout.erasable) return this.#reported(it, due);
     const plan = store.plan(it.source.id);
     const approved = plan?.approvedAt !== null && plan?.approvedAt !== undefined ? plan : null;
     const waits = approved === null ? await this.#mustWait(it.source, due) : null;
-    if (waits !== null)
-      return this.#waits(it, waits, this.#planned(it.source, due, { at, waits, before: plan }));
+    if (waits !== null) {
+      const list = await this.due(it.source, around, at);
+      return this.#waits(it, waits, this.#planned(it.source, list, { at, waits, before: plan }));
+    }
     // An approved plan reaches as far as what was shown; what became due since then comes with the next sweep.
     const dueBy = approved?.dueBy ?? at;
     return await this.#erase({ ...it, accepted: it.accepted }, around, dueBy, at);
@@ -150,18 +153,21 @@ export class Sweep {
     return reason;
   }
 
-  /** What would go by `at`, and what stays past its due time. Reads in pages and lets others have their turn. */
-  async due(source: RecordingSource, around: Surroundings, at: UtcMs): Promise<Due> {
+  /**
+   * What would go by `at`, and what stays past its due time. Reads in pages and lets others have their turn.
+   * @param listed false: `root` is left empty
+   */
+  async due(source: RecordingSource, around: Surroundings, at: UtcMs, listed = true): Promise<Due> {
     const { store, rest } = this.#deps;
     const found: Due = { count: 0, bytes: 0, oldest: null, root: '', fresh: 0, left: new Map() };
-    const list = new ListRoot();
+    const list = listed ? new ListRoot() : null;
     const holds = store.holds();
     for await (const { camera, rows } of this.#pages(source, around, at)) {
       for (const row of rows)
         this.#weigh(found, list, { row, camera, around, at, holds, sweptAt: source.sweptAt });
       await rest();
     }
-    found.root = list.root();
+    found.root = list?.root() ?? '';
     return found;
   }
 
@@ -188,7 +194,7 @@ export class Sweep {
 
   #weigh(
     found: Due,
-    list: ListRoot,
+    list: ListRoot | null,
     it: {
       row: RecordingRow;
       camera: CameraRow;
@@ -210,7 +216,7 @@ export class Sweep {
     const { startEarliest } = row.bounds;
     if (found.oldest === null || startEarliest < found.oldest) found.oldest = startEarliest;
     if (sweptAt !== null && verdict.dueAt !== null && verdict.dueAt > sweptAt) found.fresh += 1;
-    list.add({ folder: row.folder, name: shown(row.name), bytes: row.sizeBytes });
+    list?.add({ folder: row.folder, name: shown(row.name), bytes: row.sizeBytes });
   }
 
   async *#pages(source: RecordingSource, around: Surroundings, at: UtcMs) {
