@@ -124,6 +124,7 @@ export class World {
       log: pino({ level: 'silent' }),
     });
     this.startCollector();
+    if (!(await this.collector.readyWithin(START_MS)) && this.#portWasTaken()) this.startCollector();
     await this.#mustBeReady(this.collector, 'the collector');
     await this.#enrol();
     const config = {
@@ -157,7 +158,13 @@ export class World {
 
   async #mustBeReady(child: Child, name: string): Promise<void> {
     if (await child.readyWithin(START_MS)) return;
-    throw new Error(`${name} did not start; see ${child.spec.logFile}`);
+    const log = existsSync(child.spec.logFile) ? readFileSync(child.spec.logFile, 'utf8') : 'no log';
+    throw new Error(`${name} did not start: ${log.slice(-1_000)}`);
+  }
+
+  /** Somebody's outgoing connection was given this very port meanwhile: suites run beside each other. */
+  #portWasTaken(): boolean {
+    return !this.collector.alive && readFileSync(this.logFiles.collector, 'utf8').includes('port is taken');
   }
 
   startAgent(): void {
