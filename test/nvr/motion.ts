@@ -17,7 +17,7 @@ import { issueCommand } from '../../collector/ingest/commands.ts';
 import { init, run as runCollector } from '../../collector/main.ts';
 import { createToken } from '../../collector/tokens.ts';
 import type { AgentId } from '../../protocol/ids.ts';
-import { DAY_MS, SECOND_MS, systemClock } from '../../protocol/time.ts';
+import { DAY_MS, SECOND_MS, systemClock, toIso } from '../../protocol/time.ts';
 
 /** Retention is a day; a recording is due this long after its end. */
 const DUE_MS = 12 * SECOND_MS;
@@ -60,6 +60,9 @@ async function play(
   await init({ state, policy: 'dk-msp', url: `wss://127.0.0.1:${port}` });
   const collector = await runCollector({ state, listen: `127.0.0.1:${port}`, signals: false });
   closing.push(() => collector.stop());
+  // As `retention set` would put it in force; the collector gives it to the host by itself (V70).
+  const record = { v: 1, pack: null, person: null, setAt: toIso(systemClock.now()), policy: POLICY };
+  await collector.ctx.store.write((tx) => tx.setMeta('policy.record', JSON.stringify(record)));
   const agentState = join(home, 'agent');
   const { text: token } = await createToken(collector.ctx, {
     customer: 'Suite',
@@ -84,7 +87,6 @@ async function play(
 
   const host = agent.status().agent as AgentId;
   await until('the link', async () => agent.status().collector.state === 'live');
-  await issueCommand(collector.ctx, host, 'policy.set', { class: 'recording', policy: POLICY }, null);
 
   // Catalogued: how long after the last write of each file its row was whole.
   const late = await catalogued(agentState, root);
