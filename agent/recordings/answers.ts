@@ -3,12 +3,15 @@
  * by whoever asks. Paths and names of cameras leave the host here and nowhere else.
  *
  * C46 An answer (R8) that says "gone" says as well what was not looked at.
+ * C47 Without rules, without a rule for recordings, or without trusted time nothing can be called overdue: that is told as a
+ *     gap, and figures of it are null. None overdue is said only where all was judged.
  * A2  No answer without its coverage: `watched` says from when to when each root was looked at, and what is wrong with it.
  */
 import { z } from 'zod';
 import { id } from '../../protocol/group.ts';
 import type { Hold } from '../../protocol/hold.ts';
 import { covers } from '../../protocol/hold.ts';
+import { ruleFor } from '../../protocol/policy.ts';
 import { fromIso, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
 import type { Surroundings } from './due.ts';
 import { judge, thingOf } from './due.ts';
@@ -92,12 +95,27 @@ function overdue(deps: AnswerDeps, ask: Asked): Answer {
   const cameras = camerasOf(deps, ask);
   const around = deps.keeper.around();
   const now = deps.now();
-  // Without rules, or without time, nothing can be called overdue: `reason` in `watched` says which.
-  if (around === null || now === null)
-    return { ...answerOf(deps, ask, cameras, []), notLookedAt: NOT_LOOKED_AT };
+  const gap = unjudged(around, now);
+  const watched = judgedOf(deps, ask);
+  if (around === null || now === null || gap !== null)
+    return { ...answerOf(deps, ask, cameras, []), watched, notLookedAt: NOT_LOOKED_AT };
   const by = { ...ask, state: 'present' as const, to: now };
   const rows = walk(deps, by, cameras, (row) => isOver(row, around, now));
-  return { ...answerOf(deps, ask, cameras, rows), notLookedAt: NOT_LOOKED_AT };
+  return { ...answerOf(deps, ask, cameras, rows), watched, notLookedAt: NOT_LOOKED_AT };
+}
+
+/** Why nothing can be called overdue (C47); null: each recording can. A rule without an end is one: nothing is overdue. */
+function unjudged(around: Surroundings | null, now: UtcMs | null): string | null {
+  if (around === null) return 'no-policy';
+  if (ruleFor(around.policy, 'recording', 'managed') === null) return 'no-rule';
+  return now === null ? 'time-untrusted' : null;
+}
+
+/** A2, for what is said to be overdue or not. */
+function judgedOf(deps: AnswerDeps, ask: Pick<Asked, 'source'>): Answer[] {
+  const reason = unjudged(deps.keeper.around(), deps.now());
+  const more = reason === null ? [] : [{ from: null, to: null, reason }];
+  return watchedOf(deps, ask).map((root) => ({ ...root, gaps: [...(root.gaps as Answer[]), ...more] }));
 }
 
 /** Rows that fit, camera after camera, each in the order of states and ends, from where the answer before ended. */
@@ -219,12 +237,14 @@ async function stats(deps: AnswerDeps, ask: Asked): Promise<Answer> {
   const tallies = await sweeps.read.tally(rest);
   const around = keeper.around();
   const at = now();
+  const gap = unjudged(around, at);
+  const limit = around === null ? null : (ruleFor(around.policy, 'recording', 'managed')?.keepAtMost ?? null);
   const sources: Answer[] = [];
   for (const root of rootsOf(deps, ask)) {
     const known = sweepSourceOf(sweeps, root)?.source ?? null;
     const { scannedAt, fullAt } = sweeps.read.scanned(root.id);
     const due =
-      known === null || around === null || at === null
+      known === null || around === null || at === null || gap !== null
         ? null
         : await keeper.sweep.dueByCamera(known, around, at);
     const cameras = sweeps.cameras(root.id).map(({ id: row, camera, name }) => {
@@ -254,10 +274,11 @@ async function stats(deps: AnswerDeps, ask: Asked): Promise<Answer> {
         plan: sweeps.plan(root.id)?.plan ?? null,
       },
       ...{ policy: around?.policy.name ?? null, version: around?.policy.version ?? null },
+      ...{ limit, unjudged: gap },
       ...{ odd: sweeps.read.odds(root.id), notLookedAt: NOT_LOOKED_AT, cameras },
     });
   }
-  return { sources, now: iso(at) };
+  return { sources, watched: judgedOf(deps, ask), now: iso(at) };
 }
 
 async function plans(deps: AnswerDeps, ask: Asked): Promise<Answer> {

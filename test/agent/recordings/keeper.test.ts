@@ -328,6 +328,28 @@ describe('agent/recordings/answers', () => {
     await it1.keeper.stop();
   });
 
+  it('C47 without rules, a rule or trusted time nothing is called overdue, and that is a gap', async () => {
+    const told = async (it1: House) => {
+      // biome-ignore lint/suspicious/noExplicitAny: an answer as it comes
+      const [due, stats]: any[] = [await it1.ask('recordings.due'), await it1.ask('recordings.stats')];
+      const [{ unjudged, limit, cameras }] = stats.sources;
+      const gaps = due.watched[0].gaps.map(({ reason }: { reason: string }) => reason);
+      return [due.items.length, gaps, unjudged, limit, [cameras[0].due]];
+    };
+    const it1 = await house({ mode: 'report', policy: false });
+    it1.base.clock.wall = NOW;
+    expect(await told(it1)).toEqual([0, ['no-policy'], 'no-policy', null, [null]]);
+    it1.rules({ class: 'recording', policy: { ...THIRTY_DAYS, rules: [] } });
+    word(it1);
+    expect(await told(it1)).toEqual([0, ['no-rule'], 'no-rule', null, [null]]);
+    it1.rules({ class: 'recording', policy: { ...THIRTY_DAYS, version: THIRTY_DAYS.version + 1 } });
+    expect(await told(it1)).toEqual([1, [], null, 'P30D', [1]]);
+    await it1.keeper.stop();
+    const it2 = await house({ mode: 'report' });
+    expect(await told(it2)).toEqual([0, ['time-untrusted'], 'time-untrusted', 'P30D', [null]]);
+    await it2.keeper.stop();
+  });
+
   it('pages go on where the one before ended, and an interval takes what overlaps it', async () => {
     const it1 = await house();
     it1.base.clock.wall = NOW;
