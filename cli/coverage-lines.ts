@@ -79,6 +79,14 @@ const WHY: Readonly<Record<string, string>> = {
   'source-unreadable': 'a source cannot be read',
   'too-many-sources': 'the host told of more sources than are kept',
   'more-gaps': 'the host told of more gaps than are shown; they lie in this span',
+  'not-connected': 'the host is not connected, and only it can say',
+  'no-policy': 'the host was given no retention rules, so that nothing can be called overdue',
+  'no-rule': 'no rule in force says how long recordings may be kept, so that nothing can be called overdue',
+  'time-untrusted': 'the host has no trusted time, so that nothing can be called overdue',
+  'first-scan': 'the folder is being read for the first time',
+  suspect: 'what lies under the root is not what was accepted',
+  'not-accepted': 'nobody accepted this root yet',
+  retired: 'the root was given up',
   'restore-unconfirmed': 'the collector was set back, and the host has not spoken since',
 };
 

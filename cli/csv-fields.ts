@@ -54,6 +54,6 @@ export const PLAN_CSV = words(`
 export const RECORDING_CSV = words(`
   id source camera cameraName path startedAt startedAtLatest endedAt endBasis sizeBytes state retainUntil holds reason`);
 export const STATS_CSV = words(`
-  source root layout camera name count bytes oldest newest due held unbounded erased missing`);
+  source root layout camera name count bytes oldest newest due held unbounded erased missing limit`);
 export const SWEEP_CSV = words(`source root mode waits plan count bytes oldest dueBy planned left`);
 export const ROOT_CSV = words(`source root mode state waits since plan sweptAt left`);

@@ -6,9 +6,11 @@ import { EXIT, TilsynError } from '../protocol/errors.ts';
 import { toIso, type UtcMs } from '../protocol/time.ts';
 import { checkOutput, client, flag, oneTime, stateDir, text, usage, wholeNumber, zone } from './args.ts';
 import { confirm, requireConsent } from './confirm.ts';
+import { coverageLines } from './coverage-lines.ts';
 import { RECORDING_CSV, ROOT_CSV, STATS_CSV, SWEEP_CSV } from './csv-fields.ts';
 import type { Input } from './io.ts';
 import { type Column, field, type Item, type ListAnswer, printData, printList, time } from './print.ts';
+import { coverageOf } from './recordings-coverage.ts';
 import { tableText } from './text.ts';
 import { showIso } from './times.ts';
 
@@ -88,6 +90,7 @@ async function listed(input: Input, verb: string): Promise<ListAnswer & { notLoo
     items,
     ...(await coverageOf(input, answer)),
     next: typeof after === 'string' ? after : null,
+    ...(answer.notLookedAt === undefined ? {} : { notLookedAt: answer.notLookedAt }),
   } as never;
 }
 
@@ -111,40 +114,6 @@ async function cameraOf(input: Input): Promise<Item> {
       exit: found.length === 0 ? 'notFound' : 'conflict',
     },
   );
-}
-
-/** A2: what the agent says of its roots, in the form that every list has. */
-async function coverageOf(input: Input, answer: Item): Promise<Pick<ListAnswer, 'coverage'>> {
-  const to = toIso(input.io.clock.now());
-  if (Array.isArray(answer.hosts)) return { coverage: { from: null, to, hosts: answer.hosts } } as never;
-  const { status } = await import('../agent/main.ts');
-  const agent = await status({ state: stateDir(input) });
-  const host = agent.running ? agent.agent : 'this host';
-  const watched = (answer.watched ?? []) as Item[];
-  const times = (name: string) =>
-    watched.map((one) => one[name]).filter((one): one is string => typeof one === 'string');
-  const hosts =
-    watched.length === 0
-      ? []
-      : [
-          {
-            ...{
-              host,
-              hostId: host,
-              from: times('from').sort()[0] ?? null,
-              to: times('to').sort().at(-1) ?? null,
-            },
-            gaps: watched.flatMap(({ gaps }) => gaps as Item[]),
-            sources: watched.map(({ source }) => ({
-              source,
-              type: 'recordings',
-              state: 'watched',
-              skipped: 0,
-              unreadable: 0,
-            })),
-          },
-        ];
-  return { coverage: { from: null, to, hosts } } as never;
 }
 
 export async function recordingList(input: Input): Promise<number> {
@@ -173,14 +142,15 @@ export async function recordingDue(input: Input): Promise<number> {
     csv: RECORDING_CSV,
     what: 'recordings past their time',
   });
-  const { sources = [] } = await ask(input, 'recordings.stats');
-  if ((text(input, 'output') ?? 'table') === 'table') input.io.out(notLookedAt(sources as Item[]));
+  if ((text(input, 'output') ?? 'table') === 'table') input.io.out(notLookedAt([answer]));
   return answer.items.length > 0 ? EXIT.findings : code;
 }
 
 function notLookedAt(sources: readonly Item[]): string {
-  const names = new Set(sources.flatMap(({ notLookedAt: all }) => all as string[]));
-  return `not looked at: ${[...names].join(', ')}\n`;
+  const names = new Set(sources.flatMap(({ notLookedAt: all }) => (all ?? []) as string[]));
+  return names.size === 0
+    ? 'not looked at: the recordings themselves\n'
+    : `not looked at: ${[...names].join(', ')}\n`;
 }
 
 const STATS: readonly Column[] = [
@@ -206,37 +176,38 @@ export async function recordingStats(input: Input): Promise<number> {
         source: root.source,
         root: root.root,
         layout: root.layout,
+        limit: root.limit ?? null,
         ...camera,
       }),
     ),
   );
   const over = items.reduce((sum, { due }) => sum + (typeof due === 'number' ? due : 0), 0);
   const kind = text(input, 'output') ?? 'table';
-  if (kind === 'table') for (const source of sources) showRoot(input, source);
-  else {
-    const list = {
-      schema: 1,
-      items,
-      ...(await coverageOf(input, { watched: sources.map(watchedOf), hosts: answer.hosts })),
-      next: null,
-    };
-    printList(input, list as never, { columns: STATS, csv: STATS_CSV, what: 'cameras' });
-  }
+  const list: ListAnswer = { schema: 1, items, ...(await coverageOf(input, answer)), next: null };
+  if (kind === 'table') {
+    for (const source of sources) showRoot(input, source);
+    input.io.out(
+      coverageLines(list, zone(input))
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
+  } else printList(input, list, { columns: STATS, csv: STATS_CSV, what: 'cameras' });
   if (sources.length === 0 && kind === 'table' && answer.offline !== true)
     input.io.out('no root of recordings is configured\n');
-  const bad = answer.offline === true || over > 0 || sources.some(({ state }) => state !== 'watched');
+  const open = sources.some(({ state, unjudged }) => state !== 'watched' || unjudged != null);
+  const bad = answer.offline === true || over > 0 || open;
   return bad ? EXIT.findings : EXIT.done;
-}
-
-function watchedOf({ source, scannedAt }: Item): Item {
-  return { source, from: null, to: scannedAt, gaps: [] };
 }
 
 function showRoot(input: Input, source: Item): void {
   const tz = zone(input);
   const { io } = input;
+  const limit =
+    source.limit == null ? 'no limit for recordings' : `recordings are kept at most ${source.limit}`;
   const policy =
-    source.policy === null ? 'no policy is in force' : `policy ${source.policy}, version ${source.version}`;
+    source.policy === null
+      ? 'no policy is in force'
+      : `policy ${source.policy}, version ${source.version}: ${limit}`;
   io.out(`${source.root} (${source.layout}, ${source.mode}, ${source.state}); ${policy}\n`);
   const rows = (source.cameras as Item[]).map((camera) => STATS.map(([, cell]) => cell(camera, tz)));
   io.out(
@@ -347,8 +318,17 @@ export async function sweepApprove(input: Input): Promise<number> {
     return EXIT.done;
   }
   await confirm(input, what);
-  const answer = await ask(input, 'sweep.approve', clock ? { clock: true } : { plan });
+  const answer = await ask(input, 'sweep.approve', {
+    ...(clock ? { clock: true } : { plan }),
+    ...whyOf(input),
+  });
   return ordered(input, answer, 'approved; the sweep has begun\n');
+}
+
+/** The collector records it, sealed; on the host itself nobody is signed in whose reason it would be. */
+function whyOf(input: Input): Item {
+  const reason = text(input, 'reason');
+  return reason === undefined || text(input, 'host') === undefined ? {} : { reason };
 }
 
 const DISPOSITIONS = ['destroyed', 'stored', 'returned'];

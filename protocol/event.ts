@@ -279,6 +279,8 @@ export const EVENTS = {
       verb: verbOfCommand,
       person: id.nullable(),
     }),
+    reasonGiven,
+    'audit.event',
   ),
   'keyring.damaged': collector(z.strictObject({ group: id.nullable(), reason: word })),
   'keyring.orphan-ended': collector(z.strictObject({ group: id, reason: word })),

@@ -4,11 +4,12 @@
  *
  * J20 Each answer is a reading, recorded before the host is asked; a host that is not connected is said to be so, and never
  *     answered for.
- * J21 What changes something on a host is a command: numbered, signed, told of, with who ordered it.
+ * J21 What changes something on a host is a command: numbered, signed, told of, with who ordered it and, sealed, why.
  */
 import { z } from 'zod';
 import { hasCode } from '../../protocol/errors.ts';
 import type { Caller } from '../auth.ts';
+import { recordingCoverage } from '../coverage-recordings.ts';
 import { issueCommand } from '../ingest/commands.ts';
 import { type Answer, askHost } from '../ingest/queries.ts';
 import type { AgentRow } from '../store/types.ts';
@@ -38,11 +39,11 @@ const QUESTIONS = {
   'sweeps/status': 'sweep.status',
 } as const;
 
-const { dryRun } = field;
-const runBody = z.strictObject({ source: field.id.optional(), dryRun });
+const { dryRun, reason } = field;
+const runBody = z.strictObject({ source: field.id.optional(), reason, dryRun });
 const approveBody = z.union([
-  z.strictObject({ plan: field.id, dryRun }),
-  z.strictObject({ clock: z.literal(true), dryRun }),
+  z.strictObject({ plan: field.id, reason, dryRun }),
+  z.strictObject({ clock: z.literal(true), reason, dryRun }),
 ]);
 
 /** Instead of the answer of a host that is not connected. */
@@ -88,7 +89,9 @@ async function answer(
   // A2: of a host that is not connected nothing is said but that; its events say what it told of before.
   const found = await askHost(ctx, agent.agent, asks, { ...input }).catch(offline);
   const { host, coverage } = await plan.open();
-  return { ...found, host: host(agent.agent) ?? agent.agent, hostId: agent.agent, hosts: coverage.hosts };
+  const said = found === OFFLINE ? null : found;
+  const hosts = coverage.hosts.map((one) => recordingCoverage(one, said, agent.lastSeenAt));
+  return { ...found, host: host(agent.agent) ?? agent.agent, hostId: agent.agent, hosts };
 }
 
 function offline(error: unknown): Answer {
@@ -96,7 +99,7 @@ function offline(error: unknown): Answer {
   throw error;
 }
 
-function order<S extends z.ZodType<{ dryRun: boolean }>>(
+function order<S extends z.ZodType<{ dryRun: boolean; reason: string | null }>>(
   room: Room,
   name: 'run' | 'approve',
   input: S,
@@ -109,10 +112,10 @@ function order<S extends z.ZodType<{ dryRun: boolean }>>(
     handle: async ({ caller, params, input: body }) => {
       const { ctx } = room;
       const agent = await hostNamed(ctx, caller, params.host);
-      const { dryRun: dry, ...wanted } = body;
+      const { dryRun: dry, reason: why, ...wanted } = body;
       if (dry) return { outcome: 'dry-run', hostId: agent.agent, dryRun: true };
       const { person } = caller.person;
-      const { n } = await issueCommand(ctx, agent.agent, `sweep.${name}`, wanted, person);
+      const { n } = await issueCommand(ctx, agent.agent, `sweep.${name}`, wanted, person, why);
       return await outcomeOf(ctx, agent, n);
     },
   });

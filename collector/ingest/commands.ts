@@ -29,6 +29,7 @@ export async function issueCommand(
   verb: Verb,
   body: Record<string, unknown>,
   person: PersonId | null,
+  reason: string | null = null,
 ): Promise<CommandRow> {
   if (Buffer.byteLength(JSON.stringify(body)) > MAX_BODY_BYTES) {
     throw new TilsynError('command.too-large', `issuing ${verb}: its body is over ${MAX_BODY_BYTES} bytes`, {
@@ -57,7 +58,10 @@ export async function issueCommand(
       result: null,
     };
     await tx.commands.put([row]);
-    await ctx.own.append(tx, [{ type: 'command.issued', data: { agent, generation, n, verb, person } }]);
+    const personal = reason === null ? null : { reason };
+    await ctx.own.append(tx, [
+      { type: 'command.issued', data: { agent, generation, n, verb, person }, personal },
+    ]);
     // A crash between the commit and this: the agent gets it when it connects again (M2).
     tx.afterCommit(() => ctx.links.nudge(agent));
     return row;

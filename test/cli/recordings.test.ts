@@ -74,6 +74,15 @@ const run = (line: string) => cli.run([...line.split(' '), '--state', state]);
 const items = async (line: string) =>
   (await run(`${line} -o json`)).json().items as Record<string, unknown>[];
 
+/** Why each order of a verb was given, opened (J21). */
+async function whys(verb: string): Promise<unknown[]> {
+  const { store, opener } = collector.ctx;
+  const leaves = await store.read.leaves({ types: ['command.issued'], limit: 100 });
+  const of = leaves.filter(({ bytes }) => JSON.parse(bytes).data.verb === verb).map(({ pos }) => pos);
+  const opened = await opener.open(store.read, of);
+  return of.map((pos) => opened.get(pos)?.reason);
+}
+
 describe('the recordings of this host', () => {
   it('A2 lists them with the time until which each is kept, once the collector gave the rules (V70)', async () => {
     await expect.poll(() => items('recording list'), { timeout: 30_000 }).toHaveLength(3);
@@ -116,9 +125,11 @@ describe('the recordings of this host', () => {
     expect(out).toMatch(/not looked at: .*backups/);
     const stats = await run('recording stats');
     expect(stats.code).toBe(6);
-    expect(stats.out).toContain('policy dk-msp, version 1');
+    expect(stats.out).toContain('policy dk-msp, version 1: recordings are kept at most P30D');
     expect(stats.out).toMatch(/gate +3 +21/);
-    expect((await items('recording stats'))[0]).toMatchObject({ name: 'gate', count: 3, due: 2, held: 0 });
+    expect((await items('recording stats'))[0]).toMatchObject({
+      ...{ name: 'gate', count: 3, due: 2, held: 0, limit: 'P30D' },
+    });
   });
 
   it('A2 answers the same through the collector, to who may ask, as a reading on record', async () => {
@@ -132,11 +143,17 @@ describe('the recordings of this host', () => {
     expect(first.err).toBe('');
     const answer = first.json();
     expect(answer.items).toEqual(near.items);
-    expect(answer.coverage.hosts).toHaveLength(1);
+    // V72: that no source of sessions is read is no gap of its recordings.
+    expect(answer.coverage.hosts).toMatchObject([
+      { hostId: host, gaps: [], sources: [{ type: 'recordings' }] },
+    ]);
     expect((await far('recording due')).code).toBe(6);
     expect((await far('recording stats')).json().items[0]).toMatchObject({ name: 'gate', count: 3, due: 2 });
     expect((await far('sweep run --dry-run')).json()).toMatchObject({ dryRun: true });
     expect((await far('sweep run')).json()).toMatchObject({ outcome: 'done', ok: true });
+    const said = await far('sweep approve --clock --yes --reason seen');
+    expect(said.json()).toMatchObject({ outcome: 'done', ok: true });
+    expect([await whys('sweep.run'), await whys('sweep.approve')]).toEqual([[undefined], ['seen']]);
     const readings = await collector.ctx.store.read.leaves({ types: ['reading'], limit: 100 });
     const verbs = readings.map(({ bytes }) => JSON.parse(bytes).data.verb);
     expect(verbs).toEqual(expect.arrayContaining(['recording.list', 'recording.due', 'recording.stats']));
@@ -184,9 +201,16 @@ describe('the recordings of this host', () => {
   it('A2 of a host that is not connected nothing is said but that', async () => {
     const host = agent.status().agent;
     await agent.stop();
-    const { code, err, json } = await cli.run(`recording list --host ${host} -o json`.split(' '));
-    expect([code, json().items]).toEqual([6, []]);
-    expect(err).toContain('not connected');
+    for (const verb of ['list', 'due', 'missing', 'stats']) {
+      const { code, err, json } = await cli.run(`recording ${verb} --host ${host} -o json`.split(' '));
+      expect([code, json().items]).toEqual([6, []]);
+      // V72, also within the time in which nobody is called silent yet.
+      const reasons = (json().coverage.hosts as { gaps: { reason: string }[] }[]).flatMap(({ gaps }) =>
+        gaps.map(({ reason }) => reason),
+      );
+      expect(reasons).toContain('not-connected');
+      expect(err).toContain('not connected');
+    }
     const order = await cli.run(`sweep run --host ${host} -o json`.split(' '));
     expect([order.code, order.json().outcome]).toEqual([10, 'pending']);
   });
