@@ -20,6 +20,7 @@ export function handlersOf({ status, check, rescan, footage, stop }: Answering):
       return { sources: status().sources.length };
     },
     recordings: (body) => footage.asked(body),
+    holds: (body) => footage.holds.asked(body),
     stop: async () => {
       // After the answer has left: the control socket is the first thing that goes.
       setImmediate(stop);

@@ -8,7 +8,7 @@ import { codeOf, hasCode, TilsynError } from '../protocol/errors.ts';
 import { type ControlPath, controlPath } from './control-path.ts';
 import { fileError, removeFile, restrict } from './files.ts';
 
-export const VERBS = ['status', 'check', 'stop', 'rescan', 'recordings'] as const;
+export const VERBS = ['status', 'check', 'stop', 'rescan', 'recordings', 'holds'] as const;
 export type ControlVerb = (typeof VERBS)[number];
 
 /** Largest request; answers are ours and have no limit here. */

@@ -4,11 +4,16 @@
  *
  * C44 Trusted time is stored with each hour and each stop, so that a restart in the same boot goes on from it (C13).
  */
+import { statfsSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import type { Random } from '../protocol/ids.ts';
 import { type Clock, HOUR_MS, type UtcMs } from '../protocol/time.ts';
 import type { AgentConfig } from './config.ts';
+import type { RecordingsSource } from './config-sources.ts';
 import { readText } from './files.ts';
+import type { HoldBook } from './holds/book.ts';
+import type { CoverCount } from './holds/cover.ts';
+import { HoldDesk, type Protection } from './holds/desk.ts';
 import type { AgentJournal } from './journal.ts';
 import type { AgentLog } from './log.ts';
 import type { Catalogue } from './recordings/catalogue.ts';
@@ -31,6 +36,8 @@ export interface FootageDeps {
   journal: AgentJournal;
   catalogue: Catalogue;
   sweeps: SweepStore;
+  book: HoldBook;
+  cover: CoverCount;
   identity: AgentIdentity;
   clock: Clock;
   random: Random;
@@ -45,6 +52,8 @@ export interface FootageDeps {
 export class Footage {
   readonly #o: FootageDeps;
   readonly #time: TrustedTime;
+  /** Also without a root: a hold may come before it. */
+  readonly holds: HoldDesk;
   #keeper: Keeper | null = null;
   #answers: Readonly<Record<string, Answerer>> = {};
   #cancel: () => void = () => {};
@@ -55,6 +64,17 @@ export class Footage {
     this.#o = options;
     const machine = { boot: () => readText(BOOT_FILE)?.trim() ?? null, uptimeMs: options.uptimeMs };
     this.#time = new TrustedTime(options.clock, machine, this.#stored());
+    const { journal, book, cover, identity, clock, log, config } = options;
+    this.holds = new HoldDesk({
+      ...{ journal, book, cover, identity, rest },
+      now: () => this.#time.now() ?? clock.now(),
+      protection: async () => protectionBy(config.recordings),
+      volume: () => volumeOf(config.recordings),
+      changed: () => {},
+      failed: (error) => log.trouble('holds', error),
+    });
+    this.doers = { ...this.#own, ...this.holds.doers };
+    this.answers = { ...this.#asked, ...this.holds.answers };
   }
 
   get time(): TrustedTime {
@@ -77,6 +97,7 @@ export class Footage {
       freshnessMs: config.holds.holdFreshnessMs,
       floorMs: config.neverEraseYoungerThanMs,
       zone: siteZone(),
+      counted: () => void this.holds.report(),
       watcher: (root) =>
         watcherOf({ root, journal, catalogue, sweeps, clock, log, platform, passed: () => keeper.recount() }),
     });
@@ -122,7 +143,8 @@ export class Footage {
   }
 
   /** What the collector may order. Rules are kept also while no root is configured. */
-  readonly doers: Readonly<Record<string, Doer>> = {
+  readonly doers: Readonly<Record<string, Doer>>;
+  readonly #own: Readonly<Record<string, Doer>> = {
     'policy.set': async (body) => setPolicy(this.#o, body),
     'sweep.run': (body) => this.#with((keeper) => keeper.run(body)),
     'sweep.approve': (body) => this.#with((keeper) => keeper.approve(body)),
@@ -135,7 +157,8 @@ export class Footage {
   }
 
   /** What the collector, or somebody at the control socket, may ask. */
-  readonly answers: Readonly<Record<string, Answerer>> = Object.fromEntries(
+  readonly answers: Readonly<Record<string, Answerer>>;
+  readonly #asked: Readonly<Record<string, Answerer>> = Object.fromEntries(
     ANSWERS.map((verb) => [
       verb,
       async (body: Record<string, unknown>) => {
@@ -152,8 +175,8 @@ export class Footage {
     if (typeof verb === 'string' && Object.hasOwn(this.answers, verb)) {
       return (await this.answers[verb]?.(asked)) ?? {};
     }
-    // Rules come from the collector alone.
-    const doer = typeof verb === 'string' && verb !== 'policy.set' ? this.doers[verb] : undefined;
+    // Rules and holds come from the collector alone.
+    const doer = typeof verb === 'string' && verb !== 'policy.set' ? this.#own[verb] : undefined;
     if (doer === undefined) return { outcome: 'unsupported' };
     const { outcome, body: said = {} } = await doer(asked);
     return { ...said, outcome };
@@ -196,6 +219,35 @@ const ANSWERS = [
   'sweep.plan',
   'sweep.status',
 ] as const;
+
+/** Where our own eraser is the only one that is known of, a hold needs nothing more; rings cannot be held from outside. */
+function protectionBy(roots: readonly RecordingsSource[]): Protection {
+  const reports = roots.some(({ mode }) => mode === 'report');
+  return { state: reports ? 'cannot-enforce' : 'not-needed', copied: 0, reason: null };
+}
+
+/** The volumes under the roots, each once; null: none can be asked. */
+function volumeOf(roots: readonly RecordingsSource[]): { bytes: number; free: number } | null {
+  const seen = new Set<string>();
+  const sum = { bytes: 0, free: 0 };
+  for (const { root } of roots) {
+    try {
+      const { bsize, blocks, bavail } = statfsSync(root);
+      const volume = String(statSync(root).dev);
+      if (seen.has(volume)) continue;
+      seen.add(volume);
+      sum.bytes += bsize * blocks;
+      sum.free += bsize * bavail;
+    } catch {
+      // A root that is not there now says nothing about its disk.
+    }
+  }
+  return seen.size === 0 ? null : sum;
+}
+
+function rest(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
 
 /** Of a machine without a root. */
 const NOTHING = { items: [], next: null, watched: [], sources: [], plans: [] };

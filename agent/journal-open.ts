@@ -20,6 +20,8 @@ import {
   restrict,
   writeAtomic,
 } from './files.ts';
+import { HoldBook } from './holds/book.ts';
+import { CoverCount } from './holds/cover.ts';
 import { AgentJournal } from './journal.ts';
 import { lostDatabase, makeBirth } from './journal-succession.ts';
 import { Catalogue } from './recordings/catalogue.ts';
@@ -63,6 +65,8 @@ export interface OpenedJournal {
   telemetry: TelemetryStore;
   catalogue: Catalogue;
   sweeps: SweepStore;
+  book: HoldBook;
+  cover: CoverCount;
   /** Number of the damaged database that was set aside just now; null: none was. */
   quarantined: number | null;
 }
@@ -82,6 +86,8 @@ export function openJournal(o: OpenOptions): OpenedJournal {
       telemetry: new TelemetryStore(db, o.digestKey),
       catalogue: new Catalogue(db, o.random),
       sweeps: new SweepStore(db),
+      book: new HoldBook(db),
+      cover: new CoverCount(db),
       quarantined,
     };
   } catch (error) {

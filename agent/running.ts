@@ -113,23 +113,14 @@ export class RunningAgent {
     return opened;
   }
 
-  #makeFootage({ journal, catalogue, sweeps }: OpenedJournal): Footage {
+  #makeFootage({ journal, catalogue, sweeps, book, cover }: OpenedJournal): Footage {
     const { config, clock, random, log, faults, machine } = this.#o;
     const { identity } = this.#enrolment;
     const platform = this.#o.platform.split('-')[0] ?? '';
     const uptimeMs = () => machine.uptimeMs();
     return new Footage({
-      config,
-      journal,
-      catalogue,
-      sweeps,
-      identity,
-      clock,
-      random,
-      log,
-      faults,
-      platform,
-      uptimeMs,
+      ...{ config, journal, catalogue, sweeps, book, cover, identity, clock, random, log, faults },
+      ...{ platform, uptimeMs },
     });
   }
 

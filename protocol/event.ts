@@ -9,6 +9,7 @@
  * E3  A sealed part that is not as its allow-list says is flagged as it comes in, and is never opened into an answer.
  */
 import { z } from 'zod';
+import { HOLD_EVENTS } from './event-holds.ts';
 import { agent, both, collector, type EventDefinition } from './event-kinds.ts';
 import { RECORDING_EVENTS } from './event-recordings.ts';
 import { SESSION_EVENTS } from './event-sessions.ts';
@@ -67,6 +68,7 @@ export {
 
 export const EVENTS = {
   ...SESSION_EVENTS,
+  ...HOLD_EVENTS,
   ...RECORDING_EVENTS,
   'audit.finding': both(
     z.strictObject({

@@ -36,7 +36,7 @@ export type DataClass = (typeof DATA_CLASSES)[number];
  * G3  What is kept of a person's account, or of a customer's name, is erased with that one, alone and whole: never
  *     with a month, never with another's.
  */
-const SUBJECTS = { 'person.account': 'person', 'customer.name': 'customer' } as const;
+const SUBJECTS = { 'person.account': 'person', 'customer.name': 'customer', 'hold.record': 'hold' } as const;
 
 /** The id that events of this class are grouped by; null where the class goes by spans. */
 export function subjectOf(cls: DataClass, data: Record<string, unknown>): string | null {

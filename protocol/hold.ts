@@ -1,14 +1,52 @@
 /**
- * Things that a policy is asked about, and the holds that cover them. Placing, telling and releasing holds comes
- * later; what one covers is law already.
+ * Things that a policy is asked about, and the holds that cover them; the form in which a hold goes to a host.
+ *
+ * H8  A host gets a hold's id, cameras and interval: never its kind, case or reason, for who is suspected may be root there.
  */
+import { z } from 'zod';
+import { id } from './group.ts';
 import type { RetentionClass, RuleMode } from './policy.ts';
-import type { UtcMs } from './time.ts';
+import { type UtcMs, utcMs } from './time.ts';
+
+/** Why something is kept for longer. */
+export const HOLD_KINDS = ['dispute', 'crime', 'authority-order', 'misuse'] as const;
+export type HoldKind = (typeof HOLD_KINDS)[number];
+
+/** Cameras of one host that one hold names; all of a host's cameras are said by naming none. */
+export const MAX_HELD_CAMERAS = 256;
+
+const time = z
+  .int()
+  .nullable()
+  .transform((at): UtcMs | null => (at === null ? null : utcMs(at)));
+const ids = z.array(id).max(4096).optional();
+
+/** A scope as it is stored on a host, as JSON. */
+export const holdScope = z.strictObject({
+  from: time,
+  to: time,
+  /** Random ids of cameras. */
+  cameras: ids,
+  sessions: ids,
+  hosts: ids,
+  sites: ids,
+  customers: ids,
+});
+
+/** Body of `hold.place`, and of a question what one would cover (H8). */
+export const holdOrder = z.strictObject({
+  hold: id,
+  /** UTC milliseconds, both ends within it; null: open. */
+  from: z.int().nullable(),
+  to: z.int().nullable(),
+  /** Absent: every camera of the host. */
+  cameras: z.array(id).min(1).max(MAX_HELD_CAMERAS).optional(),
+});
+export type HoldOrder = z.infer<typeof holdOrder>;
 
 /** A legal hold, as far as it matters here. Absent in `scope`: any. */
 export interface Hold {
   hold: string;
-  kind: 'dispute' | 'crime' | 'authority-order' | 'misuse';
   scope: {
     /** Interval, both ends within it; null: open. */
     from: UtcMs | null;

@@ -18,7 +18,7 @@ import { canonical } from './canonical.ts';
 import { TilsynError } from './errors.ts';
 import { fromB64, toB64 } from './ids.ts';
 
-export type SignName = 'birth' | 'challenge' | 'proof' | 'command' | 'group' | 'backup' | 'bounds';
+export type SignName = 'birth' | 'challenge' | 'proof' | 'command' | 'group' | 'backup' | 'bounds' | 'slip';
 
 /** Public keys travel as the base64url of their 32 raw bytes. */
 export type PublicKeyText = string;

@@ -52,6 +52,8 @@ export interface KeeperDeps {
   /** Zone of this machine, where no policy names one. */
   zone: string;
   watcher(root: Root): Watcher;
+  /** After a pass and after a sweep: what is there was counted anew. */
+  counted(): void;
 }
 
 export class Keeper {
@@ -171,6 +173,7 @@ export class Keeper {
   /** Counts anew what there is; after a pass and after a sweep. */
   async recount(): Promise<void> {
     for (const { id } of this.#roots) this.#counts.set(id, await this.#o.sweeps.read.present(id, rest));
+    this.#o.counted();
   }
 
   waiting(id: number): { reason: string; since: UtcMs } | null {

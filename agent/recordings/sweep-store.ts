@@ -7,7 +7,7 @@ import { type Id, idBytes, idFrom } from '../../protocol/ids.ts';
 import { type Policy, policySchema } from '../../protocol/policy.ts';
 import { type UtcMs, utcMs } from '../../protocol/time.ts';
 import type { Db, Statement } from '../db.ts';
-import { readHold } from './hold-rows.ts';
+import { HoldRows } from './hold-rows.ts';
 import { fromBytes, toBytes } from './names.ts';
 import { ReadStore } from './read-store.ts';
 import { type RawRow, ROW, rowOf } from './rows.ts';
@@ -50,7 +50,7 @@ export interface PlanRow {
   approvedAt: UtcMs | null;
 }
 
-/** In an order in which nothing refers to what has gone. */
+/** In an order in which nothing refers to what has gone. Holds stay: only a signed release ends one (H7). */
 const TABLES = [
   'recordings',
   'rec_unknown',
@@ -59,7 +59,6 @@ const TABLES = [
   'rec_folders',
   'rec_cameras',
   'rec_sources',
-  'holds',
   'policies',
 ];
 
@@ -69,12 +68,14 @@ const MAX_DEPTH = 64;
 export class SweepStore {
   readonly #db: Db;
   readonly #sql: ReturnType<typeof prepare>;
+  readonly #holds: HoldRows;
   /** What is only read: lists and figures. */
   readonly read: ReadStore;
 
   constructor(db: Db) {
     this.#db = db;
     this.read = new ReadStore(db);
+    this.#holds = new HoldRows(db);
     this.#sql = prepare(db);
   }
 
@@ -172,8 +173,12 @@ export class SweepStore {
 
   /** Null: a row of the table cannot be read, so that nothing is known of any (D2). */
   holds(): Hold[] | null {
-    const rows = this.#sql.holds.all().map(readHold);
-    return rows.includes(null) ? null : rows.filter((hold) => hold !== null);
+    return this.#holds.inForce();
+  }
+
+  /** Holds that were released at `since` or later. */
+  releasedSince(since: UtcMs): Hold[] {
+    return this.#holds.releasedSince(since);
   }
 
   /** Moves whenever anything was committed by another process. */
@@ -316,9 +321,6 @@ function prepare(db: Db) {
     ),
     endSlice: one('UPDATE rec_slices SET done_at = ? WHERE id = ?'),
     openSlices: one<RawSlice>(`SELECT ${SLICE} FROM rec_slices WHERE done_at IS NULL ORDER BY id`),
-    holds: one<{ hold: Buffer; kind: string; scope: string }>(
-      'SELECT hold, kind, scope FROM holds WHERE released_at IS NULL ORDER BY hold',
-    ),
     policy: one<{ policy: string }>('SELECT policy FROM policies WHERE class = ?'),
     dataVersion: one<{ data_version: number }>('PRAGMA data_version'),
     setPolicy: one(

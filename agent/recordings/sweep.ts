@@ -8,12 +8,12 @@
  * R9  Free space is asked by nobody here.
  * H4  Footage is erased only while the collector's commands are confirmed within the freshness that was set.
  */
-import type { Hold } from '../../protocol/hold.ts';
+import { covers, type Hold } from '../../protocol/hold.ts';
 import { type Id, newId, type Random } from '../../protocol/ids.ts';
 import { ListRoot } from '../../protocol/list-root.ts';
 import { toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
 import type { Draft } from '../types.ts';
-import { endedBy, judge, type Surroundings, waitsFor } from './due.ts';
+import { endedBy, judge, type Surroundings, thingOf, waitsFor } from './due.ts';
 import { shown } from './names.ts';
 import { type AcceptedRoot, openRoot, type RootTrouble } from './root.ts';
 import { eraseSlice, finishSlice, SLICE_FILES, type SliceDeps, type SliceWork } from './slice.ts';
@@ -162,9 +162,10 @@ export class Sweep {
     const found: Due = { count: 0, bytes: 0, oldest: null, root: '', fresh: 0, left: new Map() };
     const list = listed ? new ListRoot() : null;
     const holds = store.holds();
+    const { sweptAt } = source;
+    const released = sweptAt === null ? [] : store.releasedSince(sweptAt);
     for await (const { camera, rows } of this.#pages(source, around, at)) {
-      for (const row of rows)
-        this.#weigh(found, list, { row, camera, around, at, holds, sweptAt: source.sweptAt });
+      for (const row of rows) this.#weigh(found, list, { row, camera, around, at, holds, sweptAt, released });
       await rest();
     }
     found.root = list?.root() ?? '';
@@ -202,9 +203,10 @@ export class Sweep {
       at: UtcMs;
       holds: readonly Hold[] | null;
       sweptAt: UtcMs | null;
+      released: readonly Hold[];
     },
   ): void {
-    const { row, camera, around, at, holds, sweptAt } = it;
+    const { row, camera, around, at, holds, sweptAt, released } = it;
     const verdict = judge(row, camera.camera, around, holds, at);
     if (verdict.verdict === 'keep') {
       // What is not due yet is in a page only because months differ in length.
@@ -215,7 +217,10 @@ export class Sweep {
     found.bytes += row.sizeBytes ?? 0;
     const { startEarliest } = row.bounds;
     if (found.oldest === null || startEarliest < found.oldest) found.oldest = startEarliest;
-    if (sweptAt !== null && verdict.dueAt !== null && verdict.dueAt > sweptAt) found.fresh += 1;
+    const late = sweptAt !== null && verdict.dueAt !== null && verdict.dueAt > sweptAt;
+    // What a hold kept until it was released became due with that, and somebody gave the word for it (R6).
+    const thing = () => thingOf(row, camera.camera, around);
+    if (late || released.some((hold) => covers(hold, thing()))) found.fresh += 1;
     list?.add({ folder: row.folder, name: shown(row.name), bytes: row.sizeBytes });
   }
 

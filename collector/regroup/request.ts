@@ -90,7 +90,7 @@ async function thingOf(reader: Reader, row: SessionRow, now: UtcMs): Promise<Thi
 function keptAs({ groups }: Kept, { session }: SessionRow): Hold[] {
   const group = groups.takenOut(session);
   if (group === null || takesOf(group)?.why !== 'kept') return [];
-  return [{ hold: group.group, kind: 'dispute', scope: { from: null, to: null, sessions: [session] } }];
+  return [{ hold: group.group, scope: { from: null, to: null, sessions: [session] } }];
 }
 
 const WHY: Readonly<Partial<Record<KeepReason, string>>> = {

@@ -29,6 +29,7 @@ async function serverAt(dir: string, change: Partial<ControlHandlers> = {}): Pro
     stop: unasked,
     rescan: unasked,
     recordings: unasked,
+    holds: unasked,
   };
   const server = await openControl(dir, { ...handlers, ...change });
   open.push(server);

@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, type TestContext } from 'vitest';
 import { ensureStateDir } from '../../agent/files.ts';
+import type { HoldBook } from '../../agent/holds/book.ts';
+import type { CoverCount } from '../../agent/holds/cover.ts';
 import type { AgentJournal } from '../../agent/journal.ts';
 import { type OpenOptions, openJournal } from '../../agent/journal-open.ts';
 import { ensureAgentKey, ensureDigestKey } from '../../agent/keys.ts';
@@ -124,6 +126,8 @@ export interface World {
   telemetry: TelemetryStore;
   catalogue: Catalogue;
   sweeps: SweepStore;
+  book: HoldBook;
+  cover: CoverCount;
   quarantined: number | null;
   options: OpenOptions;
   /** Closes and opens again, as a restart does. */
@@ -145,13 +149,13 @@ export function world(more: Partial<OpenOptions> = {}): World {
     ...SMALL,
     ...more,
   };
-  const { journal, telemetry, catalogue, sweeps, quarantined } = openJournal(options);
+  const { journal, telemetry, catalogue, sweeps, book, cover, quarantined } = openJournal(options);
   opened.push(journal);
   const reopen = (changed: Partial<OpenOptions> = {}) => {
     journal.close();
     return world({ ...options, ...changed });
   };
-  return { dir, clock, journal, telemetry, catalogue, sweeps, quarantined, options, reopen };
+  return { dir, clock, journal, telemetry, catalogue, sweeps, book, cover, quarantined, options, reopen };
 }
 
 /** Small, so that the tests do not write 8 MiB each. */

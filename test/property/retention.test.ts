@@ -137,7 +137,7 @@ describe('decide, step by step', () => {
 
   it('Y17 hold before restriction before keep-at-least before request before keep-at-most', () => {
     const all = { restricted: true, requestedErasureAt: end };
-    expect(at(3, all, [holdOf({}, 'authority-order')])).toMatchObject({
+    expect(at(3, all, [holdOf()])).toMatchObject({
       reason: 'hold',
       holds: ['a'.repeat(32)],
     });

@@ -65,6 +65,7 @@ async function house({
     freshnessMs: DAY_MS,
     floorMs: DAY_MS,
     zone: 'UTC',
+    counted: () => {},
     watcher: () => ({ pass: async () => {}, start: () => {}, stop: async () => {} }),
   });
   await keeper.start();
