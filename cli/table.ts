@@ -15,6 +15,7 @@ import {
   STATE,
 } from './table-entry.ts';
 import { ERASING_TABLE } from './table-erasing.ts';
+import { HOLD_TABLE } from './table-holds.ts';
 import { PEOPLE_TABLE } from './table-people.ts';
 import { RECORDING_TABLE } from './table-recordings.ts';
 import { RETENTION_TABLE } from './table-retention.ts';
@@ -212,6 +213,7 @@ export const TABLE: readonly Entry[] = [
     load: async () => (await import('./source-test.ts')).sourceTest,
   },
   ...RECORDING_TABLE,
+  ...HOLD_TABLE,
   ...PEOPLE_TABLE,
   {
     path: 'host list',

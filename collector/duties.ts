@@ -1,6 +1,7 @@
 /** What a running collector does by itself: alerts, webhooks, tickets, what falls due, the end of what nobody misses. */
 import { Deliverer } from './deliver/deliverer.ts';
 import { Eraser, type EraserOptions } from './erasing/eraser.ts';
+import { HoldCourier } from './holds/courier.ts';
 import { OneoffCare } from './oneoff/care.ts';
 import { Recogniser } from './oneoff/recognise.ts';
 import { RulesCourier } from './rules-courier.ts';
@@ -28,6 +29,7 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
   const eraser = new Eraser({ ctx, ...erasing });
   const tickets = new TicketMatcher(ctx);
   const rules = new RulesCourier(ctx);
+  const holds = new HoldCourier(ctx);
   return {
     async start() {
       silence.start();
@@ -35,6 +37,7 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
       sessions.start();
       oneoff.start();
       rules.start();
+      holds.start();
       await deliverer.start();
       eraser.start();
     },
@@ -45,6 +48,7 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
       await oneoff.close();
       await tickets.close();
       await rules.close();
+      await holds.close();
       await sessions.close();
       await deliverer.close();
     },

@@ -103,6 +103,15 @@ export const PERMISSIONS = {
   'sweep.status': { roles: ALL },
   'sweep.run': { roles: DECIDE },
   'sweep.approve': { roles: DECIDE },
+  'hold.preview': { roles: DECIDE },
+  'hold.place': { roles: DECIDE },
+  // Case, basis and reason may name people; a technician is shown no restricted one (J31).
+  'hold.list': { roles: ALL, personal: true },
+  'hold.show': { roles: ALL, personal: true },
+  'hold.notify': { roles: DECIDE, personal: true },
+  'hold.confirm': { roles: ['admin', 'technician', 'security', 'dpo'], personal: true },
+  'hold.slip': { roles: DECIDE },
+  'hold.release': { roles: DECIDE, approve: DECIDE },
 } as const satisfies Record<string, Rule>;
 export type Verb = keyof typeof PERMISSIONS;
 

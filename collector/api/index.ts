@@ -14,6 +14,7 @@ import { approvalRoutes } from './approvals.ts';
 import { coverageRoutes } from './coverage.ts';
 import { erasureRoutes } from './erasures.ts';
 import { eventRoutes } from './events.ts';
+import { holdRoutes } from './holds.ts';
 import { hostRoutes } from './hosts.ts';
 import { identityRoutes } from './identities.ts';
 import { peopleRoutes } from './people.ts';
@@ -48,6 +49,7 @@ const NOUNS = [
   ticketRoutes,
   agreementShowRoutes,
   recordingRoutes,
+  holdRoutes,
 ];
 
 /** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */

@@ -46,6 +46,7 @@ import type {
   WaitingRow,
   WrapRow,
 } from './rows.ts';
+import type { HoldHostRow, HoldRow } from './rows-holds.ts';
 import type {
   AlertId,
   AlertRow,
@@ -56,6 +57,7 @@ import type {
 } from './rows-watching.ts';
 
 export type * from './rows.ts';
+export type * from './rows-holds.ts';
 export type * from './rows-watching.ts';
 
 /** A registry table: small, read whole or by equal columns. */
@@ -142,6 +144,8 @@ export interface Reader {
   readonly identities: Table<IdentityRow>;
   readonly tickets: Table<TicketRow>;
   readonly devices: Table<DeviceRow>;
+  readonly holds: Table<HoldRow>;
+  readonly holdHosts: Table<HoldHostRow>;
   /** Tickets of these hosts whose time touches [from, to], both ends included; by their start, the first ones. */
   ticketsOf(agents: readonly AgentId[], from: UtcMs, to: UtcMs, limit: number): Promise<TicketRow[]>;
   readonly sources: Table<SourceRow>;
@@ -238,6 +242,8 @@ export interface Tx extends Reader {
   readonly identities: WritableTable<IdentityRow>;
   readonly tickets: WritableTable<TicketRow>;
   readonly devices: WritableTable<DeviceRow>;
+  readonly holds: WritableTable<HoldRow>;
+  readonly holdHosts: WritableTable<HoldHostRow>;
   dropOrphans(groups: readonly GroupId[]): Promise<void>;
   readonly sources: WritableTable<SourceRow>;
   putLogs(rows: readonly LogRow[]): Promise<void>;

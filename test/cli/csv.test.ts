@@ -171,6 +171,15 @@ describe('H4', () => {
     'sweep run',
     'sweep approve',
     'sweep status',
+    // holds.test.ts
+    'hold preview',
+    'hold place',
+    'hold show',
+    'hold notify',
+    'hold confirm',
+    'hold release',
+    'hold slip',
+    'hold import',
   ];
 
   it.each(TABLE.map(({ path }) => path).filter((path) => ![...NO_ANSWER, ...NEEDS_MORE].includes(path)))(

@@ -31,6 +31,7 @@ const LOCAL = [
   'source list',
   'source retire',
   'source test',
+  'hold import',
   'logout',
   'quickstart',
   'version',
@@ -114,6 +115,18 @@ const COMMANDS: Readonly<Record<string, Asks>> = {
   'sweep status': { verb: 'sweep.status', args: (s) => `--host ${s.hostName}` },
   'sweep run': { verb: 'sweep.run', args: (s) => `--host ${s.host} --dry-run` },
   'sweep approve': { verb: 'sweep.approve', args: (s) => `--clock --host ${s.host} --dry-run` },
+  'hold preview': { verb: 'hold.preview', args: (s) => `--host ${s.hostName}` },
+  'hold place': {
+    verb: 'hold.place',
+    args: (s) =>
+      `--host ${s.host} --kind dispute --case 1 --basis b --reason r --wide w --review 2027-03-01T00:00:00Z --dry-run`,
+  },
+  'hold list': { verb: 'hold.list' },
+  'hold show': { verb: 'hold.show', args: (s) => s.hold },
+  'hold notify': { verb: 'hold.notify', args: (s) => `${s.hold} --who x --how x --dry-run` },
+  'hold confirm': { verb: 'hold.confirm', args: (s) => `${s.hold} --host ${s.host} --note x --dry-run` },
+  'hold slip': { verb: 'hold.slip', args: (s) => s.hold },
+  'hold release': { verb: 'hold.release', args: (s) => `${s.hold} --dry-run` },
 };
 
 let two: TwoCustomers;

@@ -11,7 +11,7 @@ import { agentRoutes } from '../../collector/routes.ts';
 import { ROLES } from '../../protocol/event.ts';
 import { READING_VERBS } from '../../protocol/words.ts';
 import { readText } from '../house/tree.ts';
-import { ABSENT, named, type Side, type TwoCustomers, twoCustomers, WHO } from './two-customers.ts';
+import { ABSENT, HOLD, named, type Side, type TwoCustomers, twoCustomers, WHO } from './two-customers.ts';
 
 /** Open on purpose: agents have no sign-in, and what is not there is said to everybody. */
 const OPEN = ['GET /v1/health', 'GET /v1/ca', 'POST /v1/enrol', 'ALL /v1/*'];
@@ -142,6 +142,20 @@ const CASES: Readonly<Record<string, Case>> = {
   'GET /v1/retention/rules': {},
   'GET /v1/retention/findings': {},
   'GET /v1/retention/plan': { list: '/v1/retention/plan', shows: (side) => side.agreement },
+  'POST /v1/holds/preview': { asks: (s) => [['/v1/holds/preview', { hosts: [s.host] }]] },
+  'POST /v1/holds': {
+    asks: (s) => [['/v1/holds', { ...HOLD, hosts: [s.hostName], wide: 'all of it', ...DRY }]],
+  },
+  'GET /v1/holds': { list: '/v1/holds', shows: (side) => side.hold },
+  'GET /v1/holds/:hold': { asks: (s) => [`/v1/holds/${s.hold}`] },
+  'POST /v1/holds/:hold/notify': {
+    asks: (s) => [[`/v1/holds/${s.hold}/notify`, { who: 'x', how: 'x', ...DRY }]],
+  },
+  'POST /v1/holds/:hold/confirm': {
+    asks: (s) => [[`/v1/holds/${s.hold}/confirm`, { host: s.host, note: 'x', ...DRY }]],
+  },
+  'POST /v1/holds/:hold/slip': { asks: (s) => [[`/v1/holds/${s.hold}/slip`, {}]] },
+  'POST /v1/holds/:hold/release': { asks: (s) => [[`/v1/holds/${s.hold}/release`, DRY]] },
   'POST /v1/people/:person/revoke': { asks: (s) => [[`/v1/people/${s.person}/revoke`, DRY]] },
 };
 

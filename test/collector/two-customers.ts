@@ -28,6 +28,7 @@ export interface Side {
   webhook: string;
   /** Of the roster, of `person`. */
   identity: string;
+  hold: string;
 }
 export const ABSENT: Side = {
   customer: '0'.repeat(32),
@@ -46,6 +47,7 @@ export const ABSENT: Side = {
   alert: '7'.repeat(32),
   webhook: '8'.repeat(32),
   identity: '9'.repeat(32),
+  hold: 'b'.repeat(32),
 };
 
 /** A role, and the same without reading where that makes a difference (Q12). */
@@ -103,6 +105,18 @@ async function deadGroup(world: ApiWorld, agreement: AgreementId): Promise<strin
   return group;
 }
 
+/** Before anybody's session: `session erase` is not to meet one that is held. */
+const BEFORE = { from: '2026-10-01T00:00:00.000Z', to: '2026-10-02T00:00:00.000Z' };
+
+/** All that a hold wants besides its scope. */
+export const HOLD = {
+  kind: 'dispute',
+  case: '2026-1',
+  basis: 'claim',
+  reason: 'a fall',
+  review: '2027-03-01T00:00:00.000Z',
+};
+
 type Names = Pick<Side, 'customerName' | 'siteName' | 'hostName'>;
 
 async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Names): Promise<Side> {
@@ -123,8 +137,10 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
   const webhook = (await world.post('/v1/webhooks', admin, hook)).body.id;
   const known = { kind: 'teamviewer', value: '555 000 111' };
   const identity = (await world.post(`/v1/people/${person}/ids`, admin, known)).body.id;
+  const hold = (await world.post('/v1/holds', admin, { ...HOLD, hosts: [row.agent], ...BEFORE })).body.id;
   return {
     ...names,
+    hold,
     customer: row.customer,
     site: row.site,
     host: row.agent,
