@@ -18,6 +18,7 @@ import type { AgentJournal } from './journal.ts';
 import type { AgentLog } from './log.ts';
 import type { Catalogue } from './recordings/catalogue.ts';
 import type { Keeper } from './recordings/keeper.ts';
+import { rest } from './recordings/rest.ts';
 import { setPolicy } from './recordings/rules.ts';
 import type { SweepStore } from './recordings/sweep-store.ts';
 import type { ShownSource } from './status.ts';
@@ -243,10 +244,6 @@ function volumeOf(roots: readonly RecordingsSource[]): { bytes: number; free: nu
     }
   }
   return seen.size === 0 ? null : sum;
-}
-
-function rest(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Of a machine without a root. */

@@ -19,7 +19,7 @@ import type { Catalogue, FolderRow, KnownRow } from './catalogue.ts';
 import { fromBytes, shown } from './names.ts';
 import { type AcceptedRoot, openRoot, type RootTrouble } from './root.ts';
 import { join, lstat, type Note, visit, type Walk } from './scan-walk.ts';
-import type { ByteName, Layout } from './types.ts';
+import type { ByteName, Layout, OddKind } from './types.ts';
 
 export interface ScanTarget {
   /** Row of the source in the catalogue. */
@@ -151,7 +151,7 @@ export class Scanner {
       const walk = this.#newWalk(dev, false, true);
       const folder = this.#deps.catalogue.folderAt(id);
       if (folder === null) continue;
-      const end = await this.#run(walk, visit(walk, folder, this.#deps.catalogue.pathOf(id), 1), true);
+      const end = await this.#run(walk, visit(walk, folder, this.#deps.catalogue.read.pathOf(id), 1), true);
       if (end !== 'done') return end;
       this.#tellNotes(walk);
     }
@@ -332,12 +332,13 @@ export class Scanner {
 
   /** What is no recording, in sums: told when a sum changed, and once after each start. */
   #tellNotes(walk: Walk): void {
-    const sums = new Map<string, number>();
-    for (const { kind, count } of this.#deps.catalogue.oddCounts(this.#target.id)) {
-      if (kind !== 'refused') sums.set(ODD_REASON[kind], count);
-    }
+    const odds = this.#deps.catalogue.read.odds(this.#target.id);
+    const sums = ODD_KINDS.flatMap((kind): [string, number][] => {
+      const count = odds[kind];
+      return count === undefined ? [] : [[ODD_REASON[kind], count]];
+    });
     const fresh = [...walk.notes].filter(([what, count]) => !STANDING.has(what) || !this.#same(what, count));
-    const tell = [...sums].filter(([reason, count]) => !this.#same(reason, count)).concat(fresh);
+    const tell = sums.filter(([reason, count]) => !this.#same(reason, count)).concat(fresh);
     if (tell.length === 0) return;
     const { source } = this.#target;
     this.#deps.journal.transact(() => ({
@@ -357,6 +358,7 @@ export class Scanner {
 /** As long as the event takes. */
 const MOST_NAME = 512;
 const ODD_REASON = { unknown: 'unknown-file', untimed: 'untimed', stray: 'stray' } as const;
+const ODD_KINDS = Object.keys(ODD_REASON) as OddKind[];
 /** Found again by each pass, as long as it is so. */
 const STANDING: ReadonlySet<Note> = new Set<Note>(['unreadable-folder', 'file-system-other']);
 

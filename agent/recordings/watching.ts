@@ -8,6 +8,7 @@ import type { AgentLog } from '../log.ts';
 import type { Draft } from '../types.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Watcher } from './keeper.ts';
+import { rest } from './rest.ts';
 import { identityOf } from './root.ts';
 import { acceptedOf, type Root } from './roots.ts';
 import { type Progress, Scanner, type ScanTarget } from './scan.ts';
@@ -143,10 +144,6 @@ class RootWatcher implements Watcher {
     await this.#release();
     await this.#turn;
   }
-}
-
-function rest(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** C30: told once until a watcher stands again. */
