@@ -13,44 +13,16 @@ import type { UtcMs } from '../../protocol/time.ts';
 import type { Db, Statement } from '../db.ts';
 import { fromBytes, toBytes } from './names.ts';
 import { ReadStore } from './read-store.ts';
+import {
+  FOLDER,
+  type FolderRow,
+  type FoundRow,
+  folderOf,
+  type KnownRow,
+  type NearRow,
+  type RawFolder,
+} from './rows.ts';
 import { type ByteName, type CameraRow, type OddKind, STATES } from './types.ts';
-
-export interface FolderRow {
-  id: number;
-  parent: number | null;
-  name: ByteName;
-  /** Milliseconds; null: read it again. */
-  mtime: number | null;
-  inode: number | null;
-  scannedAt: number | null;
-}
-
-/** A recording as a scan found it. */
-export interface FoundRow {
-  folder: number;
-  name: ByteName;
-  camera: number;
-  start: number;
-  spread: number;
-  /** Latest end; null: nobody can say. */
-  ends: number | null;
-  size: number | null;
-  inode: number | null;
-}
-
-/** A row of a folder, as much as a scan compares. */
-export interface KnownRow extends Omit<FoundRow, 'folder'> {
-  state: number;
-}
-
-/** A recording beside others of its camera. */
-export interface NearRow {
-  folder: number;
-  name: ByteName;
-  start: number;
-  spread: number;
-  ends: number;
-}
 
 const PRESENT = STATES.indexOf('present');
 const ERASED = STATES.indexOf('erased');
@@ -212,6 +184,11 @@ export class Catalogue {
     this.#sql.setState.run(state, source);
   }
 
+  /** One that was never read as a whole stays as it is: a sweep waits for its first pass. */
+  suspect(source: number): void {
+    this.#sql.suspect.run(source);
+  }
+
   /** A person accepted what lies under the root: its file system, as JSON. The marker is in the root by now. */
   accept(source: number, marker: Id<'source'>, fs: string): void {
     this.#sql.accept.run(marker, fs, source);
@@ -222,21 +199,6 @@ export class Catalogue {
     this.#sql.unapprove.run(source);
   }
 }
-
-interface RawFolder {
-  id: number;
-  parent: number | null;
-  name: Buffer;
-  mtime: number | null;
-  inode: number | null;
-  scanned_at: number | null;
-}
-
-function folderOf({ name, scanned_at, ...rest }: RawFolder): FolderRow {
-  return { ...rest, name: fromBytes(name), scannedAt: scanned_at };
-}
-
-const FOLDER = 'id, parent, name, mtime, inode, scanned_at';
 
 function prepare(db: Db) {
   const one = <R>(sql: string): Statement<unknown[], R> => db.prepare<unknown[], R>(sql);
@@ -310,6 +272,7 @@ function prepare(db: Db) {
       'SELECT scanned_at, full_at, state FROM rec_sources WHERE id = ?',
     ),
     setState: one('UPDATE rec_sources SET state = ? WHERE id = ?'),
+    suspect: one("UPDATE rec_sources SET state = 'suspect' WHERE id = ? AND state = 'watched'"),
     accept: one('UPDATE rec_sources SET marker = ?, fs = ? WHERE id = ?'),
     unapprove: one('UPDATE rec_sources SET approved = 0 WHERE id = ?'),
   };

@@ -24,7 +24,8 @@ import { forgetGone } from './gone.ts';
 import type { Tally } from './read-store.ts';
 import { rest } from './rest.ts';
 import { acceptRoot, openRoots, type Root, retireRoot, stateOf, sweepSourceOf } from './roots.ts';
-import { Sweep, type SweepReport } from './sweep.ts';
+import type { Suspects } from './suspects.ts';
+import { Sweep, type SweepReport, type WaitReason } from './sweep.ts';
 import type { SweepStore } from './sweep-store.ts';
 
 /** Reads a root into the catalogue, and keeps it read. */
@@ -46,6 +47,8 @@ export interface KeeperDeps {
   log: AgentLog;
   faults: FaultSeam;
   time: TrustedTime;
+  /** Shared with the watchers. */
+  suspects?: Suspects;
   /** Trusted time of the last word that all commands took effect; null: none in this run. */
   confirmedAt(): UtcMs | null;
   /** Cron, and the longest time without word from the collector. */
@@ -65,7 +68,7 @@ export class Keeper {
   #roots: Root[] = [];
   readonly #watchers = new Map<number, Watcher>();
   #cancels: (() => void)[] = [];
-  readonly #waits = new Map<number, { reason: string; since: UtcMs }>();
+  readonly #waits = new Map<number, { reason: WaitReason; since: UtcMs }>();
   readonly #last = new Map<number, SweepReport>();
   /** As counted when something last changed: counting takes a while. */
   readonly #counts = new Map<number, Tally>();
@@ -76,8 +79,8 @@ export class Keeper {
     this.#o = options;
     const { journal, clock, sweeps, faults, random, time } = options;
     this.#sweep = new Sweep({
-      ...{ journal, clock, store: sweeps, faults, random },
-      rest,
+      ...{ journal, clock, store: sweeps, faults, random, rest },
+      ...(options.suspects === undefined ? {} : { suspects: options.suspects }),
       now: () => time.now(),
       around: () => this.around(),
       unconfirmed: () => this.#unconfirmed(),
@@ -187,7 +190,7 @@ export class Keeper {
     this.#o.counted();
   }
 
-  waiting(id: number): { reason: string; since: UtcMs } | null {
+  waiting(id: number): { reason: WaitReason; since: UtcMs } | null {
     return this.#waits.get(id) ?? null;
   }
 

@@ -12,9 +12,10 @@ import { type Dirent, lstatSync, readdirSync, type Stats } from 'node:fs';
 import { codeOf } from '../../protocol/errors.ts';
 import { DAY_MS, type UtcMs } from '../../protocol/time.ts';
 import { latestEnds, neighbourEnds, type Timed } from './bounds.ts';
-import { type Catalogue, type FolderRow, type KnownRow, RESTED_MS } from './catalogue.ts';
+import { type Catalogue, RESTED_MS } from './catalogue.ts';
 import { toBytes } from './names.ts';
 import { MARKER_FILE } from './root.ts';
+import type { FolderRow, KnownRow } from './rows.ts';
 import type { ByteName, FolderReading, Layout, OddKind, PathSays } from './types.ts';
 
 /** What is counted of a pass and told when it ended. */

@@ -15,10 +15,12 @@ import type { SourceId } from '../../protocol/ids.ts';
 import { type Clock, DAY_MS, toIso, utcMs } from '../../protocol/time.ts';
 import type { AgentJournal } from '../journal.ts';
 import type { Draft } from '../types.ts';
-import type { Catalogue, FolderRow, KnownRow } from './catalogue.ts';
+import type { Catalogue } from './catalogue.ts';
 import { fromBytes, shown } from './names.ts';
 import { type AcceptedRoot, openRoot, type RootTrouble } from './root.ts';
+import type { FolderRow, KnownRow } from './rows.ts';
 import { join, lstat, type Note, visit, type Walk } from './scan-walk.ts';
+import { Suspects } from './suspects.ts';
 import type { ByteName, Layout, OddKind } from './types.ts';
 
 export interface ScanTarget {
@@ -39,6 +41,8 @@ export interface ScanDeps {
   clock: Clock;
   /** Lets the process answer something else. */
   rest(): Promise<void>;
+  /** Shared with the sweep; absent: nobody sweeps. */
+  suspects?: Suspects;
 }
 
 export interface Progress {
@@ -59,17 +63,18 @@ const FULL_EVERY_MS = 7 * DAY_MS;
 export class Scanner {
   readonly #deps: ScanDeps;
   readonly #target: ScanTarget;
+  readonly #suspects: Suspects;
   #walk: Walk | null = null;
   #stopped = false;
   #wanted = new Set<number>();
   #told = new Map<string, number>();
-  #trouble: RootTrouble | null = null;
   #turn: Promise<unknown> = Promise.resolve();
   readonly pending = new Set<number>();
 
   constructor(deps: ScanDeps, target: ScanTarget) {
     this.#deps = deps;
     this.#target = target;
+    this.#suspects = deps.suspects ?? new Suspects(deps.journal, deps.catalogue);
   }
 
   /** Of the pass that runs; null: none does. */
@@ -197,33 +202,21 @@ export class Scanner {
     };
   }
 
-  /** C27: the root as it is now; a change for the worse is told once. */
+  /** C27: the root as it is now. */
   #root(): { dev: number } | RootTrouble {
-    const { accepted, root } = this.#target;
+    const { accepted, root, id } = this.#target;
     if (accepted === null) {
       try {
         return { dev: statSync(root).dev };
       } catch {
-        return this.#suspect('root-gone');
+        return this.#suspects.tell(this.#target, 'root-gone');
       }
     }
     const found = openRoot(accepted);
-    if ('trouble' in found) return this.#suspect(found.trouble);
+    if ('trouble' in found) return this.#suspects.tell(this.#target, found.trouble);
     found.close();
-    this.#trouble = null;
+    this.#suspects.well(id);
     return { dev: found.dev };
-  }
-
-  #suspect(reason: RootTrouble): RootTrouble {
-    if (this.#trouble !== reason) {
-      const { source, id } = this.#target;
-      this.#deps.journal.transact(() => {
-        this.#deps.catalogue.setState(id, 'suspect');
-        return { tell: [{ type: 'recordings.root-suspect', data: { source, reason } }] };
-      });
-    }
-    this.#trouble = reason;
-    return reason;
   }
 
   /** After a slice: cameras that nobody knew, and what vanished. */

@@ -11,8 +11,9 @@
  */
 import { join } from 'node:path';
 import { type Clock, HOUR_MS, type UtcMs, utcMs } from '../../protocol/time.ts';
-import type { Catalogue, FolderRow } from './catalogue.ts';
+import type { Catalogue } from './catalogue.ts';
 import { fromBytes, toBytes } from './names.ts';
+import type { FolderRow } from './rows.ts';
 import type { PassEnd } from './scan.ts';
 import type { ByteName, Layout } from './types.ts';
 
