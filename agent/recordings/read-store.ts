@@ -53,7 +53,8 @@ const NOTHING: Tally = {
   erased: 0,
   missing: 0,
 };
-const TALLY_PAGE = 20_000;
+/** Counted in some milliseconds. */
+const TALLY_PAGE = 4_000;
 /** Deeper than any path that a system takes. */
 const MAX_DEPTH = 64;
 

@@ -13,7 +13,7 @@ import { codeOf } from '../../protocol/errors.ts';
 import { DAY_MS, type UtcMs } from '../../protocol/time.ts';
 import { latestEnds, neighbourEnds, type Timed } from './bounds.ts';
 import { type Catalogue, RESTED_MS } from './catalogue.ts';
-import { toBytes } from './names.ts';
+import { forSystem } from './names.ts';
 import { MARKER_FILE } from './root.ts';
 import type { FolderRow, KnownRow } from './rows.ts';
 import type { ByteName, FolderReading, Layout, OddKind, PathSays } from './types.ts';
@@ -340,7 +340,7 @@ export function join(root: ByteName, path: readonly ByteName[]): ByteName {
 
 export function lstat(path: ByteName): Stats | 'gone' | 'unreadable' {
   try {
-    return lstatSync(toBytes(path));
+    return lstatSync(forSystem(path));
   } catch (error) {
     const code = codeOf(error);
     return code === 'ENOENT' || code === 'ENOTDIR' ? 'gone' : 'unreadable';
@@ -350,7 +350,7 @@ export function lstat(path: ByteName): Stats | 'gone' | 'unreadable' {
 /** Null: it cannot be read now. */
 function list(path: ByteName): Dirent[] | null {
   try {
-    return readdirSync(toBytes(path), { withFileTypes: true, encoding: 'latin1' });
+    return readdirSync(forSystem(path), { withFileTypes: true, encoding: 'latin1' });
   } catch {
     return null;
   }
