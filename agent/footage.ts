@@ -6,24 +6,19 @@
  */
 import { statfsSync, statSync } from 'node:fs';
 import { z } from 'zod';
-import type { Random } from '../protocol/ids.ts';
-import { type Clock, HOUR_MS, type UtcMs } from '../protocol/time.ts';
+import { HOUR_MS, type UtcMs } from '../protocol/time.ts';
 import type { AgentConfig } from './config.ts';
 import type { RecordingsSource } from './config-sources.ts';
 import { readText } from './files.ts';
 import type { HoldBook } from './holds/book.ts';
 import type { CoverCount } from './holds/cover.ts';
 import { HoldDesk, type Protection } from './holds/desk.ts';
-import type { AgentJournal } from './journal.ts';
-import type { AgentLog } from './log.ts';
-import type { Catalogue } from './recordings/catalogue.ts';
-import type { Keeper } from './recordings/keeper.ts';
+import type { Keeper, KeeperDeps } from './recordings/keeper.ts';
+import { rest } from './recordings/rest.ts';
 import { setPolicy } from './recordings/rules.ts';
-import type { SweepStore } from './recordings/sweep-store.ts';
 import type { ShownSource } from './status.ts';
 import { siteZone } from './telemetry/schedule.ts';
 import { type StoredTime, TrustedTime } from './trusted-time.ts';
-import type { AgentIdentity, FaultSeam } from './types.ts';
 import type { Answerer, Doer } from './uplink/commands.ts';
 
 /** Of Linux: another text with each boot. Stays on this machine (decision 0004). */
@@ -31,18 +26,13 @@ const BOOT_FILE = '/proc/sys/kernel/random/boot_id';
 
 const storedTime = z.object({ boot: z.string().nullable(), uptimeMs: z.number(), trusted: z.int() });
 
-export interface FootageDeps {
+type Shared = ('journal' | 'catalogue' | 'sweeps' | 'identity') | ('clock' | 'random' | 'log' | 'faults');
+
+/** With what the keeper takes from the agent as it is. */
+export interface FootageDeps extends Pick<KeeperDeps, Shared> {
   config: AgentConfig;
-  journal: AgentJournal;
-  catalogue: Catalogue;
-  sweeps: SweepStore;
   book: HoldBook;
   cover: CoverCount;
-  identity: AgentIdentity;
-  clock: Clock;
-  random: Random;
-  log: AgentLog;
-  faults: FaultSeam;
   /** `linux` and the like. */
   platform: string;
   /** Since the machine's start, milliseconds. */
@@ -84,14 +74,16 @@ export class Footage {
   async start(): Promise<void> {
     const { config, journal, catalogue, sweeps, identity, clock, random, log, faults, platform } = this.#o;
     if (config.recordings.length === 0 || this.#keeper !== null) return;
-    const [{ Keeper }, { watcherOf }, { recordingAnswers }] = await Promise.all([
+    const [{ Keeper }, { watcherOf }, { recordingAnswers }, { Suspects }] = await Promise.all([
       import('./recordings/keeper.ts'),
       import('./recordings/watching.ts'),
       import('./recordings/answers.ts'),
+      import('./recordings/suspects.ts'),
     ]);
+    const suspects = new Suspects(journal, catalogue);
     const keeper = new Keeper({
       ...{ configured: config.recordings, journal, catalogue, sweeps, identity, clock, random, log, faults },
-      time: this.#time,
+      ...{ time: this.#time, suspects },
       confirmedAt: () => this.#confirmedAt,
       schedule: config.schedule.sweep,
       freshnessMs: config.holds.holdFreshnessMs,
@@ -99,7 +91,10 @@ export class Footage {
       zone: siteZone(),
       counted: () => void this.holds.report(),
       watcher: (root) =>
-        watcherOf({ root, journal, catalogue, sweeps, clock, log, platform, passed: () => keeper.recount() }),
+        watcherOf({
+          ...{ root, journal, catalogue, sweeps, suspects, clock, log, platform },
+          passed: () => keeper.recount(),
+        }),
     });
     this.#keeper = keeper;
     this.#answers = recordingAnswers({ keeper, sweeps, now: () => this.#time.now() });
@@ -243,10 +238,6 @@ function volumeOf(roots: readonly RecordingsSource[]): { bytes: number; free: nu
     }
   }
   return seen.size === 0 ? null : sum;
-}
-
-function rest(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Of a machine without a root. */

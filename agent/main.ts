@@ -4,7 +4,6 @@
  */
 import { randomBytes } from 'node:crypto';
 import { hostname, networkInterfaces, uptime } from 'node:os';
-import { join } from 'node:path';
 import packageJson from '../package.json' with { type: 'json' };
 import { codeOf, EXIT, hasCode, TilsynError } from '../protocol/errors.ts';
 import { newId, type Random } from '../protocol/ids.ts';
@@ -299,22 +298,11 @@ export async function lookAtRoot(root: string, zone: string, layout: string | nu
  * @returns id of the source @throws TilsynError `root.unusable`
  */
 export async function markRoot(root: string, random: Random = randomBytes): Promise<string> {
-  const { readMarker, MARKER_FILE, markerText } = await import('./recordings/root.ts');
+  const { readMarker, writeMarker } = await import('./recordings/root.ts');
   const present = readMarker(root);
   if (present !== 'missing' && present !== null) return present;
   const source = newId<'source'>(random);
-  try {
-    writeAtomic(join(root, MARKER_FILE), markerText(source));
-  } catch (error) {
-    throw new TilsynError(
-      'root.unusable',
-      'accepting the root of a recordings source: its marker cannot be written',
-      {
-        hint: 'Is the disk mounted, writable for this account, and the path a real one without links?',
-        cause: error,
-      },
-    );
-  }
+  writeMarker(root, source);
   return source;
 }
 

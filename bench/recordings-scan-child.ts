@@ -9,10 +9,12 @@ import { ensureAgentKey, ensureDigestKey } from '../agent/keys.ts';
 import { layoutOf } from '../agent/recordings/layouts/index.ts';
 import { identityOf, MARKER_FILE, markerText } from '../agent/recordings/root.ts';
 import { Scanner } from '../agent/recordings/scan.ts';
+import { keepHeapSmall } from '../cli/agent-run.ts';
 import { newId } from '../protocol/ids.ts';
 import { newSigningKey, publicText } from '../protocol/sign.ts';
 import { systemClock } from '../protocol/time.ts';
 
+keepHeapSmall();
 const [what = '', root = '', dir = ''] = process.argv.slice(2);
 console.log(JSON.stringify(what === 'scan' ? await scan() : await chokidar()));
 process.exit(0);
@@ -66,7 +68,8 @@ async function scan() {
   const { count: rows } = await opened.sweeps.read.present(id, async () => {});
   const bytesPerRow = (statSync(join(dir, 'agent.db')).size - before) / rows;
   const unchangedMs = times.sort((a, b) => a - b)[2] ?? 0;
-  return { firstMs: first, unchangedMs, residentMb: residentMb(), bytesPerRow, rows, longestMs };
+  const peakMb = process.resourceUsage().maxRSS / 1000;
+  return { firstMs: first, unchangedMs, residentMb: residentMb(), peakMb, bytesPerRow, rows, longestMs };
 }
 
 async function timed(act: () => Promise<string>): Promise<number> {

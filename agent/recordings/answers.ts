@@ -5,6 +5,8 @@
  * C46 An answer (R8) that says "gone" says as well what was not looked at.
  * C47 Without rules, without a rule for recordings, or without trusted time nothing can be called overdue: that is told as a
  *     gap, and figures of it are null. None overdue is said only where all was judged.
+ * C65 No question keeps anything else from running: rows are looked at in pages, and between two of them others have
+ *     their turn.
  * A2  No answer without its coverage: `watched` says from when to when each root was looked at, and what is wrong with it.
  */
 import { z } from 'zod';
@@ -14,10 +16,12 @@ import { covers } from '../../protocol/hold.ts';
 import { ruleFor } from '../../protocol/policy.ts';
 import { fromIso, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
 import type { Surroundings } from './due.ts';
-import { judge, thingOf } from './due.ts';
+import { endedBy, judge, thingOf } from './due.ts';
 import { dueOf } from './due-of.ts';
 import type { Keeper } from './keeper.ts';
 import { fromBytes, shown, toBytes } from './names.ts';
+import type { ListPlace } from './read-store.ts';
+import { rest } from './rest.ts';
 import { type Root, stateOf, sweepSourceOf } from './roots.ts';
 import type { SweepStore } from './sweep-store.ts';
 import { type ByteName, type CameraRow, type RecordingRow, type RecordingState, STATES } from './types.ts';
@@ -59,9 +63,9 @@ export function recordingAnswers(
   deps: AnswerDeps,
 ): Readonly<Record<string, (body: Answer) => Promise<Answer>>> {
   return {
-    'recordings.list': async (body) => list(deps, asked.parse(body)),
-    'recordings.missing': async (body) => list(deps, { ...asked.parse(body), state: 'missing' }),
-    'recordings.due': async (body) => overdue(deps, asked.parse(body)),
+    'recordings.list': async (body) => await list(deps, asked.parse(body)),
+    'recordings.missing': async (body) => await list(deps, { ...asked.parse(body), state: 'missing' }),
+    'recordings.due': async (body) => await overdue(deps, asked.parse(body)),
     'recordings.stats': async (body) => await stats(deps, asked.parse(body)),
     'sweep.plan': async (body) => await plans(deps, asked.parse(body)),
     'sweep.status': async () => status(deps),
@@ -84,14 +88,14 @@ function camerasOf(deps: AnswerDeps, ask: Asked): Map<number, Seen> {
   return new Map(all.filter(([, { camera }]) => ask.camera === undefined || camera.camera === ask.camera));
 }
 
-function list(deps: AnswerDeps, ask: Asked): Answer {
+async function list(deps: AnswerDeps, ask: Asked): Promise<Answer> {
   const cameras = camerasOf(deps, ask);
-  const rows = walk(deps, ask, cameras, () => true);
+  const rows = await walk(deps, ask, cameras, () => true);
   return answerOf(deps, ask, cameras, rows);
 }
 
 /** Past its due time and still there, whatever the reason. */
-function overdue(deps: AnswerDeps, ask: Asked): Answer {
+async function overdue(deps: AnswerDeps, ask: Asked): Promise<Answer> {
   const cameras = camerasOf(deps, ask);
   const around = deps.keeper.around();
   const now = deps.now();
@@ -99,8 +103,10 @@ function overdue(deps: AnswerDeps, ask: Asked): Answer {
   const watched = judgedOf(deps, ask);
   if (around === null || now === null || gap !== null)
     return { ...answerOf(deps, ask, cameras, []), watched, notLookedAt: NOT_LOOKED_AT };
-  const by = { ...ask, state: 'present' as const, to: now };
-  const rows = walk(deps, by, cameras, (row) => isOver(row, around, now));
+  // The floor keeps longer, and does not make anything due later: what it keeps is listed with that reason.
+  const to = endedBy({ ...around, floorMs: 0 }, now);
+  const by = { ...ask, state: 'present' as const, to: to ?? now };
+  const rows = to === null ? [] : await walk(deps, by, cameras, (row) => isOver(row, around, now));
   return { ...answerOf(deps, ask, cameras, rows), watched, notLookedAt: NOT_LOOKED_AT };
 }
 
@@ -118,13 +124,16 @@ function judgedOf(deps: AnswerDeps, ask: Pick<Asked, 'source'>): Answer[] {
   return watchedOf(deps, ask).map((root) => ({ ...root, gaps: [...(root.gaps as Answer[]), ...more] }));
 }
 
-/** Rows that fit, camera after camera, each in the order of states and ends, from where the answer before ended. */
-function walk(
+/**
+ * Rows that fit, camera after camera, each in the order of states and ends, from where the answer before ended. Between
+ * two pages everything else has its turn: one that fits may be the last of millions (C65).
+ */
+async function walk(
   { sweeps }: AnswerDeps,
   ask: Asked,
   cameras: ReadonlyMap<number, Seen>,
   fits: (row: RecordingRow) => boolean,
-): RecordingRow[] {
+): Promise<RecordingRow[]> {
   const rows: RecordingRow[] = [];
   const from = placeOf(ask.after);
   for (const camera of [...cameras.keys()].sort((a, b) => a - b)) {
@@ -133,15 +142,14 @@ function walk(
       const passed =
         from !== null && (camera < from.camera || (camera === from.camera && isBefore(state, from.state)));
       if (passed) continue;
-      let after = here ? from : null;
+      const asked = { camera, state, from: ask.from ?? null, to: ask.to ?? null, limit: MAX_ITEMS };
+      let after: ListPlace | null = here ? from : null;
       for (let more = true; more && rows.length < ask.limit; ) {
-        const page = sweeps.read.list({
-          ...{ camera, state, from: ask.from ?? null, to: ask.to ?? null, after, limit: MAX_ITEMS },
-        });
-        for (const row of page) if (rows.length < ask.limit && fits(row)) rows.push(row);
-        const last = page.at(-1);
-        more = page.length === MAX_ITEMS && last !== undefined;
-        if (last !== undefined) after = placeAt(last);
+        const page = sweeps.read.list({ ...asked, after });
+        for (const row of page.rows) if (rows.length < ask.limit && fits(row)) rows.push(row);
+        after = page.next;
+        more = after !== null;
+        if (more) await rest();
       }
     }
   }
@@ -165,31 +173,31 @@ function answerOf(
 ): Answer {
   const last = rows.length === ask.limit ? rows.at(-1) : undefined;
   const holds = deps.sweeps.holds();
+  const around = deps.keeper.around();
+  const at = deps.now();
   const paths = new Map<number, string>();
   const items = rows.flatMap((row) => {
     const seen = cameras.get(row.camera);
     if (seen === undefined) return [];
-    const folder = paths.get(row.folder) ?? deps.sweeps.folderPath(row.folder).map(shown).join('/');
+    const folder = paths.get(row.folder) ?? deps.sweeps.read.pathOf(row.folder).map(shown).join('/');
     paths.set(row.folder, folder);
-    return [itemOf(deps, row, seen, folder, holds)];
+    return [itemOf(deps, row, seen, folder, { around, holds, at })];
   });
   return { items, next: last === undefined ? null : textOf(last), watched: watchedOf(deps, ask) };
 }
 
 function itemOf(
-  { keeper, now }: AnswerDeps,
+  { keeper }: AnswerDeps,
   row: RecordingRow,
   { root, camera }: Seen,
   folder: string,
-  holds: readonly Hold[] | null,
+  { around, holds, at }: { around: Surroundings | null; holds: readonly Hold[] | null; at: UtcMs | null },
 ): Answer {
-  const around = keeper.around();
   const due = around === null ? null : dueOf(row, around);
   const covering =
     around === null || holds === null
       ? []
       : holds.filter((hold) => covers(hold, thingOf(row, camera.camera, around))).map(({ hold }) => hold);
-  const at = now();
   const verdict = around === null ? null : judge(row, camera.camera, around, holds, at);
   const { startEarliest, startLatest, endLatest } = row.bounds;
   return {
@@ -233,7 +241,6 @@ function watchedOf(deps: AnswerDeps, ask: Pick<Asked, 'source'>): Answer[] {
 
 async function stats(deps: AnswerDeps, ask: Asked): Promise<Answer> {
   const { keeper, sweeps, now } = deps;
-  const rest = () => new Promise<void>((resolve) => setImmediate(resolve));
   const tallies = await sweeps.read.tally(rest);
   const around = keeper.around();
   const at = now();

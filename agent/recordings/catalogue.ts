@@ -2,8 +2,9 @@
  * The half of the catalogue that the scan fills. Everything that writes runs inside the caller's transaction; rows give
  * way to events when the disk is full, because a scan can always read again what the events cannot say twice.
  *
- * C20 A row in `erasing` or `erased` is never made `present` by a scan: only the sweep decides about it. A file of that
- *     name that is there again is another recording, and is catalogued once the row has gone.
+ * C20 A scan never touches a row in `erasing`: only the sweep decides about it. A file that lies there again under the name
+ *     of an `erased` row, from a backup perhaps, is a recording like any other: present, told, and erased on its day again.
+ * C63 Every statement over recordings reads a part of them by an index: none reads all, none sorts what it reads.
  * C21 A folder is skipped as unchanged only when its time of change is more than ten seconds older than the scan that
  *     read it: two changes within the grain of that time would look like one.
  */
@@ -11,49 +12,20 @@ import { type Id, idBytes, idFrom, newId, type Random, type SourceId } from '../
 import type { UtcMs } from '../../protocol/time.ts';
 import type { Db, Statement } from '../db.ts';
 import { fromBytes, toBytes } from './names.ts';
-import type { ByteName, CameraRow } from './types.ts';
+import { ReadStore } from './read-store.ts';
+import {
+  FOLDER,
+  type FolderRow,
+  type FoundRow,
+  folderOf,
+  type KnownRow,
+  type NearRow,
+  type RawFolder,
+} from './rows.ts';
+import { type ByteName, type CameraRow, type OddKind, STATES } from './types.ts';
 
-export interface FolderRow {
-  id: number;
-  parent: number | null;
-  name: ByteName;
-  /** Milliseconds; null: read it again. */
-  mtime: number | null;
-  inode: number | null;
-  scannedAt: number | null;
-}
-
-/** A recording as a scan found it. */
-export interface FoundRow {
-  folder: number;
-  name: ByteName;
-  camera: number;
-  start: number;
-  spread: number;
-  /** Latest end; null: nobody can say. */
-  ends: number | null;
-  size: number | null;
-  inode: number | null;
-}
-
-/** A row of a folder, as much as a scan compares. */
-export interface KnownRow extends Omit<FoundRow, 'folder'> {
-  state: number;
-}
-
-/** A recording beside others of its camera. */
-export interface NearRow {
-  folder: number;
-  name: ByteName;
-  start: number;
-  spread: number;
-  ends: number;
-}
-
-/** Deeper than any path that a system takes. */
-const MAX_DEPTH = 64;
-
-export type OddKind = 'unknown' | 'untimed' | 'stray';
+const PRESENT = STATES.indexOf('present');
+const ERASED = STATES.indexOf('erased');
 
 /** A folder is as it was only if it had rested this long before it was read (C21). */
 export const RESTED_MS = 10_000;
@@ -62,9 +34,12 @@ export class Catalogue {
   readonly #db: Db;
   readonly #sql: ReturnType<typeof prepare>;
   readonly #random: Random;
+  /** What is only read: lists, figures, paths. */
+  readonly read: ReadStore;
 
   constructor(db: Db, random: Random) {
     this.#db = db;
+    this.read = new ReadStore(db);
     this.#sql = prepare(db);
     this.#random = random;
   }
@@ -126,15 +101,20 @@ export class Catalogue {
   /** The folder is not there any more, and nothing below it. */
   folderGone(folder: number): void {
     this.#sql.folderGone.run(folder);
+    this.#sql.oddsGone.run(folder);
   }
 
   rows(folder: number): KnownRow[] {
     return this.#sql.rows.all(folder).map(({ name, ...row }) => ({ ...row, name: fromBytes(name) }));
   }
 
-  /** A new file, or one whose size, inode or bounds changed (C20). */
-  put({ folder, name, camera, start, spread, ends, size, inode }: FoundRow): void {
-    this.#sql.put.run(folder, toBytes(name), camera, start, spread, ends, size, inode);
+  /**
+   * A new file, or one whose size, inode or bounds changed (C20).
+   * @param again the row was `erased` when the file was listed; otherwise a row that a sweep erased meanwhile stays erased
+   */
+  put({ folder, name, camera, start, spread, ends, size, inode }: FoundRow, again = false): void {
+    const values = [folder, toBytes(name), camera, start, spread, ends, size, inode];
+    this.#sql.put.run(...values, again ? ERASED : PRESENT);
   }
 
   /** What is there of a camera and ends after `from`, at most at `to`; the earliest first. */
@@ -164,31 +144,9 @@ export class Catalogue {
     this.#sql.odd.run(folder, toBytes(name), kind, at);
   }
 
-  /** How many there are of each kind. */
-  oddCounts(source: number): { kind: OddKind | 'refused'; count: number }[] {
-    return this.#sql.oddCounts.all(source);
-  }
-
   /** Folders that changed last, the newest first. */
   newest(source: number, limit: number): FolderRow[] {
     return this.#sql.newest.all(source, limit).map(folderOf);
-  }
-
-  /** The folder is read again by the next scan. */
-  warm(source: number): void {
-    this.#sql.warm.run(source);
-  }
-
-  /** Parts of a folder's path below the root; empty: the root itself. */
-  pathOf(folder: number): ByteName[] {
-    const parts: ByteName[] = [];
-    for (let at: number | null = folder; at !== null && parts.length < MAX_DEPTH; ) {
-      const found: { parent: number | null; name: Buffer } | undefined = this.#sql.parent.get(at);
-      if (found === undefined || found.parent === null) break;
-      parts.unshift(fromBytes(found.name));
-      at = found.parent;
-    }
-    return parts;
   }
 
   cameraNames(source: number): ByteName[] {
@@ -226,6 +184,11 @@ export class Catalogue {
     this.#sql.setState.run(state, source);
   }
 
+  /** One that was never read as a whole stays as it is: a sweep waits for its first pass. */
+  suspect(source: number): void {
+    this.#sql.suspect.run(source);
+  }
+
   /** A person accepted what lies under the root: its file system, as JSON. The marker is in the root by now. */
   accept(source: number, marker: Id<'source'>, fs: string): void {
     this.#sql.accept.run(marker, fs, source);
@@ -235,27 +198,7 @@ export class Catalogue {
   unapprove(source: number): void {
     this.#sql.unapprove.run(source);
   }
-
-  /** Rows of what is gone for longer than they are kept, at most `limit`; returns how many went. */
-  dropGone(before: UtcMs, limit: number): number {
-    return this.#sql.dropGone.run(before, limit).changes;
-  }
 }
-
-interface RawFolder {
-  id: number;
-  parent: number | null;
-  name: Buffer;
-  mtime: number | null;
-  inode: number | null;
-  scanned_at: number | null;
-}
-
-function folderOf({ name, scanned_at, ...rest }: RawFolder): FolderRow {
-  return { ...rest, name: fromBytes(name), scannedAt: scanned_at };
-}
-
-const FOLDER = 'id, parent, name, mtime, inode, scanned_at';
 
 function prepare(db: Db) {
   const one = <R>(sql: string): Statement<unknown[], R> => db.prepare<unknown[], R>(sql);
@@ -292,24 +235,20 @@ function prepare(db: Db) {
     put: one(
       `INSERT INTO recordings (folder, name, camera, start, spread, ends, size, inode) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (folder, name) DO UPDATE SET camera = excluded.camera, start = excluded.start,
-         spread = excluded.spread, ends = excluded.ends, size = excluded.size, inode = excluded.inode, state = 0
-       WHERE state IN (0, 3)`,
+         spread = excluded.spread, ends = excluded.ends, size = excluded.size, inode = excluded.inode, state = 0, slice = NULL
+       WHERE state IN (0, 3, ?)`,
     ),
     around: one<Omit<NearRow, 'name'> & { name: Buffer }>(
+      // As the index has it (C63): asked for each folder, and a camera has a million rows.
       `SELECT folder, name, start, spread, ends FROM recordings
-       WHERE state = 0 AND camera = ? AND ends > ? AND ends <= ? ORDER BY ends LIMIT ?`,
-    ),
-    oddCounts: one<{ kind: OddKind | 'refused'; count: number }>(
-      `SELECT kind, count(*) AS count FROM rec_unknown u JOIN rec_folders f ON f.id = u.folder
-       WHERE f.source = ? GROUP BY kind`,
+       WHERE camera = ? AND state = 0 AND coalesce(ends, -1) > ? AND coalesce(ends, -1) <= ?
+       ORDER BY coalesce(ends, -1) LIMIT ?`,
     ),
     newest: one<RawFolder>(
       `SELECT ${FOLDER} FROM rec_folders WHERE source = ? AND gone = 0 ORDER BY mtime IS NOT NULL, mtime DESC LIMIT ?`,
     ),
-    warm: one('UPDATE rec_folders SET mtime = NULL WHERE source = ?'),
     folderAt: one<RawFolder>(`SELECT ${FOLDER} FROM rec_folders WHERE id = ?`),
     cameraId: one<{ camera: Buffer }>('SELECT camera FROM rec_cameras WHERE id = ?'),
-    parent: one<{ parent: number | null; name: Buffer }>('SELECT parent, name FROM rec_folders WHERE id = ?'),
     cameraNames: one<{ name: Buffer }>('SELECT name FROM rec_cameras WHERE source = ?'),
     setEnd: one('UPDATE recordings SET ends = ? WHERE folder = ? AND name = ?'),
     newestOf: one<{ folder: number; name: Buffer }>(
@@ -324,6 +263,7 @@ function prepare(db: Db) {
     odds: one<{ name: Buffer; kind: OddKind | 'refused' }>(
       'SELECT name, kind FROM rec_unknown WHERE folder = ?',
     ),
+    oddsGone: one('DELETE FROM rec_unknown WHERE folder = ?'),
     oddGone: one('DELETE FROM rec_unknown WHERE folder = ? AND name = ?'),
     passed: one(
       'UPDATE rec_sources SET first_at = coalesce(first_at, ?), scanned_at = ?, full_at = coalesce(?, full_at) WHERE id = ?',
@@ -332,12 +272,8 @@ function prepare(db: Db) {
       'SELECT scanned_at, full_at, state FROM rec_sources WHERE id = ?',
     ),
     setState: one('UPDATE rec_sources SET state = ? WHERE id = ?'),
+    suspect: one("UPDATE rec_sources SET state = 'suspect' WHERE id = ? AND state = 'watched'"),
     accept: one('UPDATE rec_sources SET marker = ?, fs = ? WHERE id = ?'),
     unapprove: one('UPDATE rec_sources SET approved = 0 WHERE id = ?'),
-    dropGone: one(
-      `DELETE FROM recordings WHERE (folder, name) IN (
-         SELECT r.folder, r.name FROM recordings r JOIN rec_slices s ON s.id = r.slice
-         WHERE r.state = 2 AND s.done_at < ? LIMIT ?)`,
-    ),
   };
 }

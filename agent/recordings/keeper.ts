@@ -2,7 +2,8 @@
  * What the agent does with its recordings, and when: it opens the roots, has them scanned and watched, sweeps on schedule,
  * and answers what it is asked. Loaded only where a root is configured.
  *
- * R10 One thing at a time: a sweep waits for a scan of the same root to have its turn, never the other way round.
+ * R10 One sweep at a time, in slices; between two of them scans, answers and everything else have their turn, and a scan's
+ *     slices lie between a sweep's.
  * C43 The end of the agreement ends the sweeping, not the footage: it belongs to the customer, who keeps or erases it.
  * C42 Why a sweep waits is told when the reason changes, not with each hour that it goes on.
  */
@@ -19,9 +20,12 @@ import type { AgentIdentity, FaultSeam } from '../types.ts';
 import type { Doing } from '../uplink/commands.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Surroundings } from './due.ts';
+import { forgetGone } from './gone.ts';
 import type { Tally } from './read-store.ts';
+import { rest } from './rest.ts';
 import { acceptRoot, openRoots, type Root, retireRoot, stateOf, sweepSourceOf } from './roots.ts';
-import { Sweep, type SweepReport } from './sweep.ts';
+import type { Suspects } from './suspects.ts';
+import { Sweep, type SweepReport, type WaitReason } from './sweep.ts';
 import type { SweepStore } from './sweep-store.ts';
 
 /** Reads a root into the catalogue, and keeps it read. */
@@ -43,6 +47,8 @@ export interface KeeperDeps {
   log: AgentLog;
   faults: FaultSeam;
   time: TrustedTime;
+  /** Shared with the watchers. */
+  suspects?: Suspects;
   /** Trusted time of the last word that all commands took effect; null: none in this run. */
   confirmedAt(): UtcMs | null;
   /** Cron, and the longest time without word from the collector. */
@@ -62,7 +68,7 @@ export class Keeper {
   #roots: Root[] = [];
   readonly #watchers = new Map<number, Watcher>();
   #cancels: (() => void)[] = [];
-  readonly #waits = new Map<number, { reason: string; since: UtcMs }>();
+  readonly #waits = new Map<number, { reason: WaitReason; since: UtcMs }>();
   readonly #last = new Map<number, SweepReport>();
   /** As counted when something last changed: counting takes a while. */
   readonly #counts = new Map<number, Tally>();
@@ -73,10 +79,10 @@ export class Keeper {
     this.#o = options;
     const { journal, clock, sweeps, faults, random, time } = options;
     this.#sweep = new Sweep({
-      ...{ journal, clock, store: sweeps, faults, random },
-      rest,
+      ...{ journal, clock, store: sweeps, faults, random, rest },
+      ...(options.suspects === undefined ? {} : { suspects: options.suspects }),
       now: () => time.now(),
-      around: () => this.#around(),
+      around: () => this.around(),
       unconfirmed: () => this.#unconfirmed(),
       timeTrouble: () => time.trouble(),
     });
@@ -146,6 +152,7 @@ export class Keeper {
     const report = await this.#sweep.run(source);
     if (report === null) return;
     this.#last.set(root.id, report);
+    await this.#forgetGone(root);
     await this.recount();
     this.#noteWait(root, report);
     this.#o.log.info('sweep.ran', {
@@ -153,6 +160,13 @@ export class Keeper {
       failed: report.failed,
       waits: report.waits ?? 'no',
     });
+  }
+
+  /** C64 */
+  async #forgetGone({ id }: Root): Promise<void> {
+    const { journal, sweeps, time } = this.#o;
+    const now = time.now();
+    if (now !== null) await forgetGone({ journal, store: sweeps, rest }, id, this.around(), now);
   }
 
   /** C42; a plan that waits is told by the sweep itself. */
@@ -176,7 +190,7 @@ export class Keeper {
     this.#o.counted();
   }
 
-  waiting(id: number): { reason: string; since: UtcMs } | null {
+  waiting(id: number): { reason: WaitReason; since: UtcMs } | null {
     return this.#waits.get(id) ?? null;
   }
 
@@ -184,11 +198,8 @@ export class Keeper {
     return this.#last.get(id) ?? null;
   }
 
+  /** What is the same for every recording; null: the collector ordered no rules yet. */
   around(): Surroundings | null {
-    return this.#around();
-  }
-
-  #around(): Surroundings | null {
     const { sweeps, identity, floorMs } = this.#o;
     const policy = sweeps.policy();
     if (policy === null) return null;
@@ -258,10 +269,6 @@ export class Keeper {
       };
     });
   }
-}
-
-function rest(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 const PROBLEMS: Readonly<Record<string, string>> = {

@@ -9,6 +9,11 @@ export function toBytes(name: ByteName): Buffer {
   return Buffer.from(name, 'latin1');
 }
 
+/** The same for a system call, without a copy where the name is ASCII: most are, and a pass makes a million calls. */
+export function forSystem(path: ByteName): string | Buffer {
+  return NOT_ASCII.test(path) ? toBytes(path) : path;
+}
+
 export function fromBytes(bytes: Uint8Array): ByteName {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
@@ -24,6 +29,7 @@ export function shown(name: ByteName): string {
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROL = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const NOT_ASCII = /[\x80-\xff]/;
 const NOT_PRINTABLE = /[^\x20-\x7e]/g;
 
 function escaped(character: string): string {

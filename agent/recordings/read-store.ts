@@ -1,9 +1,9 @@
 /** What the catalogue is only asked for: lists, figures, what was scanned when. */
 import { DAY_MS, type UtcMs } from '../../protocol/time.ts';
 import type { Db, Statement } from '../db.ts';
-import { toBytes } from './names.ts';
+import { fromBytes, toBytes } from './names.ts';
 import { type RawRow, ROW, rowOf } from './rows.ts';
-import { type ByteName, type RecordingRow, type RecordingState, STATES } from './types.ts';
+import { type ByteName, type OddKind, type RecordingRow, type RecordingState, STATES } from './types.ts';
 
 /** Longer than any bound of a recording: a segment of a week at the most, and the day that a date stands for. */
 const LONGEST_MS = 9 * DAY_MS;
@@ -15,8 +15,21 @@ export interface ListFilter {
   from: UtcMs | null;
   to: UtcMs | null;
   state: RecordingState;
-  after: { end: number; folder: number; name: ByteName } | null;
+  after: ListPlace | null;
   limit: number;
+}
+
+/** Behind the last row that a page looked at. */
+export interface ListPlace {
+  end: number;
+  folder: number;
+  name: ByteName;
+}
+
+export interface ListPage {
+  rows: RecordingRow[];
+  /** Where the next page begins; null: there is none. */
+  next: ListPlace | null;
 }
 
 /** What there is of a camera. `oldest`: earliest start, `newest`: latest end, of what is present; null: nothing is. */
@@ -40,7 +53,10 @@ const NOTHING: Tally = {
   erased: 0,
   missing: 0,
 };
-const TALLY_PAGE = 20_000;
+/** Counted in some milliseconds. */
+const TALLY_PAGE = 4_000;
+/** Deeper than any path that a system takes. */
+const MAX_DEPTH = 64;
 
 function addTally(all: Map<number, Tally>, { camera, ...row }: Tally & { camera: number }): void {
   const sum = all.get(camera) ?? { ...NOTHING };
@@ -70,16 +86,28 @@ export class ReadStore {
     this.#sql = prepare(db);
   }
 
-  /** Rows of one camera and state that overlap an interval, in the order of their ends; those without one first. */
-  list({ camera, from, to, state, after, limit }: ListFilter): RecordingRow[] {
+  /**
+   * Rows of one camera and state that overlap an interval, in the order of their ends; those without one first. One page looks
+   * at no more than `limit` rows, and may hold none though others follow.
+   */
+  list({ camera, from, to, state, after, limit }: ListFilter): ListPage {
     const { end, folder, name } = after ?? { end: -2, folder: 0, name: '' };
     const starts = to ?? Number.MAX_SAFE_INTEGER;
+    // Rows without an end come first; what ended before `from` is passed over, not read.
+    const boundless = from !== null && end < 0;
     // No recording is longer than that, so that nothing that ends later began before `to`.
-    const ends = Math.min(Number.MAX_SAFE_INTEGER, starts + LONGEST_MS);
+    const ends = boundless ? -1 : Math.min(Number.MAX_SAFE_INTEGER, starts + LONGEST_MS);
     const place = { end, folder, name: toBytes(name) };
-    return this.#sql.list
-      .all({ camera, state: STATES.indexOf(state), from: from ?? -1, starts, ends, ...place, limit })
-      .map(rowOf);
+    const page = this.#sql.list.all({ camera, state: STATES.indexOf(state), ends, ...place, limit });
+    const last = page.at(-1);
+    const rows = page.filter((row) => row.start < starts && (row.ends === null || row.ends > (from ?? -1)));
+    const whole = page.length === limit && last !== undefined;
+    const next = whole
+      ? { end: last.ends ?? -1, folder: last.folder, name: fromBytes(last.name) }
+      : boundless
+        ? { end: from, folder: Number.MAX_SAFE_INTEGER, name: '' }
+        : null;
+    return { rows: rows.map(rowOf), next };
   }
 
   /** When a source was first and last looked at as a whole, wall clock. */
@@ -92,8 +120,20 @@ export class ReadStore {
     };
   }
 
+  /** Parts of a folder's path below the root; empty: the root itself. */
+  pathOf(folder: number): ByteName[] {
+    const parts: ByteName[] = [];
+    for (let at: number | null = folder; at !== null && parts.length < MAX_DEPTH; ) {
+      const found: { parent: number | null; name: Buffer } | undefined = this.#sql.folder.get(at);
+      if (found === undefined || found.parent === null) break;
+      parts.unshift(fromBytes(found.name));
+      at = found.parent;
+    }
+    return parts;
+  }
+
   /** Files that are no recordings of the layout, or were left alone, by kind. */
-  odds(source: number): Record<string, number> {
+  odds(source: number): Partial<Record<OddKind | 'refused', number>> {
     return Object.fromEntries(this.#sql.odds.all(source).map(({ kind, count }) => [kind, count]));
   }
 
@@ -147,15 +187,17 @@ function prepare(db: Db) {
        FROM recordings WHERE (folder, name) > (?, ?) AND (folder, name) <= (?, ?) GROUP BY camera`,
     ),
     list: one<RawRow>(
+      // The first bound is for the index alone (C63, `catalogue.ts`).
       `SELECT ${ROW} FROM recordings WHERE camera = @camera AND state = @state
-       AND (coalesce(ends, -1), folder, name) > (@end, @folder, @name) AND coalesce(ends, -1) <= @ends
-       AND start < @starts AND (ends IS NULL OR ends > @from)
+       AND coalesce(ends, -1) >= @end AND coalesce(ends, -1) <= @ends
+       AND (coalesce(ends, -1), folder, name) > (@end, @folder, @name)
        ORDER BY coalesce(ends, -1), folder, name LIMIT @limit`,
     ),
+    folder: one<{ parent: number | null; name: Buffer }>('SELECT parent, name FROM rec_folders WHERE id = ?'),
     scanned: one<{ first_at: number | null; scanned_at: number | null; full_at: number | null }>(
       'SELECT first_at, scanned_at, full_at FROM rec_sources WHERE id = ?',
     ),
-    odds: one<{ kind: string; count: number }>(
+    odds: one<{ kind: OddKind | 'refused'; count: number }>(
       `SELECT u.kind, count(*) AS count FROM rec_unknown u JOIN rec_folders f ON f.id = u.folder
        WHERE f.source = ? GROUP BY u.kind`,
     ),

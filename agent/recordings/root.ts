@@ -18,9 +18,10 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { codeOf, hasCode } from '../../protocol/errors.ts';
+import { codeOf, hasCode, TilsynError } from '../../protocol/errors.ts';
 import { id } from '../../protocol/group.ts';
 import type { SourceId } from '../../protocol/ids.ts';
+import { writeAtomic } from '../files.ts';
 
 /** Lies in each root; says whose it is. No secret: who can write there can erase as well. */
 export const MARKER_FILE = '.tilsyn-source';
@@ -61,6 +62,26 @@ export interface OpenRoot {
 
 export function markerText(source: SourceId): string {
   return `${JSON.stringify({ v: 1, source })}\n`;
+}
+
+/**
+ * A person says that this folder is meant: puts the marker of a source into it (C41).
+ * @throws TilsynError `root.unusable`
+ */
+export function writeMarker(root: string, source: SourceId): void {
+  try {
+    if (realpathSync.native(root) !== resolve(root)) throw new Error('a link');
+    writeAtomic(join(root, MARKER_FILE), markerText(source));
+  } catch (error) {
+    throw new TilsynError(
+      'root.unusable',
+      'accepting the root of a recordings source: its marker cannot be written',
+      {
+        hint: 'Is the disk mounted, writable for this account, and the path a real one without links?',
+        cause: error,
+      },
+    );
+  }
 }
 
 /** Opens the root where it is the accepted one; whoever erases goes on from this descriptor, not from the path. */

@@ -6,25 +6,13 @@
  *     source's; it starts without approval (R6).
  * C41 Only a person writes a marker: `source add` into an empty claim, `source accept-root` where the disk was replaced.
  */
-import { realpathSync } from 'node:fs';
-import { join } from 'node:path';
 import { z } from 'zod';
-import { TilsynError } from '../../protocol/errors.ts';
 import type { Id, SourceId } from '../../protocol/ids.ts';
 import type { RecordingsSource } from '../config-sources.ts';
-import { writeAtomic } from '../files.ts';
 import type { AgentJournal } from '../journal.ts';
 import type { Catalogue } from './catalogue.ts';
 import { layoutOf } from './layouts/index.ts';
-import {
-  type AcceptedRoot,
-  type FsIdentity,
-  identityOf,
-  MARKER_FILE,
-  markerText,
-  openRoot,
-  readMarker,
-} from './root.ts';
+import { type AcceptedRoot, type FsIdentity, identityOf, openRoot, readMarker, writeMarker } from './root.ts';
 import type { SweepSource } from './sweep.ts';
 import type { SweepStore } from './sweep-store.ts';
 import type { Layout, RecordingSource } from './types.ts';
@@ -103,19 +91,7 @@ export function stateOf(sweeps: SweepStore, root: Root): RecordingsState {
  * @throws TilsynError `root.unusable`
  */
 export function acceptRoot({ journal, catalogue }: RootsDeps, { id, source, config }: Root): void {
-  try {
-    if (realpathSync.native(config.root) !== config.root) throw new Error('a link');
-    writeAtomic(join(config.root, MARKER_FILE), markerText(source));
-  } catch (error) {
-    throw new TilsynError(
-      'root.unusable',
-      'accepting the root of a recordings source: its marker cannot be written',
-      {
-        hint: 'Is the disk mounted, writable for this account, and the path a real one without links?',
-        cause: error,
-      },
-    );
-  }
+  writeMarker(config.root, source);
   // A crash up to here leaves a marker that is of no use without the catalogue's word.
   journal.transact(() => {
     catalogue.accept(id, source as Id<'source'>, JSON.stringify(identityOf(config.root)));

@@ -12,13 +12,14 @@ import { type Dirent, lstatSync, readdirSync, type Stats } from 'node:fs';
 import { codeOf } from '../../protocol/errors.ts';
 import { DAY_MS, type UtcMs } from '../../protocol/time.ts';
 import { latestEnds, neighbourEnds, type Timed } from './bounds.ts';
-import { type Catalogue, type FolderRow, type KnownRow, type OddKind, RESTED_MS } from './catalogue.ts';
-import { toBytes } from './names.ts';
+import { type Catalogue, RESTED_MS } from './catalogue.ts';
+import { forSystem } from './names.ts';
 import { MARKER_FILE } from './root.ts';
-import type { ByteName, FolderReading, Layout, PathSays } from './types.ts';
+import type { FolderRow, KnownRow } from './rows.ts';
+import type { ByteName, FolderReading, Layout, OddKind, PathSays } from './types.ts';
 
 /** What is counted of a pass and told when it ended. */
-export type Note = 'empty' | 'future-dated' | 'unreadable-folder' | 'file-system-other';
+export type Note = 'empty' | 'returned' | 'future-dated' | 'unreadable-folder' | 'file-system-other';
 
 export interface Walk {
   catalogue: Catalogue;
@@ -55,6 +56,8 @@ interface Found {
   camera: number;
   size: number | null;
   inode: number | null;
+  /** A recording of this name was erased (C20). */
+  again: boolean;
 }
 
 type Steps = Generator<void, void, void>;
@@ -154,9 +157,8 @@ class Folder {
     const known = this.#known.get(name);
     if (known !== undefined && regular) {
       this.#known.delete(name);
-      // C20: only the sweep decides about a row that it marked.
-      const marked = known.state === 1 || known.state === 2;
-      if (marked || (known.state === 0 && known.size !== null && !this.#walk.full)) return;
+      // C20: only the sweep decides about a row that it marked; what it erased and is there again is another file.
+      if (known.state === 1 || (known.state === 0 && known.size !== null && !this.#walk.full)) return;
     }
     const says = this.#reading.file(name);
     if (says.is === 'recorder' || (name === MARKER_FILE && this.#path.length === 0)) return;
@@ -169,7 +171,9 @@ class Folder {
   #recording(name: ByteName, says: PathSays & { is: 'recording' }, known: KnownRow | null): void {
     const camera = this.#camera(says.camera);
     this.#began(camera, says.startEarliest);
-    this.#found.push({ name, says, camera, size: known?.size ?? null, inode: known?.inode ?? null });
+    const again = known?.state === 2;
+    const { size = null, inode = null } = again ? {} : (known ?? {});
+    this.#found.push({ name, says, camera, size, inode, again });
   }
 
   #camera(name: ByteName): number {
@@ -229,7 +233,8 @@ class Folder {
     return true;
   }
 
-  #noteOf({ says }: Found, size: number, now: UtcMs): void {
+  #noteOf({ says, again }: Found, size: number, now: UtcMs): void {
+    if (again) note(this.#walk, 'returned');
     if (size === 0) note(this.#walk, 'empty');
     if (says.startEarliest > now + DAY_MS) note(this.#walk, 'future-dated');
   }
@@ -249,7 +254,7 @@ class Folder {
     });
     const items: Timed[] = fresh.map(({ says }) => timed(says));
     for (const { folder, name, start, spread, ends } of near) {
-      const reading = folder === this.#row.id ? this.#reading : layout.folder(catalogue.pathOf(folder));
+      const reading = folder === this.#row.id ? this.#reading : layout.folder(catalogue.read.pathOf(folder));
       const says = reading.file(name);
       const stated = says.is === 'recording' ? says.endStated : ends;
       items.push({ start, spread, stated, known: ends });
@@ -268,10 +273,10 @@ class Folder {
     }
   }
 
-  #put({ name, says, camera, size, inode }: Found, ends: number): void {
+  #put({ name, says, camera, size, inode, again }: Found, ends: number): void {
     const start = says.startEarliest;
     const spread = says.startLatest - start;
-    this.#walk.catalogue.put({ folder: this.#row.id, name, camera, start, spread, ends, size, inode });
+    this.#walk.catalogue.put({ folder: this.#row.id, name, camera, start, spread, ends, size, inode }, again);
     this.#walk.written += 1;
   }
 
@@ -335,7 +340,7 @@ export function join(root: ByteName, path: readonly ByteName[]): ByteName {
 
 export function lstat(path: ByteName): Stats | 'gone' | 'unreadable' {
   try {
-    return lstatSync(toBytes(path));
+    return lstatSync(forSystem(path));
   } catch (error) {
     const code = codeOf(error);
     return code === 'ENOENT' || code === 'ENOTDIR' ? 'gone' : 'unreadable';
@@ -345,7 +350,7 @@ export function lstat(path: ByteName): Stats | 'gone' | 'unreadable' {
 /** Null: it cannot be read now. */
 function list(path: ByteName): Dirent[] | null {
   try {
-    return readdirSync(toBytes(path), { withFileTypes: true, encoding: 'latin1' });
+    return readdirSync(forSystem(path), { withFileTypes: true, encoding: 'latin1' });
   } catch {
     return null;
   }

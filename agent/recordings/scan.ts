@@ -15,11 +15,13 @@ import type { SourceId } from '../../protocol/ids.ts';
 import { type Clock, DAY_MS, toIso, utcMs } from '../../protocol/time.ts';
 import type { AgentJournal } from '../journal.ts';
 import type { Draft } from '../types.ts';
-import type { Catalogue, FolderRow, KnownRow } from './catalogue.ts';
+import type { Catalogue } from './catalogue.ts';
 import { fromBytes, shown } from './names.ts';
 import { type AcceptedRoot, openRoot, type RootTrouble } from './root.ts';
+import type { FolderRow, KnownRow } from './rows.ts';
 import { join, lstat, type Note, visit, type Walk } from './scan-walk.ts';
-import type { ByteName, Layout } from './types.ts';
+import { Suspects } from './suspects.ts';
+import type { ByteName, Layout, OddKind } from './types.ts';
 
 export interface ScanTarget {
   /** Row of the source in the catalogue. */
@@ -39,6 +41,8 @@ export interface ScanDeps {
   clock: Clock;
   /** Lets the process answer something else. */
   rest(): Promise<void>;
+  /** Shared with the sweep; absent: nobody sweeps. */
+  suspects?: Suspects;
 }
 
 export interface Progress {
@@ -59,17 +63,18 @@ const FULL_EVERY_MS = 7 * DAY_MS;
 export class Scanner {
   readonly #deps: ScanDeps;
   readonly #target: ScanTarget;
+  readonly #suspects: Suspects;
   #walk: Walk | null = null;
   #stopped = false;
   #wanted = new Set<number>();
   #told = new Map<string, number>();
-  #trouble: RootTrouble | null = null;
   #turn: Promise<unknown> = Promise.resolve();
   readonly pending = new Set<number>();
 
   constructor(deps: ScanDeps, target: ScanTarget) {
     this.#deps = deps;
     this.#target = target;
+    this.#suspects = deps.suspects ?? new Suspects(deps.journal, deps.catalogue);
   }
 
   /** Of the pass that runs; null: none does. */
@@ -151,7 +156,7 @@ export class Scanner {
       const walk = this.#newWalk(dev, false, true);
       const folder = this.#deps.catalogue.folderAt(id);
       if (folder === null) continue;
-      const end = await this.#run(walk, visit(walk, folder, this.#deps.catalogue.pathOf(id), 1), true);
+      const end = await this.#run(walk, visit(walk, folder, this.#deps.catalogue.read.pathOf(id), 1), true);
       if (end !== 'done') return end;
       this.#tellNotes(walk);
     }
@@ -197,33 +202,21 @@ export class Scanner {
     };
   }
 
-  /** C27: the root as it is now; a change for the worse is told once. */
+  /** C27: the root as it is now. */
   #root(): { dev: number } | RootTrouble {
-    const { accepted, root } = this.#target;
+    const { accepted, root, id } = this.#target;
     if (accepted === null) {
       try {
         return { dev: statSync(root).dev };
       } catch {
-        return this.#suspect('root-gone');
+        return this.#suspects.tell(this.#target, 'root-gone');
       }
     }
     const found = openRoot(accepted);
-    if ('trouble' in found) return this.#suspect(found.trouble);
+    if ('trouble' in found) return this.#suspects.tell(this.#target, found.trouble);
     found.close();
-    this.#trouble = null;
+    this.#suspects.well(id);
     return { dev: found.dev };
-  }
-
-  #suspect(reason: RootTrouble): RootTrouble {
-    if (this.#trouble !== reason) {
-      const { source, id } = this.#target;
-      this.#deps.journal.transact(() => {
-        this.#deps.catalogue.setState(id, 'suspect');
-        return { tell: [{ type: 'recordings.root-suspect', data: { source, reason } }] };
-      });
-    }
-    this.#trouble = reason;
-    return reason;
   }
 
   /** After a slice: cameras that nobody knew, and what vanished. */
@@ -332,12 +325,13 @@ export class Scanner {
 
   /** What is no recording, in sums: told when a sum changed, and once after each start. */
   #tellNotes(walk: Walk): void {
-    const sums = new Map<string, number>();
-    for (const { kind, count } of this.#deps.catalogue.oddCounts(this.#target.id)) {
-      if (kind !== 'refused') sums.set(ODD_REASON[kind], count);
-    }
+    const odds = this.#deps.catalogue.read.odds(this.#target.id);
+    const sums = ODD_KINDS.flatMap((kind): [string, number][] => {
+      const count = odds[kind];
+      return count === undefined ? [] : [[ODD_REASON[kind], count]];
+    });
     const fresh = [...walk.notes].filter(([what, count]) => !STANDING.has(what) || !this.#same(what, count));
-    const tell = [...sums].filter(([reason, count]) => !this.#same(reason, count)).concat(fresh);
+    const tell = sums.filter(([reason, count]) => !this.#same(reason, count)).concat(fresh);
     if (tell.length === 0) return;
     const { source } = this.#target;
     this.#deps.journal.transact(() => ({
@@ -357,6 +351,7 @@ export class Scanner {
 /** As long as the event takes. */
 const MOST_NAME = 512;
 const ODD_REASON = { unknown: 'unknown-file', untimed: 'untimed', stray: 'stray' } as const;
+const ODD_KINDS = Object.keys(ODD_REASON) as OddKind[];
 /** Found again by each pass, as long as it is so. */
 const STANDING: ReadonlySet<Note> = new Set<Note>(['unreadable-folder', 'file-system-other']);
 

@@ -7,6 +7,7 @@
  * R2  The commit of transaction 1 is the point of no return.
  * C19 A folder goes when it is empty and its name is a time that is over; never by another call than rmdir, and never one
  *     that a recorder may count on, such as that of a camera.
+ * C66 A folder that a slice touched is read again by the next pass, whatever its time of change says.
  */
 import type { Hold } from '../../protocol/hold.ts';
 import { ListRoot } from '../../protocol/list-root.ts';
@@ -112,7 +113,7 @@ function factsOf(store: SweepStore, rows: readonly RecordingRow[]) {
   const paths = new Map<number, string[]>();
   let [bytes, starts, ends] = [0, Number.POSITIVE_INFINITY, 0];
   for (const row of rows) {
-    const path = paths.get(row.folder) ?? store.folderPath(row.folder).map(shown);
+    const path = paths.get(row.folder) ?? store.read.pathOf(row.folder).map(shown);
     paths.set(row.folder, path);
     list.add({ path: [...path, shown(row.name)].join('/'), bytes: row.sizeBytes });
     bytes += row.sizeBytes ?? 0;
@@ -191,7 +192,7 @@ async function unlinkAll(
   const watch = new HoldWatch(store);
   let since = clock.mono();
   for (const [folder, inIt] of byFolder(rows)) {
-    const open = openFolder(root, store.folderPath(folder));
+    const open = openFolder(root, store.read.pathOf(folder));
     try {
       for (const row of inIt) {
         if (clock.mono() - since > STRETCH_MS) {
@@ -269,7 +270,7 @@ function tidyFolders(
 ): void {
   const touched = new Set(outcomes.filter(({ was }) => was === 'erased').map(({ row }) => row.folder));
   for (const folder of touched) {
-    const path = store.folderPath(folder);
+    const path = store.read.pathOf(folder);
     while (path.length > 0 && layout.folder(path).dated) {
       const name = path.pop() ?? '';
       const parent = openFolder(root, path);
@@ -311,6 +312,8 @@ function end(
       if (was === 'erased' || was === 'absent') store.mark(row, 'erased', slice.id);
       else leave(store, row, typeof was === 'string' ? was : was.failed, clock.now());
     }
+    // C66: a backup restores a folder's time of change with it, and the folder would look as it did before.
+    for (const folder of new Set(outcomes.map(({ row }) => row.folder))) store.rescan(folder);
     store.endSlice(slice.id, clock.now());
     faults.hit?.('agent.sweep.ending');
     return { tell: [{ type: 'recordings.erased', data }] };
@@ -341,7 +344,7 @@ export function finishSlice(deps: SliceDeps, work: SliceWork, slice: SliceRow): 
   try {
     const outcomes: Outcome[] = [];
     for (const [folder, rows] of byFolder(store.erasing(slice.id))) {
-      const open = openFolder(root, store.folderPath(folder));
+      const open = openFolder(root, store.read.pathOf(folder));
       const there = (name: string) => (typeof open === 'object' ? open.has(name) : open === 'blocked');
       for (const row of rows) outcomes.push({ row, was: there(row.name) ? 'held' : 'absent' });
       if (typeof open === 'object') open.close();

@@ -62,7 +62,7 @@ export class SoundWatch {
     const open = openRoot(accepted);
     if ('trouble' in open) return null;
     try {
-      const at = openFolder(open, this.#d.sweeps.folderPath(folder));
+      const at = openFolder(open, this.#d.sweeps.read.pathOf(folder));
       if (typeof at === 'string') return null;
       const fd = at.read(name);
       at.close();

@@ -7,6 +7,7 @@ import { type Id, idBytes, idFrom } from '../../protocol/ids.ts';
 import { type Policy, policySchema } from '../../protocol/policy.ts';
 import { type UtcMs, utcMs } from '../../protocol/time.ts';
 import type { Db, Statement } from '../db.ts';
+import { GoneStore } from './gone-store.ts';
 import { HoldRows } from './hold-rows.ts';
 import { fromBytes, toBytes } from './names.ts';
 import { ReadStore } from './read-store.ts';
@@ -62,19 +63,18 @@ const TABLES = [
   'policies',
 ];
 
-/** Deeper than any path that a system takes. */
-const MAX_DEPTH = 64;
-
 export class SweepStore {
   readonly #db: Db;
   readonly #sql: ReturnType<typeof prepare>;
   readonly #holds: HoldRows;
   /** What is only read: lists and figures. */
   readonly read: ReadStore;
+  readonly gone: GoneStore;
 
   constructor(db: Db) {
     this.#db = db;
     this.read = new ReadStore(db);
+    this.gone = new GoneStore(db);
     this.#holds = new HoldRows(db);
     this.#sql = prepare(db);
   }
@@ -96,7 +96,7 @@ export class SweepStore {
   ended(camera: number, endBy: UtcMs, after: Place | null, limit: number): RecordingRow[] {
     // A row without an end stands at -1, and all its names before this one.
     const { end, folder, name } = after ?? { end: 0, folder: 0, name: '' };
-    return this.#sql.ended.all(camera, endBy, end, folder, toBytes(name), limit).map(rowOf);
+    return this.#sql.ended.all({ camera, endBy, end, folder, name: toBytes(name), limit }).map(rowOf);
   }
 
   row(folder: number, name: ByteName): RecordingRow | null {
@@ -107,19 +107,6 @@ export class SweepStore {
   /** Rows of a slice that are in `erasing`. */
   erasing(slice: number): RecordingRow[] {
     return this.#sql.erasing.all(slice).map(rowOf);
-  }
-
-  /** Parts of a folder's path below the root. */
-  folderPath(folder: number): ByteName[] {
-    const parts: ByteName[] = [];
-    let at: number | null = folder;
-    while (at !== null && parts.length < MAX_DEPTH) {
-      const found: { parent: number | null; name: Buffer } | undefined = this.#sql.folder.get(at);
-      if (found === undefined || found.parent === null) break;
-      parts.unshift(fromBytes(found.name));
-      at = found.parent;
-    }
-    return parts;
   }
 
   /** Marks a row; `present` takes it out of its slice again. */
@@ -134,6 +121,11 @@ export class SweepStore {
   /** What lies there is not what the row says: the next scan looks at it anew. */
   forgetFile({ folder, name }: Pick<RecordingRow, 'folder' | 'name'>): void {
     this.#sql.forgetFile.run(folder, toBytes(name));
+    this.rescan(folder);
+  }
+
+  /** The next scan reads the folder again. */
+  rescan(folder: number): void {
     this.#sql.rescan.run(folder);
   }
 
@@ -302,12 +294,14 @@ function prepare(db: Db) {
       'SELECT id, camera, name FROM rec_cameras WHERE source = ? ORDER BY id',
     ),
     ended: one<RawRow>(
-      `SELECT ${ROW} FROM recordings WHERE camera = ? AND state = 0 AND coalesce(ends, -1) <= ?
-       AND (coalesce(ends, -1), folder, name) > (?, ?, ?) ORDER BY coalesce(ends, -1), folder, name LIMIT ?`,
+      // The first bound is for the index alone (C63): without it each page reads all pages before it.
+      `SELECT ${ROW} FROM recordings WHERE camera = @camera AND state = 0
+       AND coalesce(ends, -1) >= @end AND coalesce(ends, -1) <= @endBy
+       AND (coalesce(ends, -1), folder, name) > (@end, @folder, @name)
+       ORDER BY coalesce(ends, -1), folder, name LIMIT @limit`,
     ),
     row: one<RawRow>(`SELECT ${ROW} FROM recordings WHERE folder = ? AND name = ?`),
     erasing: one<RawRow>(`SELECT ${ROW} FROM recordings WHERE slice = ? AND state = 1 ORDER BY folder, name`),
-    folder: one<{ parent: number | null; name: Buffer }>('SELECT parent, name FROM rec_folders WHERE id = ?'),
     mark: one('UPDATE recordings SET state = ?, slice = ? WHERE folder = ? AND name = ?'),
     forgetFile: one('DELETE FROM recordings WHERE folder = ? AND name = ?'),
     rescan: one('UPDATE rec_folders SET mtime = NULL WHERE id = ?'),

@@ -6,17 +6,21 @@
  * R5  A layout that is not erasable is only ever reported, whatever the mode says.
  * R8  What is expired and still there when the sweep ends is counted by its reason.
  * R9  Free space is asked by nobody here.
+ * C68 A sweep that waits says what for; nothing waits for `unknown`, in no mode.
  * H4  Footage is erased only while the collector's commands are confirmed within the freshness that was set.
  */
 import { covers, type Hold } from '../../protocol/hold.ts';
 import { type Id, newId, type Random } from '../../protocol/ids.ts';
 import { ListRoot } from '../../protocol/list-root.ts';
 import { toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
+import type { Reason } from '../../protocol/words.ts';
+import type { TimeTrouble } from '../trusted-time.ts';
 import type { Draft } from '../types.ts';
 import { endedBy, judge, type Surroundings, thingOf, waitsFor } from './due.ts';
 import { shown } from './names.ts';
 import { type AcceptedRoot, openRoot, type RootTrouble } from './root.ts';
 import { eraseSlice, finishSlice, SLICE_FILES, type SliceDeps, type SliceWork } from './slice.ts';
+import { Suspects } from './suspects.ts';
 import type { PlanRow } from './sweep-store.ts';
 import type { CameraRow, Layout, Place, RecordingRow, RecordingSource } from './types.ts';
 
@@ -36,10 +40,23 @@ export interface SweepDeps extends SliceDeps {
   /** Why nothing may be erased now although time is trusted; null: nothing speaks against it (H4). */
   unconfirmed(): boolean;
   /** Why there is no trusted time. */
-  timeTrouble(): string | null;
+  timeTrouble(): TimeTrouble | null;
+  /** Shared with the scan; absent: nobody scans. */
+  suspects?: Suspects;
 }
 
-export type WaitReason = string;
+/** What a sweep waits for (C68). */
+export type WaitReason = Extract<Reason, (typeof WAITS)[number]> | RootTrouble | TimeTrouble;
+const WAITS = [
+  'first-scan',
+  'not-accepted',
+  'no-policy',
+  'holds-unreadable',
+  'time-untrusted',
+  'commands-unconfirmed',
+  'first-sweep',
+  'large-plan',
+] as const;
 
 export interface SweepReport {
   source: RecordingSource;
@@ -64,15 +81,23 @@ export interface Due {
   left: Map<string, number>;
 }
 
+/** What a sweep goes by when nothing hinders it. */
+interface Ready {
+  accepted: AcceptedRoot;
+  around: Surroundings;
+  at: UtcMs;
+}
+
 const PAGE = 1_000;
 
 export class Sweep {
   readonly #deps: SweepDeps;
+  readonly #suspects: Suspects;
   #running = false;
-  readonly #suspects = new Map<number, RootTrouble>();
 
   constructor(deps: SweepDeps) {
     this.#deps = deps;
+    this.#suspects = deps.suspects ?? new Suspects(deps.journal, { suspect: () => {} });
   }
 
   get running(): boolean {
@@ -91,13 +116,12 @@ export class Sweep {
   }
 
   async #run(it: SweepSource): Promise<SweepReport> {
-    const { store, now } = this.#deps;
-    const hindered = this.#hindrance(it) ?? this.#finish(it);
-    const around = this.#deps.around();
-    const at = now();
-    if (hindered !== null || around === null || at === null || it.accepted === null) {
-      return this.#waits(it, hindered ?? 'unknown', null);
-    }
+    const { store } = this.#deps;
+    const ready = this.#ready(it);
+    if (typeof ready === 'string') return this.#waits(it, ready, null);
+    const hindered = this.#finish(it, ready);
+    if (hindered !== null) return this.#waits(it, hindered, null);
+    const { accepted, around, at } = ready;
     // Most sweeps wait for nobody: the list is hashed only where a person has to see it.
     const due = await this.due(it.source, around, at, false);
     if (it.mode === 'report' || !it.layout.erasable) return this.#reported(it, due);
@@ -110,47 +134,38 @@ export class Sweep {
     }
     // An approved plan reaches as far as what was shown; what became due since then comes with the next sweep.
     const dueBy = approved?.dueBy ?? at;
-    return await this.#erase({ ...it, accepted: it.accepted }, around, dueBy, at);
+    return await this.#erase({ ...it, accepted }, around, dueBy, at);
   }
 
-  /** Why this source may not be swept now; null: it may. */
-  #hindrance({ source, accepted, mode }: SweepSource): string | null {
-    const { store, around, now, unconfirmed, timeTrouble } = this.#deps;
+  /** Why this source may not be swept now, or what it is swept by. */
+  #ready({ source, accepted, mode }: SweepSource): WaitReason | Ready {
+    const { store, now, unconfirmed, timeTrouble } = this.#deps;
     if (source.state === 'first-scan') return 'first-scan';
-    if (accepted === null && mode === 'erase') return 'not-accepted';
-    if (around() === null) return 'no-policy';
+    // Not even a report of it would be of a root that anybody meant.
+    if (accepted === null) return 'not-accepted';
+    const around = this.#deps.around();
+    if (around === null) return 'no-policy';
     if (store.holds() === null) return 'holds-unreadable';
-    if (now() === null) return timeTrouble() ?? 'time-untrusted';
-    return mode === 'erase' && unconfirmed() ? 'commands-unconfirmed' : null;
+    const at = now();
+    if (at === null) return timeTrouble() ?? 'time-untrusted';
+    return mode === 'erase' && unconfirmed() ? 'commands-unconfirmed' : { accepted, around, at };
   }
 
   /** Slices that a crash left open come first. Not null: the root is not the accepted one. */
-  #finish({ source, accepted, layout }: SweepSource): string | null {
+  #finish({ source, layout }: SweepSource, { accepted, around }: Ready): WaitReason | null {
     const { store } = this.#deps;
-    if (accepted === null) return null;
     const root = openRoot(accepted);
-    if ('trouble' in root) return this.#suspect(source, root.trouble);
+    if ('trouble' in root) return this.#suspects.tell(source, root.trouble);
     root.close();
-    this.#suspects.delete(source.id);
-    const around = this.#deps.around();
+    this.#suspects.well(source.id);
     const cameras = new Map(store.cameras(source.id).map((camera) => [camera.id, camera]));
     for (const slice of store.openSlices()) {
       const camera = cameras.get(slice.camera);
-      if (slice.source !== source.id || camera === undefined || around === null) continue;
+      if (slice.source !== source.id || camera === undefined) continue;
       if (finishSlice(this.#deps, { source, accepted, layout, camera, around }, slice) === null)
         return 'root-gone';
     }
     return null;
-  }
-
-  /** Told when it is another trouble than the last time. */
-  #suspect(source: RecordingSource, reason: RootTrouble): string {
-    if (this.#suspects.get(source.id) === reason) return reason;
-    this.#suspects.set(source.id, reason);
-    this.#deps.journal.transact(() => ({
-      tell: [{ type: 'recordings.root-suspect', data: { source: source.source, reason } }],
-    }));
-    return reason;
   }
 
   /**
@@ -239,7 +254,7 @@ export class Sweep {
     }
   }
 
-  async #mustWait(source: RecordingSource, { count, fresh }: Due): Promise<string | null> {
+  async #mustWait(source: RecordingSource, { count, fresh }: Due): Promise<WaitReason | null> {
     const { count: present } = await this.#deps.store.read.present(source.id, this.#deps.rest);
     return waitsFor({ count, fresh, present, approved: source.approved });
   }
@@ -248,7 +263,7 @@ export class Sweep {
   #planned(
     source: RecordingSource,
     due: Due,
-    { at, waits, before }: { at: UtcMs; waits: string; before: PlanRow | null },
+    { at, waits, before }: { at: UtcMs; waits: WaitReason; before: PlanRow | null },
   ): PlanRow {
     if (before !== null && before.root === due.root) return before;
     const { store, journal, clock, random } = this.#deps;
@@ -270,7 +285,7 @@ export class Sweep {
     return plan;
   }
 
-  #waiting(source: RecordingSource, reason: string, plan: PlanRow | null): Draft<'sweep.waiting'> {
+  #waiting(source: RecordingSource, reason: WaitReason, plan: PlanRow | null): Draft<'sweep.waiting'> {
     const since = plan === null ? null : toIso(plan.madeAt);
     const { count = 0, bytes = null } = plan ?? {};
     return {
@@ -279,7 +294,7 @@ export class Sweep {
     };
   }
 
-  #waits({ source }: SweepSource, reason: string, plan: PlanRow | null): SweepReport {
+  #waits({ source }: SweepSource, reason: WaitReason, plan: PlanRow | null): SweepReport {
     return { source, waits: reason, plan, erased: 0, bytes: 0, failed: 0, left: {} };
   }
 
@@ -307,7 +322,7 @@ export class Sweep {
         sum.bytes += result.bytes;
         for (const [reason, n] of result.left) add(left, reason, n);
         if (result.trouble !== null) {
-          this.#suspect(source, result.trouble);
+          this.#suspects.tell(source, result.trouble);
           return { ...this.#waits(it, result.trouble, null), ...sum, left: Object.fromEntries(left) };
         }
         await this.#deps.rest();

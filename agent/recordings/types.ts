@@ -1,6 +1,6 @@
 /**
- * What the parts of the recordings room hand each other: what a layout says of a path, a row of the catalogue, what
- * the sweep asks the catalogue. Pure types; `catalogue.ts` implements `Catalogue`, `layouts/` the layouts.
+ * What the parts of the recordings room hand each other: what a layout says of a path, a row of the catalogue, a source.
+ * Pure types; `layouts/` has the layouts, `catalogue.ts`, `sweep-store.ts` and `read-store.ts` the rows.
  *
  * Names of files and folders are byte strings: one character per byte (latin1), so that invalid UTF-8 survives. They
  * stay on this host and never stand in an event, a log line or an error; `names.ts` turns them into what the system
@@ -68,6 +68,9 @@ export interface Layout {
    */
   hot(from: UtcMs, to: UtcMs, cameras: readonly ByteName[]): ByteName[] | null;
 }
+
+/** Why a file that is no recording of the layout is kept in mind. */
+export type OddKind = 'unknown' | 'untimed' | 'stray';
 
 export type RecordingState = 'present' | 'erasing' | 'erased' | 'missing';
 /** As the column holds them. */

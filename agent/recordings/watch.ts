@@ -11,13 +11,14 @@
  */
 import { join } from 'node:path';
 import { type Clock, HOUR_MS, type UtcMs, utcMs } from '../../protocol/time.ts';
-import type { Catalogue, FolderRow } from './catalogue.ts';
+import type { Catalogue } from './catalogue.ts';
 import { fromBytes, toBytes } from './names.ts';
+import type { FolderRow } from './rows.ts';
 import type { PassEnd } from './scan.ts';
 import type { ByteName, Layout } from './types.ts';
 
 export interface WatchDeps {
-  catalogue: Pick<Catalogue, 'children' | 'folder' | 'newest' | 'cameraNames' | 'pathOf' | 'warm'>;
+  catalogue: Pick<Catalogue, 'children' | 'folder' | 'newest' | 'cameraNames' | 'read'>;
   clock: Clock;
   /** Of the scanner. */
   look(folders: Iterable<number>): Promise<PassEnd>;
@@ -133,7 +134,7 @@ export class HotWatch {
   }
 
   async #armOne(folder: number): Promise<void> {
-    const path = pathOf(this.#target.root, this.#deps.catalogue.pathOf(folder));
+    const path = pathOf(this.#target.root, this.#deps.catalogue.read.pathOf(folder));
     this.#armed.set(folder, 'polled');
     const { watcher } = this.#deps;
     if (this.#target.polled || watcher === null || path === null) return this.#touch(folder);
@@ -203,7 +204,7 @@ function hotFolders(catalogue: HotCatalogue, { id, layout }: WatchTarget, now: U
   const hot = layout.hot(utcMs(now - HOUR_MS), utcMs(now + HOUR_MS), catalogue.cameraNames(id));
   const root = catalogue.folder(id, null, '').id;
   const folders = new Set<number>([root]);
-  const paths = hot?.map(partsOf) ?? catalogue.newest(id, NEWEST).map((row) => catalogue.pathOf(row.id));
+  const paths = hot?.map(partsOf) ?? catalogue.newest(id, NEWEST).map((row) => catalogue.read.pathOf(row.id));
   for (const path of paths) {
     let at: FolderRow | undefined;
     let parent = root;

@@ -8,10 +8,12 @@ import type { AgentLog } from '../log.ts';
 import type { Draft } from '../types.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Watcher } from './keeper.ts';
+import { rest } from './rest.ts';
 import { identityOf } from './root.ts';
 import { acceptedOf, type Root } from './roots.ts';
 import { type Progress, Scanner, type ScanTarget } from './scan.ts';
 import { SoundWatch } from './sound.ts';
+import type { Suspects } from './suspects.ts';
 import type { SweepStore } from './sweep-store.ts';
 import { chokidarWatcher, HotWatch, isNetwork } from './watch.ts';
 
@@ -24,6 +26,8 @@ export interface WatchingDeps {
   journal: AgentJournal;
   catalogue: Catalogue;
   sweeps: SweepStore;
+  /** Shared with the sweep. */
+  suspects: Suspects;
   clock: Clock;
   log: AgentLog;
   /** `linux` and the like. */
@@ -87,8 +91,8 @@ class RootWatcher implements Watcher {
 
   async #renew(target: ScanTarget, as: string): Promise<void> {
     await this.#release();
-    const { journal, catalogue, clock } = this.#d;
-    this.#scanner = new Scanner({ journal, catalogue, clock, rest }, target);
+    const { journal, catalogue, clock, suspects } = this.#d;
+    this.#scanner = new Scanner({ journal, catalogue, clock, suspects, rest }, target);
     this.#for = as;
   }
 
@@ -143,10 +147,6 @@ class RootWatcher implements Watcher {
     await this.#release();
     await this.#turn;
   }
-}
-
-function rest(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** C30: told once until a watcher stands again. */

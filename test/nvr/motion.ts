@@ -18,21 +18,12 @@ import { init, run as runCollector } from '../../collector/main.ts';
 import { createToken } from '../../collector/tokens.ts';
 import type { AgentId } from '../../protocol/ids.ts';
 import { DAY_MS, SECOND_MS, systemClock, toIso } from '../../protocol/time.ts';
+import { policyOf } from './place.ts';
 
 /** Retention is a day; a recording is due this long after its end. */
 const DUE_MS = 12 * SECOND_MS;
 const BEHIND_SECONDS = (DAY_MS - DUE_MS) / SECOND_MS;
 const SEGMENTS = 8;
-
-const POLICY = {
-  name: 'dk-msp',
-  version: 1,
-  author: 'the suite',
-  zone: 'UTC',
-  rules: [
-    { class: 'recording', trigger: 'recording-end', keepAtMost: 'P1D', keepAtLeast: null, action: 'erase' },
-  ],
-};
 
 export async function motion(note: (text: string) => void): Promise<void> {
   const home = mkdtempSync(join(tmpdir(), 'tilsyn-motion-'));
@@ -61,7 +52,7 @@ async function play(
   const collector = await runCollector({ state, listen: `127.0.0.1:${port}`, signals: false });
   closing.push(() => collector.stop());
   // As `retention set` would put it in force; the collector gives it to the host by itself (V70).
-  const record = { v: 1, pack: null, person: null, setAt: toIso(systemClock.now()), policy: POLICY };
+  const record = { v: 1, pack: null, person: null, setAt: toIso(systemClock.now()), policy: policyOf('P1D') };
   await collector.ctx.store.write((tx) => tx.setMeta('policy.record', JSON.stringify(record)));
   const agentState = join(home, 'agent');
   const { text: token } = await createToken(collector.ctx, {

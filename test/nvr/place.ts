@@ -12,6 +12,7 @@ import { openRoots, type Root, sweepSourceOf } from '../../agent/recordings/root
 import { Sweep } from '../../agent/recordings/sweep.ts';
 import type { AgentIdentity, FaultSeam } from '../../agent/types.ts';
 import { newId, type SourceId } from '../../protocol/ids.ts';
+import type { Policy } from '../../protocol/policy.ts';
 import { newSigningKey, publicText } from '../../protocol/sign.ts';
 import { DAY_MS, MINUTE_MS, systemClock, utcMs } from '../../protocol/time.ts';
 
@@ -21,21 +22,11 @@ export interface Where {
   identity: AgentIdentity;
 }
 
-const POLICY = {
-  name: 'dk-msp',
-  version: 1,
-  author: 'the suite',
-  zone: 'UTC',
-  rules: [
-    {
-      class: 'recording' as const,
-      trigger: 'recording-end' as const,
-      keepAtMost: 'P30D',
-      keepAtLeast: null,
-      action: 'erase' as const,
-    },
-  ],
-};
+/** Rules of the suite's own: recordings go after `keepAtMost`. */
+export function policyOf(keepAtMost: string): Policy {
+  const rule = { class: 'recording', trigger: 'recording-end', keepAtLeast: null, action: 'erase' } as const;
+  return { name: 'dk-msp', version: 1, author: 'the suite', zone: 'UTC', rules: [{ ...rule, keepAtMost }] };
+}
 
 export interface Opened extends OpenedJournal {
   root: Root;
@@ -63,7 +54,7 @@ export function openPlace({ state, root, identity }: Where, faults: FaultSeam = 
   const [first] = openRoots(opened, [config]);
   if (first === undefined) throw new Error('no root');
   const around = {
-    policy: POLICY,
+    policy: policyOf('P30D'),
     zone: 'UTC',
     site: identity.site,
     host: identity.agent,

@@ -44,6 +44,8 @@ interface Pattern {
   folder: Piece[];
   whole: RegExp;
   name: RegExp;
+  /** Fields that the name states. */
+  named: readonly string[];
   /** Folder parts vary in number: a camera's name with slashes. */
   open: boolean;
 }
@@ -65,6 +67,7 @@ function compile(kind: Kind, text: string): Pattern {
   const folder = piecesOf(cut.folder);
   const parts = partsOf(cut.folder).map(piecesOf);
   const steps = parts.map((_, at) => expressionOf(parts.slice(0, at + 1).flatMap(joined)));
+  const name = piecesOf(cut.name);
   return {
     kind,
     dated: parts.map((_, at) =>
@@ -73,7 +76,8 @@ function compile(kind: Kind, text: string): Pattern {
     steps,
     folder,
     whole: expressionOf(folder),
-    name: expressionOf(piecesOf(cut.name)),
+    name: expressionOf(name),
+    named: [...fieldsOf(name)],
     open: cut.folder.includes('{camera/}'),
   };
 }
@@ -124,7 +128,8 @@ function readFolder(
   const joinedPath = path.join('/');
   const fits = patterns.flatMap((pattern): Fit[] => {
     const found = pattern.whole.exec(joinedPath);
-    return found === null ? [] : [{ pattern, fields: found.groups ?? {} }];
+    // A plain object: it is copied for each file.
+    return found === null ? [] : [{ pattern, fields: { ...found.groups } }];
   });
   const kinds = new Set(fits.map(({ pattern }) => SAYS[pattern.kind]));
   const above = patterns.some((pattern) => leadsTo(pattern, path));
@@ -163,27 +168,43 @@ function readFile(fits: readonly Fit[], name: ByteName, context: ReadContext): P
   for (const { pattern, fields } of fits) {
     const found = pattern.name.exec(name);
     if (found === null) continue;
-    const all = found.groups === undefined ? fields : { ...fields, ...found.groups };
-    if (!agrees(fields, found.groups)) continue;
+    const all = together(fields, pattern.named, found.groups);
+    if (all === null) continue;
     const says = saysOf(pattern.kind, all, context);
     if (says !== null) return says;
   }
   return { is: 'unknown' };
 }
 
-/** A field that stands in the folder and in the name says the same in both. */
-function agrees(folder: Fields, name: Fields | undefined): boolean {
-  return Object.entries(name ?? {}).every(([key, text]) => (folder[key] ?? text) === text);
+/** All that folder and name say; null: a field that stands in both says something else in each. Runs for each file. */
+function together(
+  folder: Fields,
+  named: readonly string[],
+  name: Record<string, string> | undefined,
+): Fields | null {
+  if (name === undefined) return folder;
+  const all: Record<string, string | undefined> = { ...folder };
+  for (const field of named) {
+    const text = name[field];
+    if ((folder[field] ?? text) !== text) return null;
+    all[field] = text;
+  }
+  return all;
 }
 
 function saysOf(kind: Kind, fields: Fields, { zone, site }: ReadContext): PathSays | null {
   if (kind === 'recorder') return { is: 'recorder' };
   if (kind === 'inFlight') return { is: 'in-flight' };
   if (kind === 'stray') return { is: 'stray' };
-  const camera = [fields.device, fields.camera].filter((part) => part !== undefined).join('/');
+  const camera = cameraOf(fields);
   if (kind === 'untimed') return { is: 'untimed', camera };
   const when = whenOf(fields, zone, site);
   return when === null ? null : { is: 'recording', camera, ...when };
+}
+
+function cameraOf({ device, camera }: Fields): ByteName {
+  if (device === undefined) return camera ?? '';
+  return camera === undefined ? device : `${device}/${camera}`;
 }
 
 /** Most steps of an hour that hot folders are told for. */

@@ -45,17 +45,13 @@ function epochOf({ epoch, epochMs }: Fields): UtcMs | null {
 function wallOfFields(fields: Fields): number | null {
   const year = fields.year ?? (fields.shortYear === undefined ? undefined : `20${fields.shortYear}`);
   if (year === undefined || fields.month === undefined || fields.day === undefined) return null;
-  const [hour, minute, second] = [fields.hour, fields.minute, fields.second].map((text) => Number(text ?? 0));
-  const ms = Math.floor(Number(`0.${fields.fraction ?? 0}`) * SECOND_MS);
-  return wallOf(
-    Number(year),
-    Number(fields.month),
-    Number(fields.day),
-    hour ?? 0,
-    minute ?? 0,
-    second ?? 0,
-    ms,
-  );
+  const { month, day, hour, minute, second, fraction } = fields;
+  const ms = fraction === undefined ? 0 : Math.floor(Number(`0.${fraction}`) * SECOND_MS);
+  return wallOf(Number(year), Number(month), Number(day), part(hour), part(minute), part(second), ms);
+}
+
+function part(text: string | undefined): number {
+  return text === undefined ? 0 : Number(text);
 }
 
 type ToUtc = (wall: number) => { earliest: UtcMs; latest: UtcMs };

@@ -4,17 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LOOK_BYTES, LOOKS, soundIn, soundOf } from '../../../agent/recordings/audio.ts';
+import { box, hdlr } from './boxes.ts';
 
-function box(name: string, ...inside: Buffer[]): Buffer {
-  const head = Buffer.alloc(8);
-  const bytes = Buffer.concat(inside);
-  head.writeUInt32BE(8 + bytes.length);
-  head.write(name, 4, 'latin1');
-  return Buffer.concat([head, bytes]);
-}
-
-const hdlr = (kind: string): Buffer =>
-  box('hdlr', Buffer.alloc(8), Buffer.from(kind, 'latin1'), Buffer.alloc(13));
 const stbl = box('minf', box('stbl', Buffer.alloc(5_000)));
 const trak = (...kinds: string[]): Buffer =>
   box('trak', box('tkhd', Buffer.alloc(84)), box('mdia', ...kinds.map(hdlr), stbl));

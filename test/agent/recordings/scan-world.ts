@@ -4,10 +4,10 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, utimesSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach } from 'vitest';
-import type { KnownRow } from '../../../agent/recordings/catalogue.ts';
 import { layoutOf } from '../../../agent/recordings/layouts/index.ts';
 import { toBytes } from '../../../agent/recordings/names.ts';
 import { identityOf, MARKER_FILE, markerText } from '../../../agent/recordings/root.ts';
+import type { KnownRow } from '../../../agent/recordings/rows.ts';
 import { Scanner } from '../../../agent/recordings/scan.ts';
 import { newId, type SourceId } from '../../../protocol/ids.ts';
 import { group, LIMITS, type World, world } from '../support.ts';

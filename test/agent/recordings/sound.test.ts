@@ -5,20 +5,12 @@ import { layoutOf } from '../../../agent/recordings/layouts/index.ts';
 import type { Root } from '../../../agent/recordings/roots.ts';
 import { SoundWatch } from '../../../agent/recordings/sound.ts';
 import { DAY_MS } from '../../../protocol/time.ts';
+import { box, hdlr } from './boxes.ts';
 import { frigatePath, SweepWorld } from './sweep-world.ts';
 
 const NOW = Date.UTC(2026, 10, 22, 8);
 
-function box(name: string, ...inside: Buffer[]): Buffer {
-  const head = Buffer.alloc(8);
-  const bytes = Buffer.concat(inside);
-  head.writeUInt32BE(8 + bytes.length);
-  head.write(name, 4, 'latin1');
-  return Buffer.concat([head, bytes]);
-}
-
-const track = (kind: string) =>
-  box('trak', box('mdia', box('hdlr', Buffer.alloc(8), Buffer.from(kind, 'latin1'), Buffer.alloc(13))));
+const track = (kind: string) => box('trak', box('mdia', hdlr(kind)));
 const film = (...kinds: string[]) =>
   Buffer.concat([
     box('ftyp', Buffer.from('isom0000')),
