@@ -73,8 +73,9 @@ export class HoldCourier {
     if (hold.state === 'released') {
       if (row.state === 'released') return;
       const given = await this.#given(agent, 'hold.release', hold);
-      // One that waits, or was obeyed and is told of soon, is enough.
-      if (given.some(({ resultAt, ok }) => resultAt === null || ok === true)) return;
+      // One that waits, or was obeyed and is told of soon, is enough; after it a slip may have placed it once more.
+      const since = row.appliedAt ?? 0;
+      if (given.some(({ resultAt, ok }) => resultAt === null || (ok === true && resultAt >= since))) return;
       const body = { hold: hold.hold };
       await store.write((tx) => issueIn(this.#ctx, tx, agent, { verb: 'hold.release', body, person: null }));
       return;
