@@ -25,6 +25,7 @@ import { lostDatabase, makeBirth } from './journal-succession.ts';
 import { Catalogue } from './recordings/catalogue.ts';
 import { SweepStore } from './recordings/sweep-store.ts';
 import type { Scrub } from './sealer.ts';
+import { AuditStore } from './self-audit/store.ts';
 import { TelemetryStore } from './telemetry/store.ts';
 import type { AgentIdentity, FaultSeam } from './types.ts';
 
@@ -63,6 +64,7 @@ export interface OpenedJournal {
   telemetry: TelemetryStore;
   catalogue: Catalogue;
   sweeps: SweepStore;
+  audits: AuditStore;
   /** Number of the damaged database that was set aside just now; null: none was. */
   quarantined: number | null;
 }
@@ -82,6 +84,7 @@ export function openJournal(o: OpenOptions): OpenedJournal {
       telemetry: new TelemetryStore(db, o.digestKey),
       catalogue: new Catalogue(db, o.random),
       sweeps: new SweepStore(db),
+      audits: new AuditStore(db),
       quarantined,
     };
   } catch (error) {
