@@ -24,7 +24,7 @@ export interface Verified {
   /** Leaves that are not what they should be. */
   broken: number;
   link: Link;
-  /** Gaps that these leaves tell of, from `since` on. */
+  /** Gaps that these leaves tell of, after `since`. */
   gaps: number;
 }
 
@@ -42,7 +42,7 @@ export function verify(link: Link, leaves: readonly ChainLeaf[], since: UtcMs | 
       leaf.seq === seq + 1 &&
       (hash === null || read.prev === toB64(hash));
     if (!right) broken += 1;
-    else if (read.type === 'journal.gap' && (since === null || leaf.at >= since)) gaps += 1;
+    else if (read.type === 'journal.gap' && (since === null || leaf.at > since)) gaps += 1;
     [seq, hash] = [leaf.seq, leaf.hash];
   }
   return { broken, link: { seq, hash }, gaps };
