@@ -1,5 +1,6 @@
 /** What is shown of a self-audit: its checks, what they did not look at, its findings. */
-import type { Item } from './print.ts';
+import { type Column, field, type Item, time } from './print.ts';
+import { showIso } from './times.ts';
 
 /** Why something was not looked at, or that it never is. */
 const UNSEEN: Readonly<Record<string, string>> = {
@@ -39,3 +40,40 @@ export function checkRows(checks: readonly Item[]): (string | number | null)[][]
     (unseen as string[]).join(', '),
   ]);
 }
+
+export const FOUND_HEADINGS = ['finding', 'audit', 'count', 'source', 'tool'];
+
+export function foundRows(found: readonly Item[]): (string | number | null)[][] {
+  return found.map(({ code, check, count, source, tool }) => [code, check, count, source, tool]);
+}
+
+const signed: Column = [
+  'signed',
+  (item, tz) => {
+    const all = (item.signed ?? []) as Item[];
+    if (all.length === 0) return 'by nobody';
+    return all.map(({ person, at }) => `by ${person} ${showIso(at, tz)}`).join('; ');
+  },
+];
+
+export const AUDIT_ROW: readonly Column[] = [
+  field('host', 'host'),
+  time('began', 'startedAt'),
+  field('why', 'trigger'),
+  field('findings', 'findings'),
+  signed,
+  field('id', 'id'),
+];
+
+const notes: Column = [
+  'notes',
+  ({ signed: all }) => ((all ?? []) as Item[]).flatMap(({ note }) => note ?? []).join('; ') || null,
+];
+
+export const AUDIT_CARD: readonly Column[] = [
+  ...AUDIT_ROW,
+  time('ended', 'endedAt'),
+  field('customer', 'customer'),
+  field('site', 'site'),
+  notes,
+];

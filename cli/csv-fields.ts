@@ -57,3 +57,11 @@ export const STATS_CSV = words(`
   source root layout camera name count bytes oldest newest due held unbounded erased missing limit`);
 export const SWEEP_CSV = words(`source root mode waits plan count bytes oldest dueBy planned left`);
 export const ROOT_CSV = words(`source root mode state waits since plan sweptAt left`);
+export const AUDIT_CSV = words(`
+  id host hostId customer site agreement trigger startedAt endedAt everySeconds findings signed.person signed.at`);
+export const AUDIT_SHOW_CSV = [
+  ...AUDIT_CSV,
+  ...words(`
+  checks.check checks.looked checks.of checks.explained checks.unseen found.check found.code found.count found.source
+  found.tool found.unseen findingsMissing signed.note`),
+];

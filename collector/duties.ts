@@ -1,4 +1,5 @@
 /** What a running collector does by itself: alerts, webhooks, tickets, what falls due, the end of what nobody misses. */
+import { AuditWatch } from './audit-watch.ts';
 import { Deliverer } from './deliver/deliverer.ts';
 import { Eraser, type EraserOptions } from './erasing/eraser.ts';
 import { OneoffCare } from './oneoff/care.ts';
@@ -19,6 +20,7 @@ export interface Duties {
 export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx'>): Promise<Duties> {
   const silence = await Silence.open(ctx);
   const sessions = await SessionAlertWatch.open(ctx);
+  const audits = await AuditWatch.open(ctx);
   const deliverer = new Deliverer(ctx);
   const oneoff = new OneoffCare(ctx);
   const recogniser = await Recogniser.open(ctx);
@@ -33,6 +35,7 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
       silence.start();
       tickets.start();
       sessions.start();
+      audits.start();
       oneoff.start();
       rules.start();
       await deliverer.start();
@@ -46,6 +49,7 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
       await tickets.close();
       await rules.close();
       await sessions.close();
+      await audits.close();
       await deliverer.close();
     },
   };

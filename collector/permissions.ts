@@ -103,6 +103,10 @@ export const PERMISSIONS = {
   'sweep.status': { roles: ALL },
   'sweep.run': { roles: DECIDE },
   'sweep.approve': { roles: DECIDE },
+  'audit.list': { roles: ALL },
+  'audit.show': { roles: ALL },
+  // Says that they have read it, and changes nothing: also for who only reads.
+  'audit.sign': { roles: OVERSEE },
 } as const satisfies Record<string, Rule>;
 export type Verb = keyof typeof PERMISSIONS;
 

@@ -264,6 +264,9 @@ export const READING_VERBS = [
   'sweep.status',
   'sweep.run',
   'sweep.approve',
+  'audit.list',
+  'audit.show',
+  'audit.sign',
 ] as const;
 
 /** Whether somebody is at the other end of a session that outlives its connection, as a remote desktop does. */
