@@ -13,6 +13,8 @@ import type { AgentRow, AgreementRow, AuditWatchRow } from './store/types.ts';
 import type { OwnDraft } from './types.ts';
 
 export const LOOK_MS = MINUTE_MS;
+/** One and a half of its periods. */
+export const LATE_PERMILLE = RULES['audit-missed'].warn.raise;
 /** Hosts come back within five minutes and send what waited: before that nothing is known. */
 export const SETTLE_MS = 15 * MINUTE_MS;
 /** Of a host that never said: what `schedule.selfAudit` is unless it is set. */

@@ -15,7 +15,7 @@ import { SweepStore } from '../recordings/sweep-store.ts';
 import { cronMatcher, siteZone } from '../telemetry/schedule.ts';
 import { type AuditFacts, runChecks } from './run.ts';
 import { type ShownAudit, shownAudit } from './self-audit.ts';
-import { slotsIn } from './slots.ts';
+import { slotsIn } from './meant.ts';
 import { AuditStore } from './store.ts';
 import { Pace } from './types.ts';
 

@@ -12,7 +12,7 @@ import type { AgentJournal } from '../journal.ts';
 import type { AgentLog } from '../log.ts';
 import { cronMatcher, type Matcher, onSchedule } from '../telemetry/schedule.ts';
 import { type AuditFacts, draftsOf, findingsOf, type RunFinding, runChecks } from './run.ts';
-import { longestGap, slotsIn, toSeconds } from './slots.ts';
+import { longestGap, slotsIn, toSeconds } from './meant.ts';
 import type { AuditStore } from './store.ts';
 import { type AuditReport, type CheckResult, Pace } from './types.ts';
 

@@ -2,20 +2,18 @@
  * `GET /v1/audits`, `GET /v1/audits/:run`, `POST /v1/audits/:run/sign`: that hosts audited themselves, what they found, and
  * who read of it.
  *
- * V84 The list says as a gap of its coverage which hosts have no audit in time: what is not there cannot be listed.
  * V85 Of a run its findings are shown as the host told them, next to how many it said there are. What is missing is said.
  */
 import { z } from 'zod';
 import { type EventData, isRecognised } from '../../protocol/event.ts';
 import { isId } from '../../protocol/ids.ts';
 import type { Leaf } from '../../protocol/leaf.ts';
-import { fromIso, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
-import { lateness } from '../audit-watch-rules.ts';
+import { fromIso, toIso, type UtcMs } from '../../protocol/time.ts';
 import { signAudit, unknownAudit } from '../audits.ts';
 import { type Caller, sees } from '../auth.ts';
-import type { Coverage } from '../coverage.ts';
+import { withLateAudits } from '../coverage-audits.ts';
 import { may } from '../permissions.ts';
-import type { AgentRow, AuditRow, AuditSignatureRow, LeafRow } from '../store/types.ts';
+import type { AuditRow, AuditSignatureRow, LeafRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { recordReading } from './reading.ts';
 import { field, type Room, route } from './room.ts';
@@ -100,44 +98,13 @@ async function list(ctx: Context, caller: Caller, input: Query) {
     ...runItem(row, view),
     signed: (signed.get(row.run) ?? []).map(signedItem),
   }));
-  return listAnswer(items, await withLate(ctx, agents, view.coverage), next);
+  return listAnswer(items, await withLateAudits(ctx, agents, view.coverage), next);
 }
 
 async function signaturesOf(ctx: Context, rows: readonly AuditRow[]) {
   const found = await ctx.store.read.auditSignaturesOf(rows.map(({ run }) => run));
   return Map.groupBy(found, ({ run }) => run);
 }
-
-/** V84: from the last audit that came, or the enrolment, to the end of what was asked. */
-async function withLate(ctx: Context, agents: readonly AgentRow[], coverage: Coverage): Promise<Coverage> {
-  const late = new Map<string, UtcMs>();
-  for (const agent of agents) {
-    const since = await lateSince(ctx, agent);
-    if (since !== null) late.set(agent.agent, since);
-  }
-  return {
-    ...coverage,
-    hosts: coverage.hosts.map((host) => {
-      const since = late.get(host.hostId);
-      const from = since === undefined ? host.to : toIso(utcMs(Math.max(since, fromIso(host.from) ?? since)));
-      if (since === undefined || from >= host.to) return host;
-      return { ...host, gaps: [...host.gaps, { from, to: host.to, reason: 'no-audit' }] };
-    }),
-  };
-}
-
-async function lateSince(ctx: Context, host: AgentRow): Promise<UtcMs | null> {
-  const { read } = ctx.store;
-  const newest = await read.auditHosts.get(host.agent);
-  const [leaf] = newest === null ? [] : await read.leavesAt([newest.pos]);
-  const known = newest === null || leaf === undefined ? null : { ...newest, receivedAt: leaf.receivedAt };
-  const agreement = await read.agreements.get(host.agreement);
-  const value = lateness(host, agreement, known, { now: ctx.clock.now(), listening: 0 });
-  const late = typeof value === 'number' && value > LATE_PERMILLE;
-  return late ? (known?.receivedAt ?? host.enrolledAt) : null;
-}
-
-const LATE_PERMILLE = 1_500;
 
 async function show(
   ctx: Context,

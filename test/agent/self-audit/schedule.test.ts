@@ -1,7 +1,7 @@
 /** When audits take place, and what is owed where they did not. */
 import { describe, expect, it } from 'vitest';
+import { longestGap, REACH_MS, slotsIn } from '../../../agent/self-audit/meant.ts';
 import { SETTLE_MS } from '../../../agent/self-audit/self-audit.ts';
-import { longestGap, REACH_MS, slotsIn } from '../../../agent/self-audit/slots.ts';
 import { Pace } from '../../../agent/self-audit/types.ts';
 import { cronMatcher } from '../../../agent/telemetry/schedule.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, utcMs } from '../../../protocol/time.ts';

@@ -1,8 +1,6 @@
 /**
- * Which runs a schedule meant. Pure, but for the turns that it leaves to others: a year has half a million minutes.
- *
- * A22 A run that was due and did not take place is counted, also where the agent was not running; one that comes late
- *     because of it is no substitute.
+ * Which runs a schedule meant (A22). Pure, but for the turns that it leaves to others: a year has half a million minutes.
+ * A run that comes late because one did not take place is no substitute for it.
  */
 import { DAY_MS, MINUTE_MS, SECOND_MS, type UtcMs } from '../../protocol/time.ts';
 import type { Matcher } from '../telemetry/schedule.ts';
