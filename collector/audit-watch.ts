@@ -41,7 +41,9 @@ export class AuditWatch {
 
   /** The port is open: hosts can tell of their audits. */
   start(): void {
-    this.#listening = this.#ctx.clock.now();
+    const { clock } = this.#ctx;
+    this.#listening = clock.now();
+    this.#last = { wall: clock.now(), mono: clock.mono() };
     this.#looks.start();
   }
 
