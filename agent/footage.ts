@@ -71,6 +71,11 @@ export class Footage {
     return this.#time;
   }
 
+  /** Null: no root is configured, or nothing is kept now. */
+  get keeper(): Keeper | null {
+    return this.#keeper;
+  }
+
   async start(): Promise<void> {
     const { config, journal, catalogue, sweeps, identity, clock, random, log, faults, platform } = this.#o;
     if (config.recordings.length === 0 || this.#keeper !== null) return;

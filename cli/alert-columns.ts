@@ -11,6 +11,7 @@ const UNITS: Readonly<Record<string, (n: number) => string>> = {
   'session-unknown': String,
   'session-denied': String,
   'session-hours': String,
+  'audit-missed': (n) => `${Math.floor(n / 10)} % of its period`,
 };
 
 function seconds(n: number): string {

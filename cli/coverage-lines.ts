@@ -87,6 +87,7 @@ const WHY: Readonly<Record<string, string>> = {
   suspect: 'what lies under the root is not what was accepted',
   'not-accepted': 'nobody accepted this root yet',
   retired: 'the root was given up',
+  'no-audit': 'the host has not told of a self-audit for longer than its schedule allows',
   'restore-unconfirmed': 'the collector was set back, and the host has not spoken since',
 };
 

@@ -65,3 +65,11 @@ export const HOLD_CSV = words(`
 export const PREVIEW_CSV = words(`
   recordings bytes erased erasing sessions wide complete hosts.host hosts.hostId hosts.answered hosts.lastSeen
   hosts.recordings hosts.bytes hosts.oldest hosts.newest`);
+export const AUDIT_CSV = words(`
+  id host hostId customer site agreement trigger startedAt endedAt everySeconds findings signed.person signed.at`);
+export const AUDIT_SHOW_CSV = [
+  ...AUDIT_CSV,
+  ...words(`
+  checks.check checks.looked checks.of checks.explained checks.unseen found.check found.code found.count found.source
+  found.tool found.unseen findingsMissing signed.note`),
+];

@@ -3,6 +3,7 @@
  * an agent never loads the collector's libraries.
  */
 import { ALERT_TABLE } from './table-alerts.ts';
+import { AUDIT_TABLE } from './table-audits.ts';
 import {
   CONFIG,
   CONSENT,
@@ -317,6 +318,7 @@ export const TABLE: readonly Entry[] = [
     load: async () => (await import('./event-tail.ts')).eventTail,
   },
   ...ALERT_TABLE,
+  ...AUDIT_TABLE,
   ...RETENTION_TABLE,
   {
     path: 'coverage',

@@ -1,4 +1,5 @@
 /** What a running collector does by itself: alerts, webhooks, tickets, what falls due, the end of what nobody misses. */
+import { AuditWatch } from './audit-watch.ts';
 import { Deliverer } from './deliver/deliverer.ts';
 import { Eraser, type EraserOptions } from './erasing/eraser.ts';
 import { HoldCourier } from './holds/courier.ts';
@@ -20,6 +21,7 @@ export interface Duties {
 export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx'>): Promise<Duties> {
   const silence = await Silence.open(ctx);
   const sessions = await SessionAlertWatch.open(ctx);
+  const audits = await AuditWatch.open(ctx);
   const deliverer = new Deliverer(ctx);
   const oneoff = new OneoffCare(ctx);
   const recogniser = await Recogniser.open(ctx);
@@ -35,6 +37,7 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
       silence.start();
       tickets.start();
       sessions.start();
+      audits.start();
       oneoff.start();
       rules.start();
       holds.start();
@@ -50,6 +53,7 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
       await rules.close();
       await holds.close();
       await sessions.close();
+      await audits.close();
       await deliverer.close();
     },
   };

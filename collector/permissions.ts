@@ -112,6 +112,10 @@ export const PERMISSIONS = {
   'hold.confirm': { roles: ['admin', 'technician', 'security', 'dpo'], personal: true },
   'hold.slip': { roles: DECIDE },
   'hold.release': { roles: DECIDE, approve: DECIDE },
+  'audit.list': { roles: ALL },
+  'audit.show': { roles: ALL },
+  // Says that they have read it, and changes nothing: also for who only reads.
+  'audit.sign': { roles: OVERSEE },
 } as const satisfies Record<string, Rule>;
 export type Verb = keyof typeof PERMISSIONS;
 

@@ -27,6 +27,8 @@ export const PROJECTED_TYPES = [
   'alert.acked',
   'agent.revoked',
   'device.known',
+  'audit.run',
+  'audit.signed',
 ] as const;
 export type ProjectedType = (typeof PROJECTED_TYPES)[number];
 

@@ -4,6 +4,7 @@ import type { EventData } from '../protocol/event.ts';
 import type { AgentId, SessionId, SourceId } from '../protocol/ids.ts';
 import { fromIso, SECOND_MS, type UtcMs, utcMs } from '../protocol/time.ts';
 import { type AlertState, isAlert, newAlertState, reduceAlert } from './projections-alerts.ts';
+import { type AuditState, isAudit, newAuditState, reduceAudit } from './projections-audits.ts';
 import type { Fact, FactOf, Owner, ProjectedType } from './projections-facts.ts';
 import type { GapRow, Pos, SessionRow, SourceRow, WaitingRow } from './store/types.ts';
 
@@ -38,6 +39,7 @@ export interface State {
   /** New rows of those that wait. */
   newWaiting: WaitingRow[];
   alerts: AlertState;
+  audits: AuditState;
 }
 
 export function newState(): State {
@@ -55,6 +57,7 @@ export function newState(): State {
     woken: new Set(),
     newWaiting: [],
     alerts: newAlertState(),
+    audits: newAuditState(),
   };
 }
 
@@ -63,6 +66,7 @@ export function reduce(state: State, fact: Fact): void {
   if (begins(fact)) began(state, fact);
   else if (isSession(fact)) continued(state, fact);
   else if (isAlert(fact)) reduceAlert(state.alerts, fact);
+  else if (isAudit(fact)) reduceAudit(state.audits, fact);
   else if (fact.type === 'journal.gap') gap(state, fact);
   else if (fact.type === 'host.named') newest(state.named, fact);
   else if (fact.type === 'device.known') newest(state.devices, fact);

@@ -99,6 +99,16 @@ export const RULES = {
   'session-hours': SESSIONS,
   /** Seconds that the longest running session has lasted; the number is a setting. */
   'session-long': { ...SESSIONS, warn: { raise: 8 * HOUR_S, clear: 8 * HOUR_S } },
+  /** Per mille of the time between two self-audits of a host that has passed since its last one. */
+  'audit-missed': {
+    bad: 'above',
+    warn: { raise: 1_500, clear: 1_500 },
+    crit: { raise: 4_000, clear: 1_500 },
+    // As silence: the value is a duration itself.
+    raiseAfterMs: 0,
+    clearAfterMs: MINUTE_MS,
+    clearAfterMaxMs: HOUR_MS,
+  },
 } as const satisfies Record<AlertCheck, AlertRule>;
 
 /** Seconds since enrolment without a first word; another rule of `agent-silent`. */
@@ -117,6 +127,7 @@ const ABOUT_TILSYN: ReadonlySet<AlertCheck> = new Set([
   'spool',
   'state-disk',
   'agent-silent',
+  'audit-missed',
 ]);
 
 /** Who is told of a transition, as its event says it. `setting`: what the operator chose. */

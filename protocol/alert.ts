@@ -20,6 +20,7 @@ export const ALERT_CHECKS = [
   'session-denied',
   'session-hours',
   'session-long',
+  'audit-missed',
 ] as const;
 export type AlertCheck = (typeof ALERT_CHECKS)[number];
 
@@ -30,6 +31,7 @@ export const COLLECTOR_CHECKS = [
   'session-denied',
   'session-hours',
   'session-long',
+  'audit-missed',
 ] as const satisfies AlertCheck[];
 export type CollectorCheck = (typeof COLLECTOR_CHECKS)[number];
 

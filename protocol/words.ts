@@ -272,6 +272,9 @@ export const READING_VERBS = [
   'hold.confirm',
   'hold.slip',
   'hold.release',
+  'audit.list',
+  'audit.show',
+  'audit.sign',
 ] as const;
 
 /** Whether somebody is at the other end of a session that outlives its connection, as a remote desktop does. */

@@ -11,6 +11,7 @@ import { agreementShowRoutes } from './agreement-show.ts';
 import { agreementRoutes } from './agreements.ts';
 import { alertRoutes } from './alerts.ts';
 import { approvalRoutes } from './approvals.ts';
+import { auditRoutes } from './audits.ts';
 import { coverageRoutes } from './coverage.ts';
 import { erasureRoutes } from './erasures.ts';
 import { eventRoutes } from './events.ts';
@@ -50,6 +51,7 @@ const NOUNS = [
   agreementShowRoutes,
   recordingRoutes,
   holdRoutes,
+  auditRoutes,
 ];
 
 /** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */

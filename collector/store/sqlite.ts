@@ -7,6 +7,7 @@ import { TilsynError } from '../../protocol/errors.ts';
 import { halfQuarantined, quarantineDatabase, restrict } from '../files.ts';
 import type { FaultSeam } from '../types.ts';
 import { readAlerts, writeAlerts } from './alerts.ts';
+import { auditTables, readAudits, writeAudits } from './audits.ts';
 import {
   BUSY_MS,
   type Migration,
@@ -95,6 +96,8 @@ function readerOf(sql: Sql, ids: Ids): Reader {
     ...readSessions(sql),
     ...readWatching(sql),
     ...readAlerts(sql),
+    ...auditTables(sql),
+    ...readAudits(sql),
     async meta(key) {
       const row = sql('SELECT value FROM meta WHERE key = ?').get(key) as { value: string } | undefined;
       return row?.value ?? null;
@@ -113,6 +116,8 @@ function writerOf(sql: Sql, ids: Ids): Statements {
     ...writeSessions(sql),
     ...writeWatching(sql),
     ...writeAlerts(sql),
+    ...auditTables(sql),
+    ...writeAudits(sql),
     async dropOrphans(groups) {
       const drop = sql('DELETE FROM orphans WHERE grp = ?');
       for (const group of groups) drop.run(group);

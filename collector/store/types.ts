@@ -50,6 +50,10 @@ import type { HoldHostRow, HoldRow } from './rows-holds.ts';
 import type {
   AlertId,
   AlertRow,
+  AuditHostRow,
+  AuditRow,
+  AuditSignatureRow,
+  AuditWatchRow,
   SessionWatchRow,
   SilenceRow,
   SilentHost,
@@ -122,6 +126,19 @@ export interface AlertQuery {
   limit: number;
 }
 
+export interface AuditQuery {
+  agents: readonly AgentId[];
+  /** Began in [since, until), by the host's clock. */
+  since?: UtcMs;
+  until?: UtcMs;
+  /** True: only those that found something; only those that nobody signed. */
+  findings?: boolean;
+  unsigned?: boolean;
+  /** Exclusive: the `pos` of the last row of the page before. */
+  after?: Pos;
+  limit: number;
+}
+
 export interface Reader {
   meta(key: string): Promise<string | null>;
   readonly customers: Table<CustomerRow>;
@@ -141,6 +158,14 @@ export interface Reader {
   readonly erasures: Table<ErasureRow>;
   readonly confirmations: Table<ConfirmationRow>;
   readonly sessionWatch: Table<SessionWatchRow>;
+  readonly auditRuns: Table<AuditRow>;
+  readonly auditHosts: Table<AuditHostRow>;
+  readonly auditSignatures: Table<AuditSignatureRow>;
+  readonly auditWatch: Table<AuditWatchRow>;
+  /** In the order of `pos`. */
+  audits(query: AuditQuery): Promise<AuditRow[]>;
+  /** Of these runs, in the order in which they were signed. */
+  auditSignaturesOf(runs: readonly Id<'run'>[]): Promise<AuditSignatureRow[]>;
   readonly identities: Table<IdentityRow>;
   readonly tickets: Table<TicketRow>;
   readonly devices: Table<DeviceRow>;
@@ -239,6 +264,11 @@ export interface Tx extends Reader {
   readonly confirmations: WritableTable<ConfirmationRow>;
   readonly sessionWatch: WritableTable<SessionWatchRow>;
   dropSessionWatch(watches: readonly string[]): Promise<void>;
+  readonly auditRuns: WritableTable<AuditRow>;
+  readonly auditHosts: WritableTable<AuditHostRow>;
+  readonly auditSignatures: WritableTable<AuditSignatureRow>;
+  readonly auditWatch: WritableTable<AuditWatchRow>;
+  dropAuditWatch(agents: readonly AgentId[]): Promise<void>;
   readonly identities: WritableTable<IdentityRow>;
   readonly tickets: WritableTable<TicketRow>;
   readonly devices: WritableTable<DeviceRow>;
@@ -269,7 +299,7 @@ export interface Tx extends Reader {
   putGaps(rows: readonly GapRow[]): Promise<void>;
   putWaiting(rows: readonly WaitingRow[]): Promise<void>;
   dropWaiting(ids: readonly SessionId[]): Promise<void>;
-  /** Empties `sessions`, `sources`, `gaps`, `alerts`, `devices` and what waits for a start, before a rebuild. */
+  /** Empties `sessions`, `sources`, `gaps`, `alerts`, `devices`, `audits` and what waits for a start, before a rebuild. */
   clearProjections(): Promise<void>;
   /** Deletes at most so many parts that lie under this group; returns how many there were. */
   dropSomeUnder(group: GroupId, limit: number): Promise<number>;

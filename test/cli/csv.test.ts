@@ -157,6 +157,8 @@ describe('H4', () => {
     'approval refuse',
     'person revoke',
     'alert ack',
+    'audit show',
+    'audit sign',
     'webhook remove',
     'webhook test',
     // Asked of a running agent with a root: recordings.test.ts.

@@ -62,6 +62,9 @@ const COMMANDS: Readonly<Record<string, Asks>> = {
   'approval refuse': { verb: 'approval.refuse', args: (s) => `${s.approval} --reason no --dry-run` },
   'alert list': { verb: 'alert.list', args: (s) => `--host ${s.host}` },
   'alert ack': { verb: 'alert.ack', args: (s) => `${s.alert} --dry-run` },
+  'audit list': { verb: 'audit.list', args: (s) => `--host ${s.hostName}` },
+  'audit show': { verb: 'audit.show', args: (s) => s.audit },
+  'audit sign': { verb: 'audit.sign', args: (s) => `${s.audit} --dry-run` },
   'webhook list': { verb: 'webhook.list' },
   'webhook add': {
     verb: 'webhook.add',

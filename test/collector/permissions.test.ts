@@ -78,6 +78,13 @@ const CASES: Readonly<Record<string, Case>> = {
     asks: (s) => [...places('/v1/alerts', s), `/v1/alerts?host=${s.host}`],
   },
   'POST /v1/alerts/:alert/ack': { asks: (s) => [[`/v1/alerts/${s.alert}/ack`, DRY]] },
+  'GET /v1/audits': {
+    list: '/v1/audits',
+    shows: (side) => side.audit,
+    asks: (s) => [...places('/v1/audits', s), `/v1/audits?host=${s.host}`],
+  },
+  'GET /v1/audits/:run': { asks: (s) => [`/v1/audits/${s.audit}`] },
+  'POST /v1/audits/:run/sign': { asks: (s) => [[`/v1/audits/${s.audit}/sign`, DRY]] },
   'GET /v1/hosts/:host/telemetry': {
     asks: (s) => [`/v1/hosts/${s.host}/telemetry`, `/v1/hosts/${s.hostName}/telemetry`],
   },

@@ -5,6 +5,7 @@ import { ROLES } from '../../protocol/event.ts';
 import type { AgreementId, CustomerId, GroupId } from '../../protocol/ids.ts';
 import { alertId, told } from './alert-events.ts';
 import { ApiWorld, type TestHost } from './api-world.ts';
+import { ran, runId } from './audit-events.ts';
 
 /** What can be named of a customer. */
 export interface Side {
@@ -26,6 +27,8 @@ export interface Side {
   approval: string;
   alert: string;
   webhook: string;
+  /** A self-audit of the host. */
+  audit: string;
   /** Of the roster, of `person`. */
   identity: string;
   hold: string;
@@ -46,6 +49,7 @@ export const ABSENT: Side = {
   approval: '8'.repeat(32),
   alert: '7'.repeat(32),
   webhook: '8'.repeat(32),
+  audit: 'b'.repeat(32),
   identity: '9'.repeat(32),
   hold: 'b'.repeat(32),
 };
@@ -124,6 +128,8 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
   const session = await host.session();
   const alert = alertId();
   await host.send([told('raised', { alert })]);
+  const audit = runId();
+  await host.send([ran({ run: audit })]);
   const asked = { customer: row.customer, site: names.siteName };
   const token = (await world.post('/v1/tokens', admin, asked)).body.id;
   const person = (await world.post('/v1/people', admin, { role: 'auditor', customers: [row.customer] })).body
@@ -153,6 +159,7 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
     approval: (await world.post(`/v1/people/${dpo}/revoke`, admin, { reason: 'left' })).body.error.approval,
     alert,
     webhook,
+    audit,
     identity,
   };
 }
