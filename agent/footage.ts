@@ -12,6 +12,7 @@ import { readText } from './files.ts';
 import type { AgentJournal } from './journal.ts';
 import type { AgentLog } from './log.ts';
 import type { Catalogue } from './recordings/catalogue.ts';
+import type { Findings } from './recordings/findings.ts';
 import type { Keeper } from './recordings/keeper.ts';
 import { setPolicy } from './recordings/rules.ts';
 import type { SweepStore } from './recordings/sweep-store.ts';
@@ -46,6 +47,7 @@ export class Footage {
   readonly #o: FootageDeps;
   readonly #time: TrustedTime;
   #keeper: Keeper | null = null;
+  #findings: Findings | null = null;
   #answers: Readonly<Record<string, Answerer>> = {};
   #cancel: () => void = () => {};
   /** Trusted time of the last word that all commands took effect; null: none in this run (H4). */
@@ -64,12 +66,20 @@ export class Footage {
   async start(): Promise<void> {
     const { config, journal, catalogue, sweeps, identity, clock, random, log, faults, platform } = this.#o;
     if (config.recordings.length === 0 || this.#keeper !== null) return;
-    const [{ Keeper }, { watcherOf }, { recordingAnswers }] = await Promise.all([
+    const [{ Keeper }, { watcherOf }, { recordingAnswers }, { Findings }] = await Promise.all([
       import('./recordings/keeper.ts'),
       import('./recordings/watching.ts'),
       import('./recordings/answers.ts'),
+      import('./recordings/findings.ts'),
     ]);
-    const keeper = new Keeper({
+    const findings = new Findings({
+      ...{ journal, sweeps, clock, log, rest },
+      now: () => this.#time.now(),
+      zone: () => sweeps.policy()?.zone ?? siteZone(),
+      around: () => keeper.around(),
+      due: (source, around, at) => keeper.sweep.due(source, around, at, false),
+    });
+    const keeper: Keeper = new Keeper({
       ...{ configured: config.recordings, journal, catalogue, sweeps, identity, clock, random, log, faults },
       time: this.#time,
       confirmedAt: () => this.#confirmedAt,
@@ -78,10 +88,22 @@ export class Footage {
       floorMs: config.neverEraseYoungerThanMs,
       zone: siteZone(),
       watcher: (root) =>
-        watcherOf({ root, journal, catalogue, sweeps, clock, log, platform, passed: () => keeper.recount() }),
+        watcherOf({
+          ...{ root, journal, catalogue, sweeps, clock, log, platform },
+          passed: async () => {
+            await keeper.recount();
+            // The watch of the hot folders does not wait for it.
+            void findings.later(root);
+          },
+        }),
+      swept: (root, report) => findings.swept(root, report),
     });
     this.#keeper = keeper;
-    this.#answers = recordingAnswers({ keeper, sweeps, now: () => this.#time.now() });
+    this.#findings = findings;
+    this.#answers = recordingAnswers({
+      ...{ keeper, sweeps, now: () => this.#time.now() },
+      copies: (root) => findings.copies(root),
+    });
     await keeper.start();
     this.#later();
   }
@@ -92,6 +114,8 @@ export class Footage {
     this.#keeper = null;
     this.#answers = {};
     await keeper?.stop();
+    await this.#findings?.stop();
+    this.#findings = null;
     if (keeper !== null) this.#store();
   }
 
@@ -186,6 +210,10 @@ export class Footage {
       this.#later();
     });
   }
+}
+
+function rest(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 const ANSWERS = [

@@ -7,6 +7,9 @@ import { agent } from './event-kinds.ts';
 import { count, hash, policyName, text, word } from './event-shapes.ts';
 import { id, iso } from './group.ts';
 
+/** Where copies of footage lie that no rule for recordings reaches. */
+export const COPY_KINDS = ['export', 'clip', 'recycle-bin', 'snapshot', 'thumbnails', 'lost-found'] as const;
+
 /** What a recordings event is about: a source, a camera where there is one, how many, how much, which span. */
 const span = {
   source: id,
@@ -51,6 +54,38 @@ export const RECORDING_EVENTS = {
   'camera.heard': agent(
     z.strictObject({ source: id, camera: id, sound: z.enum(['audio', 'none', 'unknown']) }),
   ),
+  /** A camera that does not record any more, or began again. */
+  'camera.gap': agent(
+    z.strictObject({
+      source: id,
+      camera: id,
+      state: z.enum(['open', 'closed']),
+      /** Latest end of the recording before; start of the next one. Both the same: what was thought missing came later. */
+      from: iso,
+      to: iso.nullable(),
+    }),
+  ),
+  /** A finished day of a camera; told again where it is not as it was. */
+  'recordings.day': agent(
+    z.strictObject({
+      source: id,
+      camera: id,
+      /** The day in the zone of the site, half open. */
+      from: iso,
+      to: iso,
+      /** Every recording that is known to have begun in it; what became of them. */
+      count,
+      bytes: count,
+      present: count,
+      erased: count,
+      missing: count,
+      first: iso,
+      last: iso,
+      /** Holes that ended in it and were longer than this camera's are. */
+      gaps: count,
+      gapSeconds: count,
+    }),
+  ),
   'recordings.erasing': agent(slice),
   'recordings.erased': agent(slice),
   'recordings.root-suspect': agent(z.strictObject({ source: id, reason: word })),
@@ -60,6 +95,26 @@ export const RECORDING_EVENTS = {
   'recording.missing': agent(found),
   'recording.unknown': agent(found),
   'recording.refused': agent(found),
+  /** Expired and still there (R8), by reason; a count of 0: none is any more. */
+  'recordings.overdue': agent(
+    z.strictObject({ source: id, count, left: z.array(z.strictObject({ reason: word, count })).max(16) }),
+  ),
+  /** Copies that no rule for recordings reaches, as far as they can be seen; empty: none. */
+  'recordings.copies': agent(
+    z.strictObject({
+      source: id,
+      copies: z
+        .array(
+          z.strictObject({
+            kind: z.enum(COPY_KINDS),
+            place: z.enum(['inside', 'beside']),
+            count,
+            more: z.boolean(),
+          }),
+        )
+        .max(16),
+    }),
+  ),
   'sweep.waiting': agent(waiting),
   'sweep.done': agent(
     z.strictObject({

@@ -52,6 +52,8 @@ export interface KeeperDeps {
   /** Zone of this machine, where no policy names one. */
   zone: string;
   watcher(root: Root): Watcher;
+  /** A sweep of this root ended, or waits. */
+  swept?(root: Root, report: SweepReport): Promise<void>;
 }
 
 export class Keeper {
@@ -146,6 +148,7 @@ export class Keeper {
     this.#last.set(root.id, report);
     await this.recount();
     this.#noteWait(root, report);
+    await this.#o.swept?.(root, report);
     this.#o.log.info('sweep.ran', {
       erased: report.erased,
       failed: report.failed,

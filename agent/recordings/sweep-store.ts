@@ -11,6 +11,7 @@ import { readHold } from './hold-rows.ts';
 import { fromBytes, toBytes } from './names.ts';
 import { ReadStore } from './read-store.ts';
 import { type RawRow, ROW, rowOf } from './rows.ts';
+import { ToldStore } from './told-store.ts';
 import {
   type ByteName,
   type CameraRow,
@@ -52,6 +53,8 @@ export interface PlanRow {
 
 /** In an order in which nothing refers to what has gone. */
 const TABLES = [
+  'rec_days',
+  'rec_gaps',
   'recordings',
   'rec_unknown',
   'rec_plans',
@@ -71,10 +74,13 @@ export class SweepStore {
   readonly #sql: ReturnType<typeof prepare>;
   /** What is only read: lists and figures. */
   readonly read: ReadStore;
+  /** What was told of cameras. */
+  readonly told: ToldStore;
 
   constructor(db: Db) {
     this.#db = db;
     this.read = new ReadStore(db);
+    this.told = new ToldStore(db);
     this.#sql = prepare(db);
   }
 
