@@ -57,3 +57,7 @@ export const STATS_CSV = words(`
   source root layout camera name count bytes oldest newest due held unbounded erased missing limit`);
 export const SWEEP_CSV = words(`source root mode waits plan count bytes oldest dueBy planned left`);
 export const ROOT_CSV = words(`source root mode state waits since plan sweptAt left`);
+export const CAMERA_CSV = words(`
+  id host hostId customer site source name address area purpose registered.at registered.by registered.retain.months
+  registered.retain.hours registered.signage registered.place foundAt sound notRecordingSince recordings missing oldest
+  newest findings`);

@@ -3,6 +3,7 @@
  * an agent never loads the collector's libraries.
  */
 import { ALERT_TABLE } from './table-alerts.ts';
+import { CAMERA_TABLE } from './table-cameras.ts';
 import {
   CONFIG,
   CONSENT,
@@ -212,6 +213,7 @@ export const TABLE: readonly Entry[] = [
     load: async () => (await import('./source-test.ts')).sourceTest,
   },
   ...RECORDING_TABLE,
+  ...CAMERA_TABLE,
   ...PEOPLE_TABLE,
   {
     path: 'host list',

@@ -5,6 +5,12 @@ import type { AgentId, SessionId, SourceId } from '../protocol/ids.ts';
 import { fromIso, SECOND_MS, type UtcMs, utcMs } from '../protocol/time.ts';
 import { type AlertState, isAlert, newAlertState, reduceAlert } from './projections-alerts.ts';
 import type { Fact, FactOf, Owner, ProjectedType } from './projections-facts.ts';
+import {
+  isRecording,
+  newRecordingState,
+  type RecordingState,
+  reduceRecording,
+} from './projections-recordings.ts';
 import type { GapRow, Pos, SessionRow, SourceRow, WaitingRow } from './store/types.ts';
 
 /** Facts of one session that wait for its start; what comes beyond them stays a leaf, and is counted (Y5). */
@@ -38,6 +44,7 @@ export interface State {
   /** New rows of those that wait. */
   newWaiting: WaitingRow[];
   alerts: AlertState;
+  recordings: RecordingState;
 }
 
 export function newState(): State {
@@ -47,14 +54,11 @@ export function newState(): State {
     gaps: [],
     named: new Map(),
     devices: new Map(),
-    waiting: new Map(),
-    waitingCount: new Map(),
-    beyond: 0,
+    ...{ waiting: new Map(), waitingCount: new Map(), beyond: 0, woken: new Set(), newWaiting: [] },
     changedSessions: new Set(),
     changedSources: new Set(),
-    woken: new Set(),
-    newWaiting: [],
     alerts: newAlertState(),
+    recordings: newRecordingState(),
   };
 }
 
@@ -63,6 +67,7 @@ export function reduce(state: State, fact: Fact): void {
   if (begins(fact)) began(state, fact);
   else if (isSession(fact)) continued(state, fact);
   else if (isAlert(fact)) reduceAlert(state.alerts, fact);
+  else if (isRecording(fact)) reduceRecording(state.recordings, fact);
   else if (fact.type === 'journal.gap') gap(state, fact);
   else if (fact.type === 'host.named') newest(state.named, fact);
   else if (fact.type === 'device.known') newest(state.devices, fact);

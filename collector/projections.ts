@@ -19,6 +19,7 @@ import type { AgentId, LogId, SessionId, SourceId } from '../protocol/ids.ts';
 import type { Leaf } from '../protocol/leaf.ts';
 import { noteAlert, touchedAlerts } from './projections-alerts.ts';
 import { type Fact, type HostOf, type Owner, PROJECTED_TYPES } from './projections-facts.ts';
+import { loadRecordings, saveRecordings } from './projections-recordings.ts';
 import { addWaiting, isBeginning, newState, reduce, type State } from './projections-reduce.ts';
 import type { AgentRow, LeafRow, Pos, Reader, Store, Tx } from './store/types.ts';
 
@@ -27,7 +28,7 @@ const PROJECTED: ReadonlySet<string> = new Set(PROJECTED_TYPES);
 const REBUILD_STEP = 2_000;
 
 /** To be raised with every change of what leaves mean: of the reducer, of `PROJECTED_TYPES`, of a schema of theirs. */
-export const PROJECTION_VERSION = 7;
+export const PROJECTION_VERSION = 8;
 /** Meta key: the version that made the projections. */
 const META_VERSION = 'projections';
 /** Meta key: how many facts found no room to wait for their session's start (Y5). */
@@ -155,6 +156,7 @@ async function load(tx: Tx, facts: readonly Fact[]): Promise<State> {
   }
   await loadWaiting(tx, state, sessions, starting);
   await loadAlerts(tx, state, facts);
+  await loadRecordings(tx, state.recordings, facts);
   return state;
 }
 
@@ -220,6 +222,7 @@ async function save(tx: Tx, state: State): Promise<void> {
   if (state.beyond > 0) await count(tx, META_BEYOND, state.beyond);
   await tx.putAlerts(present(state.alerts.rows, state.alerts.changed));
   if (state.alerts.beyond > 0) await count(tx, META_ALERTS_BEYOND, state.alerts.beyond);
+  await saveRecordings(tx, state.recordings);
   for (const [agent, pos] of state.named) await nameHost(tx, agent, pos);
   if (state.devices.size > 0)
     await tx.devices.put([...state.devices].map(([agent, pos]) => ({ agent, pos })));

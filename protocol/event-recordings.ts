@@ -3,12 +3,15 @@
  * named: a slice is told by counts, spans and the root of its list, which stays on the host.
  */
 import { z } from 'zod';
-import { agent } from './event-kinds.ts';
+import { agent, collector } from './event-kinds.ts';
 import { count, hash, policyName, text, word } from './event-shapes.ts';
 import { id, iso } from './group.ts';
 
 /** Where copies of footage lie that no rule for recordings reaches. */
 export const COPY_KINDS = ['export', 'clip', 'recycle-bin', 'snapshot', 'thumbnails', 'lost-found'] as const;
+
+/** Whether a camera sees a room or what lies outside. */
+export const CAMERA_PLACES = ['indoor', 'outdoor'] as const;
 
 /** What a recordings event is about: a source, a camera where there is one, how many, how much, which span. */
 const span = {
@@ -49,6 +52,26 @@ export const RECORDING_EVENTS = {
     z.strictObject({ source: id, camera: id }),
     z.strictObject({ name: text(512) }),
     'host.name',
+  ),
+  /** A camera in the collector's register: what for, where, how long, and since when a sign says so. The newest counts. */
+  'camera.registered': collector(
+    z.strictObject({
+      camera: id,
+      agent: id,
+      customer: id,
+      person: id,
+      place: z.enum(CAMERA_PLACES).nullable(),
+      /** How long its footage is to be kept; null: not said. */
+      retain: z.strictObject({ months: count, hours: count }).nullable(),
+      /** Since when a sign says that there is a camera; null: not said. */
+      signage: iso.nullable(),
+    }),
+    z.strictObject({
+      address: text(256).optional(),
+      area: text(256).optional(),
+      purpose: text(512).optional(),
+    }),
+    'customer.name',
   ),
   /** Whether a camera records sound, by the headers of one recording. */
   'camera.heard': agent(

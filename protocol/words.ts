@@ -264,6 +264,8 @@ export const READING_VERBS = [
   'sweep.status',
   'sweep.run',
   'sweep.approve',
+  'camera.list',
+  'camera.register',
 ] as const;
 
 /** Whether somebody is at the other end of a session that outlives its connection, as a remote desktop does. */

@@ -297,6 +297,7 @@ async function plans(deps: AnswerDeps, ask: Asked): Promise<Answer> {
         source: root.source,
         mode: root.config.mode,
         waits: around === null ? 'no-policy' : 'time-untrusted',
+        unjudged: unjudged(around, at),
       });
       continue;
     }
@@ -314,6 +315,7 @@ async function plans(deps: AnswerDeps, ask: Asked): Promise<Answer> {
         planned: plan === null ? null : { count: plan.count, bytes: plan.bytes, oldest: iso(plan.oldest) },
       },
       left: Object.fromEntries(due.left),
+      unjudged: unjudged(around, at),
     });
   }
   return { plans: found };
@@ -340,7 +342,7 @@ function status({ keeper, sweeps, now }: AnswerDeps): Answer {
     };
   });
   const time = { trusted: iso(now()), trouble: keeper.timeTrouble(), confirmedAt: iso(keeper.confirmedAt) };
-  return { sources, running: keeper.sweep.running, time };
+  return { sources, running: keeper.sweep.running, time, unjudged: unjudged(keeper.around(), now()) };
 }
 
 function iso(at: number | null): string | null {

@@ -20,6 +20,7 @@ import { guarded } from './guard.ts';
 import { IdMap, type Ids } from './ids.ts';
 import { readLeaves, writeLeaves } from './leaves.ts';
 import { readParts, writeParts } from './parts.ts';
+import { readRecordings, writeRecordings } from './recordings.ts';
 import { readTickets, registry } from './registry.ts';
 import { readSessions, writeSessions } from './sessions.ts';
 import { type Sql, statements } from './table.ts';
@@ -95,6 +96,7 @@ function readerOf(sql: Sql, ids: Ids): Reader {
     ...readSessions(sql),
     ...readWatching(sql),
     ...readAlerts(sql),
+    ...readRecordings(sql),
     async meta(key) {
       const row = sql('SELECT value FROM meta WHERE key = ?').get(key) as { value: string } | undefined;
       return row?.value ?? null;
@@ -113,6 +115,7 @@ function writerOf(sql: Sql, ids: Ids): Statements {
     ...writeSessions(sql),
     ...writeWatching(sql),
     ...writeAlerts(sql),
+    ...writeRecordings(sql),
     async dropOrphans(groups) {
       const drop = sql('DELETE FROM orphans WHERE grp = ?');
       for (const group of groups) drop.run(group);

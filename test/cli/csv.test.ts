@@ -171,6 +171,7 @@ describe('H4', () => {
     'sweep run',
     'sweep approve',
     'sweep status',
+    'camera register',
   ];
 
   it.each(TABLE.map(({ path }) => path).filter((path) => ![...NO_ANSWER, ...NEEDS_MORE].includes(path)))(

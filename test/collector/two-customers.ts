@@ -5,6 +5,7 @@ import { ROLES } from '../../protocol/event.ts';
 import type { AgreementId, CustomerId, GroupId } from '../../protocol/ids.ts';
 import { alertId, told } from './alert-events.ts';
 import { ApiWorld, type TestHost } from './api-world.ts';
+import { found, newCamera, newSource } from './recording-events.ts';
 
 /** What can be named of a customer. */
 export interface Side {
@@ -28,6 +29,7 @@ export interface Side {
   webhook: string;
   /** Of the roster, of `person`. */
   identity: string;
+  camera: string;
 }
 export const ABSENT: Side = {
   customer: '0'.repeat(32),
@@ -46,6 +48,7 @@ export const ABSENT: Side = {
   alert: '7'.repeat(32),
   webhook: '8'.repeat(32),
   identity: '9'.repeat(32),
+  camera: 'b'.repeat(32),
 };
 
 /** A role, and the same without reading where that makes a difference (Q12). */
@@ -109,7 +112,8 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
   const { row } = host;
   const session = await host.session();
   const alert = alertId();
-  await host.send([told('raised', { alert })]);
+  const camera = newCamera();
+  await host.send([told('raised', { alert }), found(newSource(), camera, 'gate')]);
   const asked = { customer: row.customer, site: names.siteName };
   const token = (await world.post('/v1/tokens', admin, asked)).body.id;
   const person = (await world.post('/v1/people', admin, { role: 'auditor', customers: [row.customer] })).body
@@ -138,5 +142,6 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
     alert,
     webhook,
     identity,
+    camera,
   };
 }

@@ -68,6 +68,7 @@ function asked({ customer, host, person, sessions, erasure, agreement }: Names):
     '/v1/approvals': [''],
     '/v1/events': [`?limit=1000&${of}`, `?limit=1000&personal=1&${of}`],
     '/v1/webhooks': [''],
+    '/v1/cameras': [`?${of}`],
   };
 }
 
