@@ -11,6 +11,11 @@ const UNITS: Readonly<Record<string, (n: number) => string>> = {
   'session-unknown': String,
   'session-denied': String,
   'session-hours': String,
+  'sweep-waiting': seconds,
+  'root-suspect': String,
+  'recordings-overdue': String,
+  'clock-stepped': String,
+  'camera-unknown': String,
 };
 
 function seconds(n: number): string {

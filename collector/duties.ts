@@ -1,6 +1,7 @@
 /** What a running collector does by itself: alerts, webhooks, tickets, what falls due, the end of what nobody misses. */
 import { Deliverer } from './deliver/deliverer.ts';
 import { Eraser, type EraserOptions } from './erasing/eraser.ts';
+import { FootageAlertWatch } from './footage-alerts.ts';
 import { OneoffCare } from './oneoff/care.ts';
 import { Recogniser } from './oneoff/recognise.ts';
 import { RulesCourier } from './rules-courier.ts';
@@ -19,6 +20,7 @@ export interface Duties {
 export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx'>): Promise<Duties> {
   const silence = await Silence.open(ctx);
   const sessions = await SessionAlertWatch.open(ctx);
+  const footage = await FootageAlertWatch.open(ctx);
   const deliverer = new Deliverer(ctx);
   const oneoff = new OneoffCare(ctx);
   const recogniser = await Recogniser.open(ctx);
@@ -33,6 +35,7 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
       silence.start();
       tickets.start();
       sessions.start();
+      footage.start();
       oneoff.start();
       rules.start();
       await deliverer.start();
@@ -46,6 +49,7 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
       await tickets.close();
       await rules.close();
       await sessions.close();
+      await footage.close();
       await deliverer.close();
     },
   };
