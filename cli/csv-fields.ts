@@ -11,7 +11,7 @@ export const GAP_CSV = words('host hostId from to reason');
 export const HOST_CSV = words(`
   id host name customer site agreement mode state approval enrolledAt firstSeenAt lastSeenAt readThrough revokedAt
   conflictAt skewMs backlog software.version software.platform software.node sources.source sources.type sources.state
-  sources.since sources.skipped sources.unreadable gaps.from gaps.to gaps.reason`);
+  sources.since sources.skipped sources.unreadable gaps.from gaps.to gaps.reason rules`);
 export const TELEMETRY_CSV = words(`
   at spanSeconds samples cpuPermille cpuMinPermille cpuMaxPermille memUsedPermille memMinPermille memMaxPermille
   memTotalMb uptimeSeconds disks.index disks.name disks.label disks.usedPermille disks.usedMinPermille
