@@ -178,7 +178,11 @@ export class Footage {
     }
     // Rules come from the collector alone.
     const doer = typeof verb === 'string' && verb !== 'policy.set' ? this.doers[verb] : undefined;
-    if (doer === undefined) return { outcome: 'unsupported' };
+    if (doer === undefined || typeof verb !== 'string') return { outcome: 'unsupported' };
+    if (this.#keeper !== null) {
+      const { noteOrder } = await import('./recordings/ordered.ts');
+      noteOrder(this.#o.journal, verb, asked, this.#keeper.sourceNamed(asked));
+    }
     const { outcome, body: said = {} } = await doer(asked);
     return { ...said, outcome };
   }

@@ -125,10 +125,10 @@ export async function sweepApprove(input: Input): Promise<number> {
   return ordered(input, answer, 'approved; the sweep has begun\n');
 }
 
-/** The collector records it, sealed; on the host itself nobody is signed in whose reason it would be. */
+/** Recorded sealed: by the collector with who said so, on the host as said there. */
 function whyOf(input: Input): Item {
   const reason = text(input, 'reason');
-  return reason === undefined || text(input, 'host') === undefined ? {} : { reason };
+  return reason === undefined ? {} : { reason };
 }
 
 const DISPOSITIONS = ['destroyed', 'stored', 'returned'];
@@ -164,7 +164,7 @@ async function setRoot(input: Input, act: string, more: Item, what: string): Pro
     return EXIT.done;
   }
   await confirm(input, `${root}: ${what}`);
-  const answer = await askHere(input, 'source.set', { root, act, ...more });
+  const answer = await askHere(input, 'source.set', { root, act, ...more, ...whyOf(input) });
   if (!printData(input, answer)) input.io.out('done\n');
   return EXIT.done;
 }

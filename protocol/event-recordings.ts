@@ -10,6 +10,9 @@ import { id, iso } from './group.ts';
 /** Where copies of footage lie that no rule for recordings reaches. */
 export const COPY_KINDS = ['export', 'clip', 'recycle-bin', 'snapshot', 'thumbnails', 'lost-found'] as const;
 
+/** What may be ordered at the machine itself, with a reason. */
+export const LOCAL_ORDERS = ['sweep.run', 'sweep.approve', 'accept-root', 'retire', 'other'] as const;
+
 /** Whether a camera sees a room or what lies outside. */
 export const CAMERA_PLACES = ['indoor', 'outdoor'] as const;
 
@@ -115,6 +118,12 @@ export const RECORDING_EVENTS = {
   /** A root was given up by a person: what became of the disk. */
   'recordings.retired': agent(z.strictObject({ source: id, reason: word, count })),
   'recordings.accepted': agent(z.strictObject({ source: id, reason: word })),
+  /** A person at the machine itself ordered this; nobody is signed in there. What came of it, other events say. */
+  'recordings.ordered': agent(
+    z.strictObject({ verb: z.enum(LOCAL_ORDERS), source: id.nullable(), plan: id.nullable() }),
+    z.strictObject({ reason: text(512).optional() }),
+    'host.name',
+  ),
   'recording.missing': agent(found),
   'recording.unknown': agent(found),
   'recording.refused': agent(found),
