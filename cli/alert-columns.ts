@@ -12,6 +12,11 @@ const UNITS: Readonly<Record<string, (n: number) => string>> = {
   'session-denied': String,
   'session-hours': String,
   'audit-missed': (n) => `${Math.floor(n / 10)} % of its period`,
+  'sweep-waiting': seconds,
+  'root-suspect': String,
+  'recordings-overdue': String,
+  'clock-stepped': String,
+  'camera-unknown': String,
 };
 
 function seconds(n: number): string {

@@ -11,7 +11,7 @@ export const GAP_CSV = words('host hostId from to reason');
 export const HOST_CSV = words(`
   id host name customer site agreement mode state approval enrolledAt firstSeenAt lastSeenAt readThrough revokedAt
   conflictAt skewMs backlog software.version software.platform software.node sources.source sources.type sources.state
-  sources.since sources.skipped sources.unreadable gaps.from gaps.to gaps.reason`);
+  sources.since sources.skipped sources.unreadable gaps.from gaps.to gaps.reason rules`);
 export const TELEMETRY_CSV = words(`
   at spanSeconds samples cpuPermille cpuMinPermille cpuMaxPermille memUsedPermille memMinPermille memMaxPermille
   memTotalMb uptimeSeconds disks.index disks.name disks.label disks.usedPermille disks.usedMinPermille
@@ -73,3 +73,7 @@ export const AUDIT_SHOW_CSV = [
   checks.check checks.looked checks.of checks.explained checks.unseen found.check found.code found.count found.source
   found.tool found.unseen findingsMissing signed.note`),
 ];
+export const CAMERA_CSV = words(`
+  id host hostId customer site source name address area purpose registered.at registered.by registered.retain.months
+  registered.retain.hours registered.signage registered.place foundAt sound notRecordingSince recordings missing oldest
+  newest findings`);

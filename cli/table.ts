@@ -4,6 +4,7 @@
  */
 import { ALERT_TABLE } from './table-alerts.ts';
 import { AUDIT_TABLE } from './table-audits.ts';
+import { CAMERA_TABLE } from './table-cameras.ts';
 import {
   CONFIG,
   CONSENT,
@@ -215,6 +216,7 @@ export const TABLE: readonly Entry[] = [
   },
   ...RECORDING_TABLE,
   ...HOLD_TABLE,
+  ...CAMERA_TABLE,
   ...PEOPLE_TABLE,
   {
     path: 'host list',

@@ -2,6 +2,7 @@
 import { AuditWatch } from './audit-watch.ts';
 import { Deliverer } from './deliver/deliverer.ts';
 import { Eraser, type EraserOptions } from './erasing/eraser.ts';
+import { FootageAlertWatch } from './footage-alerts.ts';
 import { HoldCourier } from './holds/courier.ts';
 import { OneoffCare } from './oneoff/care.ts';
 import { Recogniser } from './oneoff/recognise.ts';
@@ -22,6 +23,7 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
   const silence = await Silence.open(ctx);
   const sessions = await SessionAlertWatch.open(ctx);
   const audits = await AuditWatch.open(ctx);
+  const footage = await FootageAlertWatch.open(ctx);
   const deliverer = new Deliverer(ctx);
   const oneoff = new OneoffCare(ctx);
   const recogniser = await Recogniser.open(ctx);
@@ -38,6 +40,7 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
       tickets.start();
       sessions.start();
       audits.start();
+      footage.start();
       oneoff.start();
       rules.start();
       holds.start();
@@ -54,6 +57,7 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
       await holds.close();
       await sessions.close();
       await audits.close();
+      await footage.close();
       await deliverer.close();
     },
   };

@@ -95,10 +95,11 @@ export const PERMISSIONS = {
   // On request of the person whose sessions they are; shows counts.
   'session.erase': { roles: ['admin', 'dpo'], approve: DECIDE },
   'agreement.show': { roles: ALL },
-  'recording.list': { roles: ALL },
-  'recording.due': { roles: ALL },
-  'recording.missing': { roles: ALL },
-  'recording.stats': { roles: ALL },
+  // Names of cameras, and of files, may say who is filmed.
+  'recording.list': { roles: ALL, personal: true },
+  'recording.due': { roles: ALL, personal: true },
+  'recording.missing': { roles: ALL, personal: true },
+  'recording.stats': { roles: ALL, personal: true },
   'sweep.plan': { roles: ALL },
   'sweep.status': { roles: ALL },
   'sweep.run': { roles: DECIDE },
@@ -116,6 +117,9 @@ export const PERMISSIONS = {
   'audit.show': { roles: ALL },
   // Says that they have read it, and changes nothing: also for who only reads.
   'audit.sign': { roles: OVERSEE },
+  // With their names, and what the register says of each, for whom `recording.list` is as well.
+  'camera.list': { roles: ALL },
+  'camera.register': { roles: DECIDE },
 } as const satisfies Record<string, Rule>;
 export type Verb = keyof typeof PERMISSIONS;
 

@@ -20,6 +20,7 @@ import type { Leaf } from '../protocol/leaf.ts';
 import { noteAlert, touchedAlerts } from './projections-alerts.ts';
 import { touchedAudits } from './projections-audits.ts';
 import { type Fact, type HostOf, type Owner, PROJECTED_TYPES } from './projections-facts.ts';
+import { loadRecordings, saveRecordings } from './projections-recordings.ts';
 import { addWaiting, isBeginning, newState, reduce, type State } from './projections-reduce.ts';
 import type { AgentRow, LeafRow, Pos, Reader, Store, Tx } from './store/types.ts';
 
@@ -157,6 +158,7 @@ async function load(tx: Tx, facts: readonly Fact[]): Promise<State> {
   await loadWaiting(tx, state, sessions, starting);
   await loadAlerts(tx, state, facts);
   await loadAudits(tx, state, facts);
+  await loadRecordings(tx, state.recordings, facts);
   return state;
 }
 
@@ -236,6 +238,7 @@ async function save(tx: Tx, state: State): Promise<void> {
   await tx.putAlerts(present(state.alerts.rows, state.alerts.changed));
   if (state.alerts.beyond > 0) await count(tx, META_ALERTS_BEYOND, state.alerts.beyond);
   await saveAudits(tx, state);
+  await saveRecordings(tx, state.recordings);
   for (const [agent, pos] of state.named) await nameHost(tx, agent, pos);
   if (state.devices.size > 0)
     await tx.devices.put([...state.devices].map(([agent, pos]) => ({ agent, pos })));

@@ -109,6 +109,21 @@ export const RULES = {
     clearAfterMs: MINUTE_MS,
     clearAfterMaxMs: HOUR_MS,
   },
+  /** Seconds that the sweep of a root has waited: with an hour every scheduled one did, with a day H4 is broken. */
+  'sweep-waiting': {
+    ...SESSIONS,
+    warn: { raise: HOUR_S, clear: 1 },
+    crit: { raise: 24 * HOUR_S, clear: 1 },
+    clearAfterMs: 5 * MINUTE_MS,
+  },
+  /** Roots under which something else lies than what was accepted. */
+  'root-suspect': { ...SESSIONS, clearAfterMs: 5 * MINUTE_MS },
+  /** Recordings past their time that are still there, for no reason that keeps them lawfully. */
+  'recordings-overdue': { ...SESSIONS, clearAfterMs: 5 * MINUTE_MS },
+  /** Steps of more than five minutes in the last hour, or a host without trusted time. */
+  'clock-stepped': SESSIONS,
+  /** Cameras that are in no register. */
+  'camera-unknown': { ...SESSIONS, clearAfterMs: 5 * MINUTE_MS },
 } as const satisfies Record<AlertCheck, AlertRule>;
 
 /** Seconds since enrolment without a first word; another rule of `agent-silent`. */

@@ -21,10 +21,15 @@ export const ALERT_CHECKS = [
   'session-hours',
   'session-long',
   'audit-missed',
+  'sweep-waiting',
+  'root-suspect',
+  'recordings-overdue',
+  'clock-stepped',
+  'camera-unknown',
 ] as const;
 export type AlertCheck = (typeof ALERT_CHECKS)[number];
 
-/** What no host says of itself: it would have to know the roster, or is what the host has not said. */
+/** What no host says of itself: it would have to know the roster or the register, or is what the host has not said, or how long ago. */
 export const COLLECTOR_CHECKS = [
   'agent-silent',
   'session-unknown',
@@ -32,6 +37,11 @@ export const COLLECTOR_CHECKS = [
   'session-hours',
   'session-long',
   'audit-missed',
+  'sweep-waiting',
+  'root-suspect',
+  'recordings-overdue',
+  'clock-stepped',
+  'camera-unknown',
 ] as const satisfies AlertCheck[];
 export type CollectorCheck = (typeof COLLECTOR_CHECKS)[number];
 

@@ -275,6 +275,8 @@ export const READING_VERBS = [
   'audit.list',
   'audit.show',
   'audit.sign',
+  'camera.list',
+  'camera.register',
 ] as const;
 
 /** Whether somebody is at the other end of a session that outlives its connection, as a remote desktop does. */

@@ -13,9 +13,9 @@ import { loadAgentKey } from '../keys.ts';
 import { layoutOf } from '../recordings/layouts/index.ts';
 import { SweepStore } from '../recordings/sweep-store.ts';
 import { cronMatcher, siteZone } from '../telemetry/schedule.ts';
+import { slotsIn } from './meant.ts';
 import { type AuditFacts, runChecks } from './run.ts';
 import { type ShownAudit, shownAudit } from './self-audit.ts';
-import { slotsIn } from './meant.ts';
 import { AuditStore } from './store.ts';
 import { Pace } from './types.ts';
 

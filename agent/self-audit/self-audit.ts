@@ -11,8 +11,8 @@ import { type Clock, MINUTE_MS, SECOND_MS, toIso, type UtcMs, utcMs } from '../.
 import type { AgentJournal } from '../journal.ts';
 import type { AgentLog } from '../log.ts';
 import { cronMatcher, type Matcher, onSchedule } from '../telemetry/schedule.ts';
-import { type AuditFacts, draftsOf, findingsOf, type RunFinding, runChecks } from './run.ts';
 import { longestGap, slotsIn, toSeconds } from './meant.ts';
+import { type AuditFacts, draftsOf, findingsOf, type RunFinding, runChecks } from './run.ts';
 import type { AuditStore } from './store.ts';
 import { type AuditReport, type CheckResult, Pace } from './types.ts';
 

@@ -12,6 +12,7 @@ import { agreementRoutes } from './agreements.ts';
 import { alertRoutes } from './alerts.ts';
 import { approvalRoutes } from './approvals.ts';
 import { auditRoutes } from './audits.ts';
+import { cameraRoutes } from './cameras.ts';
 import { coverageRoutes } from './coverage.ts';
 import { erasureRoutes } from './erasures.ts';
 import { eventRoutes } from './events.ts';
@@ -20,6 +21,7 @@ import { hostRoutes } from './hosts.ts';
 import { identityRoutes } from './identities.ts';
 import { peopleRoutes } from './people.ts';
 import { recordingRoutes } from './recordings.ts';
+import { recordingFleetRoutes } from './recordings-fleet.ts';
 import { retentionRoutes } from './retention.ts';
 import { asTilsynError, errorBody, type Room, statusOf } from './room.ts';
 import { sessionActRoutes } from './session-acts.ts';
@@ -52,6 +54,8 @@ const NOUNS = [
   recordingRoutes,
   holdRoutes,
   auditRoutes,
+  recordingFleetRoutes,
+  cameraRoutes,
 ];
 
 /** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */

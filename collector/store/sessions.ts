@@ -60,6 +60,7 @@ const END = `coalesce(ended_at, iif(state IN ('attempted', 'rejected'), started_
 const PROJECTIONS = [
   ...['sessions', 'sources', 'gaps', 'waiting', 'alerts', 'devices'],
   ...['audits', 'audit_hosts', 'audit_signatures'],
+  ...['rec_roots', 'cameras', 'camera_days', 'clock_steps'],
 ];
 
 export function readSessions(sql: Sql): Reads {

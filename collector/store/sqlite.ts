@@ -21,6 +21,7 @@ import { guarded } from './guard.ts';
 import { IdMap, type Ids } from './ids.ts';
 import { readLeaves, writeLeaves } from './leaves.ts';
 import { readParts, writeParts } from './parts.ts';
+import { readRecordings, writeRecordings } from './recordings.ts';
 import { readTickets, registry } from './registry.ts';
 import { readSessions, writeSessions } from './sessions.ts';
 import { type Sql, statements } from './table.ts';
@@ -98,6 +99,7 @@ function readerOf(sql: Sql, ids: Ids): Reader {
     ...readAlerts(sql),
     ...auditTables(sql),
     ...readAudits(sql),
+    ...readRecordings(sql),
     async meta(key) {
       const row = sql('SELECT value FROM meta WHERE key = ?').get(key) as { value: string } | undefined;
       return row?.value ?? null;
@@ -118,6 +120,7 @@ function writerOf(sql: Sql, ids: Ids): Statements {
     ...writeAlerts(sql),
     ...auditTables(sql),
     ...writeAudits(sql),
+    ...writeRecordings(sql),
     async dropOrphans(groups) {
       const drop = sql('DELETE FROM orphans WHERE grp = ?');
       for (const group of groups) drop.run(group);

@@ -48,6 +48,14 @@ import type {
 } from './rows.ts';
 import type { HoldHostRow, HoldRow } from './rows-holds.ts';
 import type {
+  CameraDayRow,
+  CameraId,
+  CameraRow,
+  CameraSum,
+  ClockStepRow,
+  RootRow,
+} from './rows-recordings.ts';
+import type {
   AlertId,
   AlertRow,
   AuditHostRow,
@@ -62,6 +70,7 @@ import type {
 
 export type * from './rows.ts';
 export type * from './rows-holds.ts';
+export type * from './rows-recordings.ts';
 export type * from './rows-watching.ts';
 
 /** A registry table: small, read whole or by equal columns. */
@@ -136,6 +145,14 @@ export interface AuditQuery {
   unsigned?: boolean;
   /** Exclusive: the `pos` of the last row of the page before. */
   after?: Pos;
+  limit: number;
+}
+
+export interface CameraDayQuery {
+  agents: readonly AgentId[];
+  camera: CameraId | null;
+  from: UtcMs;
+  to: UtcMs;
   limit: number;
 }
 
@@ -233,6 +250,17 @@ export interface Reader {
   alertsById(ids: readonly AlertId[]): Promise<AlertRow[]>;
   /** Open alerts of these hosts. */
   openAlerts(agents: readonly AgentId[]): Promise<AlertRow[]>;
+  readonly roots: Table<RootRow>;
+  readonly cameras: Table<CameraRow>;
+  readonly cameraDays: Table<CameraDayRow>;
+  readonly clockSteps: Table<ClockStepRow>;
+  /** Roots and cameras of these hosts, in the order told. */
+  rootsOf(agents: readonly AgentId[]): Promise<RootRow[]>;
+  camerasOf(agents: readonly AgentId[]): Promise<CameraRow[]>;
+  /** Days that touch [from, to), the newest first. */
+  daysOf(query: CameraDayQuery): Promise<CameraDayRow[]>;
+  /** What there is of each camera of these hosts, by its days; those without a day are left out. */
+  cameraSums(agents: readonly AgentId[]): Promise<CameraSum[]>;
   /** In the order of `raisedPos`. */
   alerts(query: AlertQuery): Promise<AlertRow[]>;
   /**
@@ -276,6 +304,10 @@ export interface Tx extends Reader {
   readonly holdHosts: WritableTable<HoldHostRow>;
   dropOrphans(groups: readonly GroupId[]): Promise<void>;
   readonly sources: WritableTable<SourceRow>;
+  readonly roots: WritableTable<RootRow>;
+  readonly cameras: WritableTable<CameraRow>;
+  readonly cameraDays: WritableTable<CameraDayRow>;
+  readonly clockSteps: WritableTable<ClockStepRow>;
   putLogs(rows: readonly LogRow[]): Promise<void>;
   /** Moves cursors after leaves were appended. */
   setHeads(rows: readonly { log: LogId; through: number; head: Buffer }[]): Promise<void>;
@@ -299,7 +331,7 @@ export interface Tx extends Reader {
   putGaps(rows: readonly GapRow[]): Promise<void>;
   putWaiting(rows: readonly WaitingRow[]): Promise<void>;
   dropWaiting(ids: readonly SessionId[]): Promise<void>;
-  /** Empties `sessions`, `sources`, `gaps`, `alerts`, `devices`, `audits` and what waits for a start, before a rebuild. */
+  /** Empties all that is made of leaves, and what waits for a start, before a rebuild. */
   clearProjections(): Promise<void>;
   /** Deletes at most so many parts that lie under this group; returns how many there were. */
   dropSomeUnder(group: GroupId, limit: number): Promise<number>;

@@ -182,6 +182,7 @@ describe('H4', () => {
     'hold release',
     'hold slip',
     'hold import',
+    'camera register',
   ];
 
   it.each(TABLE.map(({ path }) => path).filter((path) => ![...NO_ANSWER, ...NEEDS_MORE].includes(path)))(

@@ -88,10 +88,14 @@ const CASES: Readonly<Record<string, Case>> = {
   'GET /v1/hosts/:host/telemetry': {
     asks: (s) => [`/v1/hosts/${s.host}/telemetry`, `/v1/hosts/${s.hostName}/telemetry`],
   },
-  'GET /v1/hosts/:host/recordings/list': { asks: (s) => [`/v1/hosts/${s.host}/recordings/list`] },
-  'GET /v1/hosts/:host/recordings/due': { asks: (s) => [`/v1/hosts/${s.hostName}/recordings/due`] },
-  'GET /v1/hosts/:host/recordings/missing': { asks: (s) => [`/v1/hosts/${s.host}/recordings/missing`] },
-  'GET /v1/hosts/:host/recordings/stats': { asks: (s) => [`/v1/hosts/${s.host}/recordings/stats`] },
+  'GET /v1/cameras': { asks: (s) => [...places('/v1/cameras', s), `/v1/cameras?host=${s.host}`] },
+  'POST /v1/cameras/register': {
+    asks: (s) => [['/v1/cameras/register', { camera: s.camera, purpose: 'theft', ...DRY }]],
+  },
+  'GET /v1/recordings/list': { asks: (s) => [`/v1/recordings/list?host=${s.host}`] },
+  'GET /v1/recordings/due': { asks: (s) => [`/v1/recordings/due?host=${s.hostName}`] },
+  'GET /v1/recordings/missing': { asks: (s) => [`/v1/recordings/missing?host=${s.host}`] },
+  'GET /v1/recordings/stats': { asks: (s) => [`/v1/recordings/stats?host=${s.host}`] },
   'GET /v1/hosts/:host/sweeps/plan': { asks: (s) => [`/v1/hosts/${s.host}/sweeps/plan`] },
   'GET /v1/hosts/:host/sweeps/status': { asks: (s) => [`/v1/hosts/${s.hostName}/sweeps/status`] },
   'POST /v1/hosts/:host/sweeps/run': { asks: (s) => [[`/v1/hosts/${s.host}/sweeps/run`, DRY]] },

@@ -6,6 +6,7 @@ import type { AgreementId, CustomerId, GroupId } from '../../protocol/ids.ts';
 import { alertId, told } from './alert-events.ts';
 import { ApiWorld, type TestHost } from './api-world.ts';
 import { ran, runId } from './audit-events.ts';
+import { found, newCamera, newSource } from './recording-events.ts';
 
 /** What can be named of a customer. */
 export interface Side {
@@ -32,6 +33,7 @@ export interface Side {
   /** Of the roster, of `person`. */
   identity: string;
   hold: string;
+  camera: string;
 }
 export const ABSENT: Side = {
   customer: '0'.repeat(32),
@@ -52,6 +54,7 @@ export const ABSENT: Side = {
   audit: 'b'.repeat(32),
   identity: '9'.repeat(32),
   hold: 'b'.repeat(32),
+  camera: 'b'.repeat(32),
 };
 
 /** A role, and the same without reading where that makes a difference (Q12). */
@@ -127,7 +130,8 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
   const { row } = host;
   const session = await host.session();
   const alert = alertId();
-  await host.send([told('raised', { alert })]);
+  const camera = newCamera();
+  await host.send([told('raised', { alert }), found(newSource(), camera, 'gate')]);
   const audit = runId();
   await host.send([ran({ run: audit })]);
   const asked = { customer: row.customer, site: names.siteName };
@@ -161,5 +165,6 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
     webhook,
     audit,
     identity,
+    camera,
   };
 }

@@ -80,6 +80,7 @@ function asked({
     '/v1/approvals': [''],
     '/v1/events': [`?limit=1000&${of}`, `?limit=1000&personal=1&${of}`],
     '/v1/webhooks': [''],
+    '/v1/cameras': [`?${of}`],
   };
 }
 
