@@ -2,8 +2,8 @@
  * The half of the catalogue that the scan fills. Everything that writes runs inside the caller's transaction; rows give
  * way to events when the disk is full, because a scan can always read again what the events cannot say twice.
  *
- * C20 A row in `erasing` or `erased` is never made `present` by a scan: only the sweep decides about it. A file of that
- *     name that is there again is another recording, and is catalogued once the row has gone.
+ * C20 A row in `erasing` is never made `present` by a scan: only the sweep decides about it. A file that lies there under
+ *     the name of an `erased` one is another recording: its row gives way, and it is catalogued like any new one.
  * C21 A folder is skipped as unchanged only when its time of change is more than ten seconds older than the scan that
  *     read it: two changes within the grain of that time would look like one.
  */
@@ -153,6 +153,11 @@ export class Catalogue {
   newestOf(camera: number): { folder: number; name: ByteName } | null {
     const found = this.#sql.newestOf.get(camera);
     return found === undefined ? null : { folder: found.folder, name: fromBytes(found.name) };
+  }
+
+  /** The row of an erased recording gives way to another one of its name (C20). */
+  giveWay(folder: number, name: ByteName): void {
+    this.#sql.giveWay.run(folder, toBytes(name));
   }
 
   /** Vanished without us. */
@@ -316,6 +321,7 @@ function prepare(db: Db) {
       `SELECT folder, name FROM recordings WHERE camera = ? AND state = 0 AND size > 0
        ORDER BY coalesce(ends, -1) DESC LIMIT 1`,
     ),
+    giveWay: one('DELETE FROM recordings WHERE folder = ? AND name = ? AND state = 2'),
     missing: one('UPDATE recordings SET state = 3 WHERE folder = ? AND name = ? AND state = 0'),
     odd: one(
       `INSERT INTO rec_unknown (folder, name, kind, seen_at) VALUES (?, ?, ?, ?)

@@ -151,7 +151,7 @@ class Folder {
     }
     this.#walk.files += 1;
     const regular = entry.isFile();
-    const known = this.#known.get(name);
+    const known = this.#rowOf(name);
     if (known !== undefined && regular) {
       this.#known.delete(name);
       // C20: only the sweep decides about a row that it marked.
@@ -164,6 +164,16 @@ class Folder {
     else if (says.is === 'in-flight') this.#open += 1;
     else if (says.is === 'recording') this.#recording(name, says, known ?? null);
     else this.#odd(name, says.is);
+  }
+
+  /** C20: of an erased one only where nothing lies there; the list of names may be older than its erasure. */
+  #rowOf(name: ByteName): KnownRow | undefined {
+    const known = this.#known.get(name);
+    if (known?.state !== 2 || lstat(`${this.#dir}/${name}`) === 'gone') return known;
+    this.#walk.catalogue.giveWay(this.#row.id, name);
+    this.#walk.written += 1;
+    this.#known.delete(name);
+    return undefined;
   }
 
   #recording(name: ByteName, says: PathSays & { is: 'recording' }, known: KnownRow | null): void {
