@@ -36,7 +36,7 @@ const MUTANTS: Record<string, Mutant> = {
     file: 'recordings/scan-walk.ts',
     from: 'const ends = latestEnds(items, layout.longestSegmentMs);',
     to: `latestEnds(items, 1);
-    const ends = items.map((_, at) => (at < fresh.length ? lstatSync(toBytes(\`\${this.#dir}/\${fresh[at]!.name}\`)).mtimeMs | 0 : near[at - fresh.length]!.ends));`,
+    const ends = items.map((_, at) => (at < fresh.length ? lstatSync(toBytes(\`\${this.#dir}/\${fresh[at]!.name}\`)).mtimeMs - 1 : near[at - fresh.length]!.ends));`,
     law: /^D3/,
   },
   'the root is not looked at': {
@@ -59,8 +59,8 @@ const MUTANTS: Record<string, Mutant> = {
   },
   'nobody has to approve': {
     file: 'recordings/due.ts',
-    from: "if (!approved) return 'first-sweep';",
-    to: '',
+    from: 'if (count === 0) return null;',
+    to: 'return null;',
     law: /^R6/,
   },
   'a stale plan is a plan': {
@@ -103,7 +103,7 @@ const MUTANTS: Record<string, Mutant> = {
     file: 'recordings/bounds.ts',
     from: 'return Math.min(next, latest + longestSegmentMs,',
     to: 'return Math.min(next, latest,',
-    law: /^D3/,
+    law: /^D[13]/,
   },
   'an erased name is never looked at again': {
     file: 'recordings/scan-walk.ts',

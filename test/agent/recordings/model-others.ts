@@ -45,7 +45,8 @@ export function record(world: World, place: Place, one: Writing): void {
   for (let n = 0; n < one.count; n++) {
     const start = (Math.floor(at / slotMs) + one.shift + n) * slotMs;
     const path = place.kind.path(start, camera);
-    if (!isFree(place, path)) continue;
+    if (place.used.has(path) || !isFree(place, path)) continue;
+    place.used.add(path);
     world.write(join(place.root, path), Buffer.alloc(one.size, n), Math.max(0, wall + MTIMES[one.mtime]));
     const seen = { maybeSeen: false, seen: false };
     place.films.set(path, { path, camera, start, end: start + slotMs, size: one.size, ...seen });
@@ -115,10 +116,21 @@ export function intrude(world: World, place: Place, what: (typeof FOREIGN)[numbe
   } else if (what === 'folder' && isFree(place, named)) {
     world.write(join(place.root, named, 'inside.txt'), 'not footage');
   } else if (film === null) return;
-  else if (what === 'second-name') {
-    const second = join(world.outside, `${nth}-${basename(film.path)}`);
-    if (!existsSync(second)) linkSync(join(place.root, film.path), second);
-  } else if (what === 'moved-folder') moveFolder(world, place, dirname(film.path), nth);
+  else if (what === 'second-name') secondName(world, place, film, nth);
+  else if (what === 'moved-folder') moveFolder(world, place, dirname(film.path), nth);
+}
+
+export function secondName({ outside }: World, place: Place, film: Film, nth: number): void {
+  const second = join(outside, `${nth}-${basename(film.path)}`);
+  if (!existsSync(second)) linkSync(join(place.root, film.path), second);
+}
+
+/** A file comes under the name of one that was erased: out of a backup, from a recorder that begins anew. */
+export function again(world: World, place: Place, nth: number): void {
+  const film = place.gone[nth % place.gone.length];
+  if (film === undefined || !isFree(place, film.path)) return;
+  world.write(join(place.root, film.path), Buffer.alloc(film.size, 7), world.truth.wall - HOUR_MS);
+  place.films.set(film.path, { ...film, maybeSeen: false, seen: false });
 }
 
 /** Second names are removed again. */
@@ -136,7 +148,7 @@ export function tidyOutside(world: World): void {
 /** The folder goes elsewhere, files and all, and a link to it stays. */
 export function moveFolder(world: World, place: Place, dir: string, nth: number): void {
   const [from, to] = [join(place.root, dir), join(world.outside, `moved-${nth}`)];
-  if (dir === '.' || existsSync(to) || realpathSync(from) !== from) return;
+  if (dir === '.' || existsSync(to) || !existsSync(from) || realpathSync(from) !== from) return;
   for (const film of [...place.films.values()])
     if (film.path.startsWith(`${dir}/`)) world.truth.vanish(place, film);
   renameSync(from, to);

@@ -152,6 +152,11 @@ export class Run {
     if (log !== null) this.#opened.journal.succeed(log, 'restored', { size: 1_000_000, head: null });
   }
 
+  /** A plan of this place waits for a person. */
+  waits(place: Place): boolean {
+    return this.#opened.sweeps.plan(this.root(place).id) !== null;
+  }
+
   camera(place: Place, name: string): string | null {
     const row = this.other
       .prepare('SELECT camera FROM rec_cameras WHERE source = ? AND name = ?')

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../protocol/time.ts';
 import {
+  again,
   CAMERAS,
   FOREIGN,
   filmAt,
@@ -12,6 +13,7 @@ import {
   record,
   remove,
   replace,
+  secondName,
   tidyOutside,
   unmount,
 } from './model-others.ts';
@@ -120,6 +122,11 @@ const intrudes = others(
     if (place !== null) intrude(world, place, one.what, one.nth);
   },
 );
+const agains = others('again', fc.record({ place: nth, film: small }), (world, one) => {
+  const place = goodOf(world, one.place);
+  // Where the catalogue may still take it for the one that was there, nobody could tell them apart.
+  if (place !== null && !place.rewound && world.run.openSlices() === 0) again(world, place, one.film);
+});
 const tidies = others('tidy', fc.constant(null), (world) => tidyOutside(world));
 
 const scans = step(
@@ -183,14 +190,16 @@ const seams: fc.Arbitrary<((world: World, place: Place) => Seam) | null> = fc.on
       .record({
         point: fc.constantFrom(...POINTS),
         nth: fc.integer({ min: 1, max: 3 }),
-        what: fc.constantFrom('hold', 'remove', 'move', 'replace'),
+        what: fc.constantFrom('hold', 'hold', 'remove', 'move', 'replace', 'link'),
         film: small,
       })
       .map(({ point, nth: n, what, film }) =>
         named(`${what} at ${point} ${n}`, (world: World, place: Place) => ({
-          point: `agent.sweep.${point}`,
-          nth: n,
-          act: () => meanwhile(world, place, what === 'move' && point !== 'begun' ? 'hold' : what, film),
+          // What was moved out of a folder that is open is where nobody can see it move.
+          ...(what === 'move'
+            ? { point: 'agent.sweep.begun', nth: 1 }
+            : { point: `agent.sweep.${point}`, nth: n }),
+          act: () => meanwhile(world, place, what, film),
         })),
       ),
   },
@@ -200,13 +209,15 @@ function named<F extends object>(name: string, act: F): F {
   return Object.assign(act, { toJSON: () => name });
 }
 
-/** In the middle of a slice. */
+/** In the middle of a slice, to one of those that may be in it. */
 function meanwhile(world: World, place: Place, what: string, at: number): void {
-  const film = filmAt(place, at);
-  if (film === null) return;
+  const over = [...place.films.values()].filter((film) => world.truth.isOver(place, film));
+  const film = over[at % over.length];
+  if (film === undefined) return;
   if (what === 'hold') world.hold({ from: null, to: null, place, camera: film.camera });
   else if (what === 'remove') remove(world, place, film);
   else if (what === 'replace') replace(world, place, film, 0);
+  else if (what === 'link') secondName(world, place, film, at);
   else moveFolder(world, place, film.path.slice(0, film.path.lastIndexOf('/')), at);
 }
 
@@ -217,6 +228,36 @@ const sweeps = step('sweep', fc.record({ place: nth, seam: seams }), async (worl
     place.good ? (seam?.(world, place) ?? null) : null,
   );
 });
+/**
+ * An ordinary day, which all the others come into: recordings that are past their time, or come to it while days pass
+ * and the collector speaks or is `silent`; and everything is there to let them go.
+ */
+const days = step(
+  'day',
+  fc.record({
+    ...{ place: nth, camera: fc.nat(2), age: fc.integer({ min: 20, max: 50 }), shift: small },
+    ...{ silent: fc.nat(3).map((n) => n === 0), seam: seams },
+  }),
+  async (world, { place: at, seam, age, silent, ...one }) => {
+    const place = goodOf(world, at);
+    if (place === null) return;
+    // Half of them come to their time between two sweeps, as most do.
+    const fresh = age < 35;
+    const written = { ...one, ageMs: (fresh ? 29 : age) * DAY_MS, count: 4, size: 8, mtime: 'ago' as const };
+    world.others(() => record(world, place, written));
+    if ((await world.run.pass(place, false)) === 'done') world.truth.passed(place);
+    world.word();
+    if (fresh) {
+      await world.sweep(place, null);
+      if (world.run.waits(place)) await approve(world, place);
+      world.judge();
+      world.pass(3 * DAY_MS);
+      if (!silent) world.word();
+    }
+    await world.sweep(place, seam?.(world, place) ?? null);
+    if (world.run.waits(place)) await approve(world, place, seam?.(world, place) ?? null);
+  },
+);
 const approves = step('approve', nth, async (world, at) => {
   const place = placeOf(world, at);
   await world.sweep(place, null);
@@ -274,19 +315,21 @@ const restores = step('restore', fc.constantFrom('copy', 'restore'), async (worl
 const settles = step('settle', fc.constant(null), (world) => settle(world));
 
 const weights: [number, fc.Arbitrary<Step>][] = [
-  [12, writes],
+  [6, writes],
   [3, removes],
   [3, replaces],
   [4, intrudes],
+  [3, agains],
   [1, tidies],
-  [10, scans],
+  [6, scans],
   [5, times],
   [1, sleeps],
-  [2, walls],
+  [4, walls],
   [6, words],
   [1, lies],
   [1, confirms],
-  [10, sweeps],
+  [12, days],
+  [6, sweeps],
   [5, approves],
   [1, stales],
   [4, holds],
@@ -295,7 +338,7 @@ const weights: [number, fc.Arbitrary<Step>][] = [
   [3, backs],
   [2, restarts],
   [1, losses],
-  [4, restores],
+  [3, restores],
   [2, settles],
 ];
 

@@ -38,8 +38,9 @@ export interface Place {
   unsure: number;
   /** The catalogue was lost or is an old one: what vanished cannot be reckoned. */
   rewound: boolean;
-  /** Paths that are no recordings or are not to be touched. */
-  foreign: Set<string>;
+  /** Paths that ever held a recording, and recordings that the product erased. */
+  used: Set<string>;
+  gone: Film[];
 }
 
 export interface Held {
@@ -90,6 +91,7 @@ export class Truth {
     const since = this.word === null ? Number.POSITIVE_INFINITY : this.now - this.word - this.slept;
     if (since > DAY_MS) throw new Broken(`H4 no word for ${since} ms: ${below}`);
     place.films.delete(below);
+    place.gone.push(film);
     place.erased += 1;
   }
 

@@ -36,6 +36,9 @@ export interface Seam {
   act: (() => void) | null;
 }
 
+/** Where a database's syncs cost nothing: what a crash leaves is taken from its files, not from a disk. */
+const MEMORY = '/dev/shm';
+
 class Crash extends Error {}
 
 export class World {
@@ -68,7 +71,7 @@ export class World {
     const dir = realpathSync(mkdtempSync(join(tmpdir(), 'tilsyn-model-')));
     this.home = join(dir, 'home');
     this.outside = join(this.home, 'outside');
-    this.#states = join(dir, 'states');
+    this.#states = mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'tilsyn-model-'));
     mkdirSync(this.outside, { recursive: true });
     this.#keys = { key: generateKeyPairSync('ed25519').privateKey, digestKey: randomBytes(32) };
     const places = kinds.map((kind, at): Place => {
@@ -81,7 +84,8 @@ export class World {
         root,
         kind: KINDS[kind] as Place['kind'],
         films: new Map(),
-        foreign: new Set(),
+        used: new Set(),
+        gone: [],
         ...counts,
         ...flags,
       };
@@ -117,7 +121,7 @@ export class World {
 
   async close(): Promise<void> {
     await this.#run?.stop();
-    rmSync(dirname(this.home), { recursive: true, force: true });
+    for (const dir of [dirname(this.home), this.#states]) rmSync(dir, { recursive: true, force: true });
   }
 
   #hit(point: string): void {
@@ -211,6 +215,14 @@ export class World {
     await this.run.keeper.sweepAll(place === null ? null : this.run.root(place).source);
     this.#seam = null;
     if (this.#dead) await this.#reborn();
+  }
+
+  /** A person's word for a plan, and the sweep that follows it. */
+  async approve(place: Place, plan: string, seam: Seam | null): Promise<string> {
+    this.#seam = seam;
+    const { outcome } = await this.run.keeper.approve({ plan });
+    await this.sweep(place, this.#seam);
+    return outcome;
   }
 
   async #reborn(): Promise<void> {
