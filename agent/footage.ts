@@ -8,7 +8,7 @@ import { z } from 'zod';
 import type { Random } from '../protocol/ids.ts';
 import { type Clock, HOUR_MS, type UtcMs } from '../protocol/time.ts';
 import type { AgentConfig } from './config.ts';
-import { readText } from './files.ts';
+import { inState, readText } from './files.ts';
 import type { AgentJournal } from './journal.ts';
 import type { AgentLog } from './log.ts';
 import type { Catalogue } from './recordings/catalogue.ts';
@@ -20,6 +20,9 @@ import { siteZone } from './telemetry/schedule.ts';
 import { type StoredTime, TrustedTime } from './trusted-time.ts';
 import type { AgentIdentity, FaultSeam } from './types.ts';
 import type { Answerer, Doer } from './uplink/commands.ts';
+import type { VaultStore } from './vault/store.ts';
+import type { Protection } from './vault/types.ts';
+import type { Vault } from './vault/vault.ts';
 
 /** Of Linux: another text with each boot. Stays on this machine (decision 0004). */
 const BOOT_FILE = '/proc/sys/kernel/random/boot_id';
@@ -31,6 +34,9 @@ export interface FootageDeps {
   journal: AgentJournal;
   catalogue: Catalogue;
   sweeps: SweepStore;
+  vaultRows: VaultStore;
+  /** The state directory. */
+  state: string;
   identity: AgentIdentity;
   clock: Clock;
   random: Random;
@@ -46,6 +52,7 @@ export class Footage {
   readonly #o: FootageDeps;
   readonly #time: TrustedTime;
   #keeper: Keeper | null = null;
+  #vault: Vault | null = null;
   #answers: Readonly<Record<string, Answerer>> = {};
   #cancel: () => void = () => {};
   /** Trusted time of the last word that all commands took effect; null: none in this run (H4). */
@@ -64,10 +71,11 @@ export class Footage {
   async start(): Promise<void> {
     const { config, journal, catalogue, sweeps, identity, clock, random, log, faults, platform } = this.#o;
     if (config.recordings.length === 0 || this.#keeper !== null) return;
-    const [{ Keeper }, { watcherOf }, { recordingAnswers }] = await Promise.all([
+    const [{ Keeper }, { watcherOf }, { recordingAnswers }, { Vault }] = await Promise.all([
       import('./recordings/keeper.ts'),
       import('./recordings/watching.ts'),
       import('./recordings/answers.ts'),
+      import('./vault/vault.ts'),
     ]);
     const keeper = new Keeper({
       ...{ configured: config.recordings, journal, catalogue, sweeps, identity, clock, random, log, faults },
@@ -78,28 +86,69 @@ export class Footage {
       floorMs: config.neverEraseYoungerThanMs,
       zone: siteZone(),
       watcher: (root) =>
-        watcherOf({ root, journal, catalogue, sweeps, clock, log, platform, passed: () => keeper.recount() }),
+        watcherOf({
+          ...{ root, journal, catalogue, sweeps, clock, log, platform },
+          passed: async () => {
+            await keeper.recount();
+            vault.scanned();
+          },
+          vanished: (source, rows) => vault.vanished(source, rows),
+        }),
+      swept: () => vault.swept(),
     });
+    const vault = this.#makeVault(Vault, keeper);
     this.#keeper = keeper;
+    this.#vault = vault;
     this.#answers = recordingAnswers({ keeper, sweeps, now: () => this.#time.now() });
     await keeper.start();
+    vault.start();
     this.#later();
+  }
+
+  #makeVault(made: typeof Vault, keeper: Keeper): Vault {
+    const { config, journal, sweeps, vaultRows, state, identity, clock, random, log, faults, platform } =
+      this.#o;
+    const { site, agent } = identity;
+    return new made({
+      ...{ journal, sweeps, clock, random, log, faults, platform, store: vaultRows },
+      config: config.holds.vault,
+      defaultPath: inState(state, 'vault'),
+      // What holds go by; a hold has no zone.
+      standing: { zone: 'UTC', site, host: agent, agreementEndsAt: null },
+      roots: () => keeper.roots,
+      around: () => keeper.around(),
+      now: () => this.#time.now(),
+      unconfirmed: () => keeper.unconfirmed(),
+      rest: () => new Promise((resolve) => setImmediate(resolve)),
+    });
+  }
+
+  /** Holds were placed or released: the vault copies, or lets go of, what that changes. */
+  holdsChanged(): void {
+    this.#vault?.holdsChanged();
+  }
+
+  /** Whether what a hold covers is safe from recorders that delete by themselves (H2). */
+  protection(hold: string): Protection {
+    return this.#vault?.progress(hold) ?? UNNEEDED;
   }
 
   async stop(): Promise<void> {
     this.#cancel();
-    const keeper = this.#keeper;
-    this.#keeper = null;
+    const [keeper, vault] = [this.#keeper, this.#vault];
+    [this.#keeper, this.#vault] = [null, null];
     this.#answers = {};
+    await vault?.stop();
     await keeper?.stop();
     if (keeper !== null) this.#store();
   }
 
   /** The agreement's data is erased: names of cameras and files, and the rules, go with it. The footage stays (C43). */
   erase(): void {
-    const { journal, sweeps } = this.#o;
+    const { journal, sweeps, vaultRows } = this.#o;
     journal.transact(() => {
       sweeps.forgetAll();
+      vaultRows.forgetNames();
       return { tell: [] };
     });
   }
@@ -196,6 +245,11 @@ const ANSWERS = [
   'sweep.plan',
   'sweep.status',
 ] as const;
+
+/** Of a machine without a recorder. */
+const UNNEEDED: Protection = {
+  ...{ state: 'not-needed', done: 0, total: 0, bytes: 0, lost: 0, reason: null },
+};
 
 /** Of a machine without a root. */
 const NOTHING = { items: [], next: null, watched: [], sources: [], plans: [] };

@@ -27,6 +27,7 @@ import { SweepStore } from './recordings/sweep-store.ts';
 import type { Scrub } from './sealer.ts';
 import { TelemetryStore } from './telemetry/store.ts';
 import type { AgentIdentity, FaultSeam } from './types.ts';
+import { VaultStore } from './vault/store.ts';
 
 export const DATABASE_FILE = 'agent.db';
 /**
@@ -63,6 +64,7 @@ export interface OpenedJournal {
   telemetry: TelemetryStore;
   catalogue: Catalogue;
   sweeps: SweepStore;
+  vault: VaultStore;
   /** Number of the damaged database that was set aside just now; null: none was. */
   quarantined: number | null;
 }
@@ -82,6 +84,7 @@ export function openJournal(o: OpenOptions): OpenedJournal {
       telemetry: new TelemetryStore(db, o.digestKey),
       catalogue: new Catalogue(db, o.random),
       sweeps: new SweepStore(db),
+      vault: new VaultStore(db),
       quarantined,
     };
   } catch (error) {

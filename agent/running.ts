@@ -113,8 +113,8 @@ export class RunningAgent {
     return opened;
   }
 
-  #makeFootage({ journal, catalogue, sweeps }: OpenedJournal): Footage {
-    const { config, clock, random, log, faults, machine } = this.#o;
+  #makeFootage({ journal, catalogue, sweeps, vault }: OpenedJournal): Footage {
+    const { state, config, clock, random, log, faults, machine } = this.#o;
     const { identity } = this.#enrolment;
     const platform = this.#o.platform.split('-')[0] ?? '';
     const uptimeMs = () => machine.uptimeMs();
@@ -123,6 +123,8 @@ export class RunningAgent {
       journal,
       catalogue,
       sweeps,
+      vaultRows: vault,
+      state,
       identity,
       clock,
       random,

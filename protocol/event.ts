@@ -46,6 +46,7 @@ import {
   webhook,
   word,
 } from './event-shapes.ts';
+import { VAULT_EVENTS } from './event-vault.ts';
 import { id, iso } from './group.ts';
 import { OFFENCES } from './words.ts';
 
@@ -68,6 +69,7 @@ export {
 export const EVENTS = {
   ...SESSION_EVENTS,
   ...RECORDING_EVENTS,
+  ...VAULT_EVENTS,
   'audit.finding': both(
     z.strictObject({
       check: z.enum(FINDINGS),

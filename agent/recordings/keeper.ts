@@ -52,6 +52,8 @@ export interface KeeperDeps {
   /** Zone of this machine, where no policy names one. */
   zone: string;
   watcher(root: Root): Watcher;
+  /** After the sweeps of a turn: copies in the vault that nothing covers go as well (H9). */
+  swept?(): Promise<void>;
 }
 
 export class Keeper {
@@ -75,7 +77,7 @@ export class Keeper {
       rest,
       now: () => time.now(),
       around: () => this.#around(),
-      unconfirmed: () => this.#unconfirmed(),
+      unconfirmed: () => this.unconfirmed(),
       timeTrouble: () => time.trouble(),
     });
   }
@@ -134,6 +136,7 @@ export class Keeper {
           this.#o.log.trouble('sweep', error);
         }
       }
+      if (!this.#stopped) await this.#o.swept?.();
     });
     return this.#turn;
   }
@@ -194,7 +197,8 @@ export class Keeper {
     return { policy, zone: policy.zone, site, host: agent, agreementEndsAt: null, floorMs };
   }
 
-  #unconfirmed(): boolean {
+  /** The collector's commands are not confirmed within the freshness that was set (H4). */
+  unconfirmed(): boolean {
     const at = this.#o.time.now();
     const confirmed = this.#o.confirmedAt();
     return at === null || confirmed === null || at - confirmed > this.#o.freshnessMs;

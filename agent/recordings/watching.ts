@@ -10,7 +10,7 @@ import type { Catalogue } from './catalogue.ts';
 import type { Watcher } from './keeper.ts';
 import { identityOf } from './root.ts';
 import { acceptedOf, type Root } from './roots.ts';
-import { type Progress, Scanner, type ScanTarget } from './scan.ts';
+import { type Progress, type ScanDeps, Scanner, type ScanTarget } from './scan.ts';
 import { SoundWatch } from './sound.ts';
 import type { SweepStore } from './sweep-store.ts';
 import { chokidarWatcher, HotWatch, isNetwork } from './watch.ts';
@@ -30,6 +30,7 @@ export interface WatchingDeps {
   platform: string;
   /** A whole pass ended. */
   passed(): Promise<void>;
+  vanished?: ScanDeps['vanished'];
 }
 
 export function watcherOf(deps: WatchingDeps): Watcher & { progress(): Progress | null } {
@@ -87,8 +88,8 @@ class RootWatcher implements Watcher {
 
   async #renew(target: ScanTarget, as: string): Promise<void> {
     await this.#release();
-    const { journal, catalogue, clock } = this.#d;
-    this.#scanner = new Scanner({ journal, catalogue, clock, rest }, target);
+    const { journal, catalogue, clock, vanished } = this.#d;
+    this.#scanner = new Scanner({ journal, catalogue, clock, rest, vanished }, target);
     this.#for = as;
   }
 
