@@ -54,11 +54,17 @@ export function changeOf(before: Seen, after: Seen): 'truncated' | 'growing' | '
   return after.size > before.size || after.mtimeNs !== before.mtimeNs ? 'growing' : null;
 }
 
+/** What the catalogue knows of an original. */
+export interface Known {
+  sizeBytes: number | null;
+  inode: number | null;
+}
+
 /** Reads what is open as `from` into the new file `to`. Never throws; leaves `to` only where the outcome is `whole`. */
-export async function copyOne(deps: CopyDeps, from: number, to: string): Promise<CopyOutcome> {
+export async function copyOne(deps: CopyDeps, from: number, to: string, known: Known): Promise<CopyOutcome> {
   let outcome: CopyOutcome;
   try {
-    outcome = await attempt(deps, from, to);
+    outcome = await attempt(deps, from, to, known);
   } catch (error) {
     outcome = { is: 'failed', code: causeOf(error) };
   }
@@ -78,17 +84,22 @@ function causeOf(error: unknown): string {
   return error instanceof Error && error.cause !== undefined ? codeOf(error.cause) : codeOf(error);
 }
 
-async function attempt(deps: CopyDeps, from: number, to: string): Promise<CopyOutcome> {
+async function attempt(deps: CopyDeps, from: number, to: string, known: Known): Promise<CopyOutcome> {
   const before = fstatSync(from, { bigint: true });
+  // Asked of what is open: between a look at the name and the opening it may have been cut off.
+  if (known.inode !== null && Number(before.ino) !== known.inode) return { is: 'changed' };
+  if (known.sizeBytes !== null && before.size < known.sizeBytes) return { is: 'truncated' };
   const cloned = deps.mayClone && cloneFile(from, to);
   const out = cloned ? openSync(to, 'r+') : createFile(to);
   try {
     deps.faults.hit?.('agent.vault.made');
     // A clone is of one moment; it is read itself, because the original may be cut off while it is.
-    const got = await pass(deps, cloned ? out : from, cloned ? null : out);
+    // No further than it was: whoever writes to it may write faster than this reads.
+    const got = await pass(deps, cloned ? out : from, cloned ? null : out, before.size);
     if (got === null) return { is: 'stopped' };
     const after = fstatSync(from, { bigint: true });
-    const change = cloned && BigInt(got.bytes) === before.size ? null : changeOf(before, after);
+    const whole = cloned && fstatSync(out, { bigint: true }).size === before.size;
+    const change = whole ? null : changeOf(before, after);
     if (change !== null) return { is: change } as CopyOutcome;
     if (BigInt(got.bytes) !== before.size) return { is: 'growing' };
     futimesSync(out, seconds(before.atimeNs), seconds(before.mtimeNs));
@@ -105,17 +116,19 @@ function seconds(ns: BigIntStats['mtimeNs']): number {
   return Number(ns / 1_000n) / 1_000_000;
 }
 
-/** Reads to the end in slices, and writes where `out` is one; null: stopped in between. */
+/** Reads to the end or the limit in slices, and writes where `out` is one; null: stopped in between. */
 async function pass(
   { faults, stopped, passed }: CopyDeps,
   from: number,
   out: number | null,
+  limit: bigint | number,
 ): Promise<{ bytes: number; sha256: Buffer } | null> {
   const hashing = new Sha256();
   const slice = Buffer.allocUnsafe(SLICE_BYTES);
   for (let bytes = 0; ; ) {
     if (stopped()) return null;
-    const { bytesRead } = await readAsync(from, slice, 0, SLICE_BYTES, bytes);
+    const most = Math.min(SLICE_BYTES, Number(limit) - bytes);
+    const { bytesRead } = most === 0 ? { bytesRead: 0 } : await readAsync(from, slice, 0, most, bytes);
     if (bytesRead === 0) return { bytes, sha256: hashing.digest() };
     const piece = slice.subarray(0, bytesRead);
     hashing.add(piece);
@@ -141,7 +154,7 @@ export async function verify(
     return hasCode(error, 'ENOENT') ? 'absent' : 'unreadable';
   }
   try {
-    const got = await pass({ ...deps, mayClone: false, faults: {} }, fd, null);
+    const got = await pass({ ...deps, mayClone: false, faults: {} }, fd, null, expected.sizeBytes + 1);
     if (got === null) return 'stopped';
     return got.bytes === expected.sizeBytes && got.sha256.equals(expected.sha256) ? 'same' : 'differs';
   } catch {

@@ -200,9 +200,9 @@ export class Vault {
     const queue = new Queue(store, heldCameras(sweeps, sources, admitted, standing), standing);
     const halt = await work.run(vault, queue, admitted, room);
     const short = new Map<string, Short>(work.failures);
-    for (const { hold, ...need } of this.#needs(sources, holds)) {
+    for (const { hold, count, bytes } of this.#needs(sources, holds)) {
       const reason = verdicts.get(hold) ?? halt;
-      if (need.count > 0 && reason !== null && reason !== undefined) short.set(hold, { ...need, reason });
+      if (count > 0 && reason !== null) short.set(hold, { reason, count, bytes });
     }
     return short;
   }

@@ -161,7 +161,7 @@ export class Work {
     const { journal, store, faults } = this.#d;
     const made = this.#begin(vault, wanted);
     const part = copyPath(vault.row, made.file, true);
-    const outcome = await copyOne({ ...this.#d, mayClone: this.#mayClone }, fd, part);
+    const outcome = await copyOne({ ...this.#d, mayClone: this.#mayClone }, fd, part, wanted.row);
     if (outcome.is !== 'whole') return this.#notWhole(made.id, wanted, holds, outcome);
     this.#mayClone = outcome.cloned;
     const { sizeBytes, sha256 } = outcome;

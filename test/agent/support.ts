@@ -14,6 +14,7 @@ import type { Catalogue } from '../../agent/recordings/catalogue.ts';
 import type { SweepStore } from '../../agent/recordings/sweep-store.ts';
 import type { TelemetryStore } from '../../agent/telemetry/store.ts';
 import type { AgentIdentity, Draft, Outgoing } from '../../agent/types.ts';
+import type { VaultStore } from '../../agent/vault/store.ts';
 import type { DataClass, GroupKind, SignedGroup } from '../../protocol/group.ts';
 import { signGroup, spanOf } from '../../protocol/group.ts';
 import { type AgreementId, type GroupId, newId, type SessionId, type SourceId } from '../../protocol/ids.ts';
@@ -124,6 +125,7 @@ export interface World {
   telemetry: TelemetryStore;
   catalogue: Catalogue;
   sweeps: SweepStore;
+  vault: VaultStore;
   quarantined: number | null;
   options: OpenOptions;
   /** Closes and opens again, as a restart does. */
@@ -145,13 +147,13 @@ export function world(more: Partial<OpenOptions> = {}): World {
     ...SMALL,
     ...more,
   };
-  const { journal, telemetry, catalogue, sweeps, quarantined } = openJournal(options);
+  const { journal, telemetry, catalogue, sweeps, vault, quarantined } = openJournal(options);
   opened.push(journal);
   const reopen = (changed: Partial<OpenOptions> = {}) => {
     journal.close();
     return world({ ...options, ...changed });
   };
-  return { dir, clock, journal, telemetry, catalogue, sweeps, quarantined, options, reopen };
+  return { dir, clock, journal, telemetry, catalogue, sweeps, vault, quarantined, options, reopen };
 }
 
 /** Small, so that the tests do not write 8 MiB each. */
