@@ -10,13 +10,13 @@
 import type { Hold } from '../../protocol/hold.ts';
 import type { Id, SourceId } from '../../protocol/ids.ts';
 import { ListRoot } from '../../protocol/list-root.ts';
-import { type Clock, SECOND_MS, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
+import { type Clock, DAY_MS, SECOND_MS, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
 import type { AgentJournal } from '../journal.ts';
 import { judge, type Surroundings } from '../recordings/due.ts';
 import type { Erased, EraseFolder } from '../recordings/erase.ts';
 import type { SweepStore } from '../recordings/sweep-store.ts';
 import type { Draft, FaultSeam } from '../types.ts';
-import { vaultFolder } from './place.ts';
+import { vaultFolder, vaultTrouble } from './place.ts';
 import { heldBy } from './plan.ts';
 import type { EraseSlice, VaultStore } from './store.ts';
 import type { CopyRow, VaultRow } from './types.ts';
@@ -34,6 +34,8 @@ export interface ReleaseDeps {
   unconfirmed(): boolean;
   stopped(): boolean;
   rest(): Promise<void>;
+  /** Copies that could not be erased, and when that was tried, monotonic: tried and told once a day, not each hour. */
+  tried: Map<number, number>;
 }
 
 const PAGE = 500;
@@ -53,12 +55,16 @@ export async function release(deps: ReleaseDeps): Promise<number> {
     after = last.id;
     const holds = deps.sweeps.holds();
     // Looked at first without writing: most copies are held, or not due, for a long time.
-    const going = rows.filter((row) => mayGo(deps, row, holds) !== null);
+    const going = rows.filter((row) => !isTried(deps, row) && mayGo(deps, row, holds) !== null);
     for (const part of alike(going)) gone += one(deps, part);
     await deps.rest();
   }
   forgetLost(deps);
   return gone;
+}
+
+function isTried({ tried, clock }: ReleaseDeps, { id }: CopyRow): boolean {
+  return clock.mono() - (tried.get(id) ?? Number.NEGATIVE_INFINITY) < DAY_MS;
 }
 
 /** Of one vault, source and camera each, at most as many as one event stands for. */
@@ -78,8 +84,10 @@ function alike(rows: readonly CopyRow[]): CopyRow[][] {
 function one(deps: ReleaseDeps, rows: readonly CopyRow[]): number {
   const { store, faults } = deps;
   const vault = store.vaults().find(({ id }) => id === rows[0]?.vault);
-  const slice = vault === undefined ? null : begin(deps, rows);
-  if (vault === undefined || slice === null) return 0;
+  // What lies there is not what was made: the rounds of the vault say so.
+  if (vault === undefined || vaultTrouble(vault) !== null) return 0;
+  const slice = begin(deps, rows);
+  if (slice === null) return 0;
   faults.hit?.('agent.vault.erasing');
   return carryOut(deps, vault, slice);
 }
@@ -179,7 +187,7 @@ function eraseIn(folder: EraseFolder | string, { file, sizeBytes, kept }: CopyRo
 
 /** Transaction 2. */
 function end(
-  { journal, store, clock, now, faults }: ReleaseDeps,
+  { journal, store, clock, now, faults, tried }: ReleaseDeps,
   slice: EraseSlice,
   outcomes: readonly [CopyRow, Erased | 'held' | 'root'][],
   crashed: boolean,
@@ -198,6 +206,8 @@ function end(
     store.endSlice(slice.id, clock.now());
     return { tell: [{ type: 'vault.erased', data: told(slice, counts) }] };
   });
+  for (const [{ id }, was] of outcomes) if (was !== 'held') tried.set(id, clock.mono());
+  for (const [{ id }] of gone) tried.delete(id);
   faults.hit?.('agent.vault.erased');
   return gone.length;
 }

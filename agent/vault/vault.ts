@@ -68,6 +68,7 @@ export class Vault {
   /** Of each hold that is not served, why. */
   #short = new Map<string, Short>();
   readonly #told = new Map<string, string>();
+  readonly #tried = new Map<number, number>();
   /** Vaults whose files were compared with the rows, since the start. */
   readonly #compared = new Set<number>();
   /** Vaults with copies that are not what was made, and why. */
@@ -109,7 +110,7 @@ export class Vault {
   swept(): Promise<void> {
     this.#sweeping = this.#sweeping.then(async () => {
       try {
-        const gone = await release({ ...this.#o, stopped: () => this.#stopped });
+        const gone = await release({ ...this.#o, tried: this.#tried, stopped: () => this.#stopped });
         if (gone > 0) this.#o.log.info('vault.erased', { count: gone });
         this.#o.log.recovered('vault.release');
       } catch (error) {

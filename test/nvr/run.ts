@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { crashes } from './crash.ts';
 import { motion } from './motion.ts';
 import { traced } from './trace.ts';
+import { vaultCrashes } from './vault-crash.ts';
 
 interface Scene {
   name: string;
@@ -20,6 +21,7 @@ interface Scene {
 
 const SCENES: readonly Scene[] = [
   { name: 'R1 a sweep killed at each step', needs: [], play: crashes },
+  { name: 'I9 a vault killed at each step', needs: [], play: vaultCrashes },
   { name: 'R3 what the kernel saw of a sweep', needs: ['strace'], play: traced },
   {
     name: 'motion records, the agent catalogues and erases',
