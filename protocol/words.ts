@@ -188,6 +188,7 @@ export const REASONS = [
   'vault-unsupported',
   'copy-differs',
   'growing',
+  'lost',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 

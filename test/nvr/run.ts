@@ -10,6 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { crashes } from './crash.ts';
 import { motion } from './motion.ts';
+import { motionVault } from './motion-vault.ts';
 import { traced } from './trace.ts';
 import { vaultCrashes } from './vault-crash.ts';
 
@@ -27,6 +28,11 @@ const SCENES: readonly Scene[] = [
     name: 'motion records, the agent catalogues and erases',
     needs: ['motion', 'ffmpeg', 'faketime'],
     play: motion,
+  },
+  {
+    name: 'H6 motion records, a script cuts off and unlinks what is held, the vault has it',
+    needs: ['motion', 'ffmpeg', 'faketime', 'python3'],
+    play: motionVault,
   },
 ];
 
