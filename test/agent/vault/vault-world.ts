@@ -22,11 +22,14 @@ const CONFIG: VaultConfig = { path: null, quotaBytes: null, leaveHours: 0, rateP
 export interface VaultOptions extends SweepWorldOptions {
   config?: Partial<VaultConfig>;
   recorderDeletes?: boolean | null;
+  /** Another vault than the product's: one that is broken on purpose. */
+  made?: typeof Vault;
 }
 
 export class VaultWorld extends SweepWorld {
   readonly config: VaultConfig;
   readonly recorderDeletes: boolean | null;
+  readonly made: typeof Vault;
   vault: Vault;
   /** What a round could not go on with; what a test threw itself is not among it. */
   readonly troubles: unknown[] = [];
@@ -35,6 +38,7 @@ export class VaultWorld extends SweepWorld {
     super({ mode: 'report', ...options }, base);
     this.config = { ...CONFIG, ...options.config };
     this.recorderDeletes = options.recorderDeletes ?? null;
+    this.made = options.made ?? Vault;
     this.vault = this.newVault(options.faults);
   }
 
@@ -44,7 +48,7 @@ export class VaultWorld extends SweepWorld {
 
   newVault(faults: FaultSeam = {}): Vault {
     const { journal, sweeps, clock, vault: store, dir } = this.base;
-    return new Vault({
+    return new this.made({
       ...{ config: this.config, defaultPath: join(dir, 'vault'), journal, sweeps, store, clock, faults },
       ...{ random: randomBytes, platform: 'linux' },
       log: { ...silentLog, trouble: (_, error) => void this.troubles.push(error) },
