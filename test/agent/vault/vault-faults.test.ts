@@ -3,15 +3,19 @@ import {
   appendFileSync,
   linkSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
   renameSync,
+  rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, type TestContext } from 'vitest';
 import { DAY_MS, HOUR_MS } from '../../../protocol/time.ts';
 import { mountTmpfs } from '../support.ts';
 import { KILLED, NOW, VaultWorld } from './vault-world.ts';
@@ -300,6 +304,60 @@ describe('agent/vault: what the recorder does meanwhile', () => {
     expect(it1.copies()).toEqual(it1.digests([path]));
   });
 });
+
+describe('agent/vault: a file system with reflinks', () => {
+  it('H6 shares the extents with the original, and is whole when that is cut off: also in the middle', async (context) => {
+    const volume = reflinks(context);
+    const vault = join(volume, 'vault');
+    let cleaned = false;
+    const it1 = new VaultWorld({
+      root: join(volume, 'recordings'),
+      config: { path: vault },
+      faults: {
+        hit(at) {
+          // The clone is made; what is read now is the clone.
+          if (at !== 'agent.vault.slice' || cleaned) return;
+          cleaned = true;
+          frigateCleans([join(it1.root, paths[0] ?? '')]);
+        },
+      },
+    });
+    const paths = it1.footage(AT, 2, 'gate', 3_000_000);
+    const hold = it1.hold(EVER);
+    const before = it1.digests(paths);
+    await it1.copy();
+    expect(it1.copies()).toEqual(before);
+    expect(it1.told('hold.violated')).toEqual([]);
+    expect(it1.vault.progress(hold)).toMatchObject({ state: 'copied', done: 2 });
+    const [name = ''] = it1.kept();
+    expect(statSync(join(vault, name)).mode & 0o777).toBe(0o600);
+    const extents = spawnSync('filefrag', ['-v', join(vault, it1.kept()[1] ?? '')], { encoding: 'utf8' });
+    const both = spawnSync('filefrag', ['-v', join(vault, name)], { encoding: 'utf8' });
+    expect(`${extents.stdout}${both.stdout}`).toContain('shared');
+  });
+});
+
+/** A small XFS; where this user may not make one, or has no mkfs.xfs, the test is skipped and says so. */
+function reflinks(context: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), 'tilsyn-xfs-'));
+  const volume = join(dir, 'volume');
+  mkdirSync(volume);
+  const steps: [string, string[]][] = [
+    ['truncate', ['-s', '320M', join(dir, 'image')]],
+    ['mkfs.xfs', ['-q', '-m', 'reflink=1', join(dir, 'image')]],
+    ['mount', ['-o', 'loop', join(dir, 'image'), volume]],
+  ];
+  const failed = steps.find(([program, args]) => spawnSync(program, args).status !== 0);
+  context.onTestFinished(() => {
+    spawnSync('umount', ['-l', volume]);
+    rmSync(dir, { recursive: true, force: true });
+  });
+  if (failed !== undefined) {
+    console.error(`NOT TESTED: no file system with reflinks (${failed[0]})`);
+    context.skip('no file system with reflinks could be made');
+  }
+  return volume;
+}
 
 describe('agent/vault: room', () => {
   it('I2 over the quota: the whole hold is refused and told once; a smaller one is served', async () => {
