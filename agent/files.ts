@@ -282,6 +282,16 @@ export function freeBytes(dir: string): number | null {
   }
 }
 
+/** Size of the volume; null where the system does not say. */
+export function volumeBytes(dir: string): number | null {
+  try {
+    const { blocks, bsize } = statfsSync(dir);
+    return blocks * bsize;
+  } catch {
+    return null;
+  }
+}
+
 /** `-wal` and `-shm` go first: an old WAL beside a new database would be replayed into it. */
 const DATABASE_FILES = ['-wal', '-shm', ''] as const;
 

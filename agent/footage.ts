@@ -70,7 +70,9 @@ export class Footage {
 
   async start(): Promise<void> {
     const { config, journal, catalogue, sweeps, identity, clock, random, log, faults, platform } = this.#o;
-    if (config.recordings.length === 0 || this.#keeper !== null) return;
+    // Copies in a vault go on their day also where no root is configured any more.
+    const nothing = config.recordings.length === 0 && this.#o.vaultRows.vaults().length === 0;
+    if (nothing || this.#keeper !== null) return;
     const [{ Keeper }, { watcherOf }, { recordingAnswers }, { Vault }] = await Promise.all([
       import('./recordings/keeper.ts'),
       import('./recordings/watching.ts'),
@@ -248,7 +250,7 @@ const ANSWERS = [
 
 /** Of a machine without a recorder. */
 const UNNEEDED: Protection = {
-  ...{ state: 'not-needed', done: 0, total: 0, bytes: 0, lost: 0, reason: null },
+  ...{ state: 'not-needed', done: 0, total: 0, bytes: 0, leftBytes: 0, lost: 0, reason: null },
 };
 
 /** Of a machine without a root. */

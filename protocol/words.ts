@@ -185,6 +185,7 @@ export const REASONS = [
   'vault-space',
   'vault-leaves-too-little',
   'vault-in-root',
+  'vault-not-empty',
   'vault-unsupported',
   'copy-differs',
   'growing',

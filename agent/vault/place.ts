@@ -5,11 +5,11 @@
  * I3  The folder has mode 0700, its files 0600. Their names are random, and say neither camera nor time.
  * I4  The vault never lies in a root, where its recorder may delete it, or a root in it.
  */
-import { realpathSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, sep } from 'node:path';
 import { codeOf } from '../../protocol/errors.ts';
 import { newId, type Random, type SourceId } from '../../protocol/ids.ts';
-import { ensureOwnDir, freeBytes, writeAtomic } from '../files.ts';
+import { ensureOwnDir, writeAtomic } from '../files.ts';
 import type { AgentJournal } from '../journal.ts';
 import { type EraseFolder, openFolder } from '../recordings/erase.ts';
 import {
@@ -38,7 +38,6 @@ export interface PlaceDeps {
 export interface OpenVault {
   row: VaultRow;
   dev: number;
-  free: number | null;
   /** False where inode numbers do not last. */
   inodes: boolean;
 }
@@ -70,7 +69,7 @@ export function openVault(deps: PlaceDeps): OpenVault | string {
 function opened(row: VaultRow): OpenVault {
   const { type } = identityOf(row.path);
   const inodes = !NO_INODES.test(type) && !isNetwork(type);
-  return { row, dev: statSync(row.path).dev, free: freeBytes(row.path), inodes };
+  return { row, dev: statSync(row.path).dev, inodes };
 }
 
 function within(path: string, folder: string): boolean {
@@ -80,9 +79,11 @@ function within(path: string, folder: string): boolean {
 /** A crash leaves a folder with a marker that no row names: it is taken up again by the next start. */
 function make({ journal, store, random }: PlaceDeps, path: string): OpenVault | string {
   try {
-    ensureOwnDir(path);
     const marked = readMarker(path);
     if (marked === null) return 'marker-unreadable';
+    // Somebody else's folder: it is not closed to them, and nothing is put beside what is theirs.
+    if (marked === 'missing' && existsSync(path) && readdirSync(path).length > 0) return 'vault-not-empty';
+    ensureOwnDir(path);
     const vault = marked === 'missing' ? (newId<'source'>(random) as SourceId) : marked;
     if (marked === 'missing') writeAtomic(join(path, MARKER_FILE), markerText(vault));
     const row = { vault: vault as string, path, fs: JSON.stringify(identityOf(path)) };

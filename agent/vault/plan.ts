@@ -4,8 +4,8 @@
  * I1  Copied is what a hold in force covers, from sources whose recorder deletes by itself, what begins first before what
  *     begins later: a recorder deletes in that order.
  * I2  Pre-flight: a hold's copies are refused as a whole where they exceed the quota, or where they would leave less than
- *     the set hours of recording on the vault's volume at the rate at which sources write there. Holds whose copying has
- *     begun come first, then the smaller ones.
+ *     the set hours of recording on the vault's volume at the rate at which sources write there, or less than a twentieth
+ *     of it: the agent's own files may lie there. Holds whose copying has begun come first, then the smaller ones.
  */
 import { covers, type Hold } from '../../protocol/hold.ts';
 import { HOUR_MS } from '../../protocol/time.ts';
@@ -50,6 +50,8 @@ export function merged(intervals: readonly Interval[]): Interval[] {
 export interface Room {
   /** Free bytes of the volume; null: the system does not say. */
   free: number | null;
+  /** All of the volume. */
+  volume: number | null;
   /** Bytes that lie in the vault, and how many may. */
   used: number;
   quota: number | null;
@@ -61,12 +63,16 @@ export interface Room {
 export type Refusal = 'vault-quota' | 'vault-space' | 'vault-leaves-too-little';
 
 /** Why `need` more bytes may not be copied (I2); null: nothing speaks against it. */
-export function refusal(need: number, { free, used, quota, perHour, leaveHours }: Room): Refusal | null {
+export function refusal(need: number, room: Room): Refusal | null {
+  const { free, volume, used, quota, perHour, leaveHours } = room;
   if (quota !== null && used + need > quota) return 'vault-quota';
   // Nobody knows what is left: as if nothing were.
-  if (free === null || need > free) return 'vault-space';
+  if (free === null || volume === null || need > free - volume * KEEP_FREE) return 'vault-space';
   return free - need < perHour * leaveHours ? 'vault-leaves-too-little' : null;
 }
+
+/** Share of the volume that copies never take. */
+const KEEP_FREE = 0.05;
 
 /** What one hold still needs. */
 export interface Need {

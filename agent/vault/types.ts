@@ -58,6 +58,8 @@ export interface Protection {
   total: number;
   /** Of the copies. */
   bytes: number;
+  /** Bytes that are still to be copied, as far as sizes are known; each is read twice. */
+  leftBytes: number;
   /** Held recordings that went before they could be copied; each was told (`hold.violated`). */
   lost: number;
   /** Of `failed`; null otherwise. */

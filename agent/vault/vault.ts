@@ -12,6 +12,7 @@ import type { Hold } from '../../protocol/hold.ts';
 import type { Id, Random, SourceId } from '../../protocol/ids.ts';
 import { type Clock, DAY_MS, type UtcMs } from '../../protocol/time.ts';
 import type { VaultConfig } from '../config-schema.ts';
+import { freeBytes, volumeBytes } from '../files.ts';
 import type { AgentJournal } from '../journal.ts';
 import type { AgentLog } from '../log.ts';
 import type { Standing, Surroundings } from '../recordings/due.ts';
@@ -153,7 +154,7 @@ export class Vault {
     // Nothing is known of any hold: every copy stays, and there is nothing to go by.
     if (holds === null) return;
     const sources = watchedSources(sweeps, this.#o.roots());
-    const needs = this.#needs(sources, holds);
+    const needs = await this.#needs(sources, holds);
     const short = needs.some(({ count }) => count > 0)
       ? canErase(platform)
         ? await this.#copy(work, sources, holds, needs)
@@ -195,13 +196,16 @@ export class Vault {
     const { sweeps, store, standing } = this.#o;
     const vault = openVault({ ...this.#o, ...this.#place() });
     if (typeof vault === 'string') return all(needs, vault);
-    const room = () => ({ ...this.#room(vault), used: store.used(vault.row.id) });
-    const verdicts = admit(needs, { ...room(), free: vault.free });
+    const rate = await this.#rate(vault);
+    const used = store.used(vault.row.id);
+    const room = (taken: number): Room => this.#room(vault, rate, used + taken);
+    const verdicts = admit(needs, room(0));
     const admitted = holds.filter(({ hold }) => verdicts.get(hold) === null);
     const queue = new Queue(store, heldCameras(sweeps, sources, admitted, standing), standing);
     const halt = await work.run(vault, queue, admitted, room);
     const short = new Map<string, Short>(work.failures);
-    for (const { hold, count, bytes } of this.#needs(sources, holds)) {
+    if (halt === null && ![...verdicts.values()].some((why) => why !== null)) return short;
+    for (const { hold, count, bytes } of await this.#needs(sources, holds)) {
       const reason = verdicts.get(hold) ?? halt;
       if (count > 0 && reason !== null) short.set(hold, { reason, count, bytes });
     }
@@ -241,38 +245,52 @@ export class Vault {
   }
 
   /** What each hold reaches and has no copy. */
-  #needs(sources: readonly RecordingSource[], holds: readonly Hold[]): Needed[] {
-    const { sweeps, store, standing } = this.#o;
+  async #needs(sources: readonly RecordingSource[], holds: readonly Hold[]): Promise<Needed[]> {
+    const { sweeps, store, standing, rest } = this.#o;
     const cameras = sources.flatMap(({ id }) => sweeps.cameras(id));
-    return holds.map((hold) => {
-      const need = { hold: hold.hold, count: 0, bytes: 0, begun: false };
+    const needs: Needed[] = [];
+    for (const hold of holds) {
+      const need = { hold: hold.hold as string, count: 0, bytes: 0, begun: false };
       for (const { id, camera } of cameras) {
         const interval = reach(hold, camera, standing);
         if (interval === null) continue;
-        const left = store.countUncopied(id, interval);
-        need.count += left.count;
-        need.bytes += left.bytes;
-        need.begun ||= store.copies(camera, interval).some(({ state }) => state === 'copied');
+        const { count, bytes } = store.countUncopied(id, interval);
+        need.count += count;
+        need.bytes += bytes;
+        if (count === 0 || need.begun) continue;
+        need.begun = store.copies(camera, interval).some(({ state }) => state === 'copied');
       }
-      return need;
-    });
+      needs.push(need);
+      await rest();
+    }
+    return needs;
   }
 
-  #room(vault: OpenVault): Omit<Room, 'free' | 'used'> {
-    const { sweeps, store, config, clock } = this.#o;
-    const here = sweeps.sources().filter(({ root }) => deviceOf(root) === vault.dev);
-    const rates = here.map(({ id }) => {
+  /** Bytes an hour that are recorded on the vault's volume. */
+  async #rate(vault: OpenVault): Promise<number> {
+    const { sweeps, store, clock, rest } = this.#o;
+    const rates: { bytes: number; ms: number }[] = [];
+    for (const { id } of sweeps.sources().filter(({ root }) => deviceOf(root) === vault.dev)) {
       const cameras = sweeps.cameras(id).map((camera) => camera.id);
       // By the recordings' own times: what was written is measured, not when somebody looked.
       const newest = Math.max(-1, ...cameras.map((one) => store.newestEnd(one, clock.now()) ?? -1));
       const day = { from: newest - DAY_MS, to: newest };
-      const written = cameras.map((one) => store.written(one, day));
-      const first = Math.min(newest, ...written.map((one) => one.first ?? newest));
-      const bytes = written.reduce((sum, one) => sum + one.bytes, 0);
-      return { bytes, ms: newest - Math.max(first, day.from) };
-    });
-    const { quotaBytes, leaveHours } = config;
-    return { quota: quotaBytes, leaveHours, perHour: perHour(rates) };
+      let [bytes, first] = [0, newest];
+      for (const camera of cameras) {
+        const written = store.written(camera, day);
+        bytes += written.bytes;
+        first = Math.min(first, written.first ?? newest);
+        await rest();
+      }
+      rates.push({ bytes, ms: newest - Math.max(first, day.from) });
+    }
+    return perHour(rates);
+  }
+
+  #room({ row }: OpenVault, rate: number, used: number): Room {
+    const { quotaBytes: quota, leaveHours } = this.#o.config;
+    const { path } = row;
+    return { free: freeBytes(path), volume: volumeBytes(path), used, quota, leaveHours, perHour: rate };
   }
 
   /** I13 */
@@ -293,7 +311,7 @@ export class Vault {
   progress(hold: string): Protection {
     const { sweeps, store, standing, roots } = this.#o;
     const nothing: Protection = {
-      ...{ state: 'not-needed', done: 0, total: 0, bytes: 0, lost: 0, reason: null },
+      ...{ state: 'not-needed', done: 0, total: 0, bytes: 0, leftBytes: 0, lost: 0, reason: null },
     };
     const holds = sweeps.holds();
     if (holds === null) return { ...nothing, state: 'failed', reason: 'holds-unreadable' };
@@ -304,7 +322,9 @@ export class Vault {
       for (const camera of sweeps.cameras(id)) {
         const interval = reach(one, camera.camera, standing);
         if (interval === null) continue;
-        sum.total += store.countUncopied(camera.id, interval).count;
+        const left = store.countUncopied(camera.id, interval);
+        sum.total += left.count;
+        sum.leftBytes += left.bytes;
         for (const { state, count, bytes } of store.copies(camera.camera, interval)) {
           if (state === 'lost') sum.lost += count;
           if (state === 'copying' || state === 'whole' || state === 'copied') sum.total += count;

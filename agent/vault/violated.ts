@@ -30,9 +30,10 @@ export function violations(
   { holds, standing, reason }: { holds: readonly Hold[]; standing: Standing; reason: Violation },
 ): Draft<'hold.violated'>[] {
   const found = new Map<string, Draft<'hold.violated'>['data'] & { first: number; last: number }>();
+  const near = nearby(holds, touched);
   for (const { camera, bounds, copied } of touched) {
     const last = bounds.endLatest ?? bounds.startLatest;
-    for (const hold of heldBy({ bounds }, camera, standing, holds)) {
+    for (const hold of heldBy({ bounds }, camera, standing, near)) {
       const key = `${hold} ${camera}`;
       const one = found.get(key);
       const sum = one ?? {
@@ -50,4 +51,14 @@ export function violations(
   return [...found.values()].map(({ first, last, ...data }) => {
     return { type: 'hold.violated', data: { ...data, from: toIso(utcMs(first)), to: toIso(utcMs(last)) } };
   });
+}
+
+/** Of a thousand holds, those whose interval meets the span of all of these: few, so that each row asks few. */
+function nearby(holds: readonly Hold[], touched: readonly Touched[]): readonly Hold[] {
+  let [first, last] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const { bounds } of touched) {
+    first = Math.min(first, bounds.startEarliest);
+    last = Math.max(last, bounds.endLatest ?? Number.POSITIVE_INFINITY);
+  }
+  return holds.filter(({ scope: { from, to } }) => (from ?? first) <= last && (to ?? last) >= first);
 }

@@ -11,7 +11,7 @@ import type { Hold } from '../../protocol/hold.ts';
 import { type Id, type Random, toB64 } from '../../protocol/ids.ts';
 import { ListRoot } from '../../protocol/list-root.ts';
 import { type Clock, SECOND_MS } from '../../protocol/time.ts';
-import { freeBytes, removeFile, settleFile } from '../files.ts';
+import { removeFile, settleFile } from '../files.ts';
 import type { AgentJournal } from '../journal.ts';
 import type { Standing } from '../recordings/due.ts';
 import { type EraseFolder, openFolder } from '../recordings/erase.ts';
@@ -60,6 +60,7 @@ export class Work {
   #since = 0;
   #mayClone = true;
   #vault = 0;
+  #taken = 0;
 
   constructor(deps: WorkDeps) {
     this.#d = deps;
@@ -112,17 +113,17 @@ export class Work {
     vault: OpenVault,
     queue: Queue,
     holds: readonly Hold[],
-    room: () => Omit<Room, 'free'>,
+    /** After so many bytes of this run. */
+    room: (taken: number) => Room,
   ): Promise<string | null> {
     const { stopped, replan, clock } = this.#d;
     this.#mayClone = true;
     this.#vault = vault.row.id;
+    this.#taken = 0;
     let halt: string | null = null;
     for (let wanted = queue.next(holds); wanted !== null && halt === null; ) {
       if (stopped() || replan()) break;
-      const free = freeBytes(vault.row.path);
-      halt =
-        refusal(wanted.row.sizeBytes ?? 0, { ...room(), free }) ?? (await this.#one(vault, wanted, holds));
+      halt = refusal(wanted.row.sizeBytes ?? 0, room(this.#taken)) ?? (await this.#one(vault, wanted, holds));
       if (this.#waiting >= BATCH || (this.#waiting > 0 && clock.mono() - this.#since > BATCH_MS))
         this.#flush();
       wanted = queue.next(holds);
@@ -164,6 +165,7 @@ export class Work {
     const outcome = await copyOne({ ...this.#d, mayClone: this.#mayClone }, fd, part, wanted.row);
     if (outcome.is !== 'whole') return this.#notWhole(made.id, wanted, holds, outcome);
     this.#mayClone = outcome.cloned;
+    this.#taken += outcome.sizeBytes;
     const { sizeBytes, sha256 } = outcome;
     const kept = vault.inodes ? outcome.kept : null;
     journal.transact(() => {

@@ -13,6 +13,7 @@ const interval = fc
 const sizes = fc.nat(1_000);
 const room: fc.Arbitrary<Room> = fc.record({
   free: fc.option(sizes),
+  volume: fc.option(sizes),
   used: sizes,
   quota: fc.option(sizes),
   perHour: fc.nat(50),
@@ -44,7 +45,9 @@ describe('agent/vault: deciding', () => {
         const bytes = taken.reduce((sum, one) => sum + one.bytes, 0);
         if (bytes === 0) return;
         if (it1.quota !== null) expect(it1.used + bytes).toBeLessThanOrEqual(it1.quota);
-        expect((it1.free ?? -1) - bytes).toBeGreaterThanOrEqual(it1.perHour * it1.leaveHours);
+        const left = (it1.free ?? -1) - bytes;
+        expect(left).toBeGreaterThanOrEqual(it1.perHour * it1.leaveHours);
+        expect(left).toBeGreaterThanOrEqual((it1.volume ?? Number.POSITIVE_INFINITY) * 0.05 - 1e-6);
       }),
     );
   });
@@ -67,9 +70,12 @@ describe('agent/vault: deciding', () => {
   });
 
   it('I2 a volume that does not say how much is free takes nothing', () => {
-    const it1 = { free: null, used: 0, quota: null, perHour: 0, leaveHours: 0 };
+    const it1 = { free: null, volume: 0, used: 0, quota: null, perHour: 0, leaveHours: 0 };
     expect(refusal(1, it1)).toBe('vault-space');
+    expect(refusal(1, { ...it1, free: 10, volume: null })).toBe('vault-space');
     expect(refusal(1, { ...it1, free: 1 })).toBeNull();
+    expect(refusal(6, { ...it1, free: 10, volume: 100 })).toBe('vault-space');
+    expect(refusal(5, { ...it1, free: 10, volume: 100 })).toBeNull();
     expect(refusal(1, { ...it1, free: 10, perHour: 5, leaveHours: 2 })).toBe('vault-leaves-too-little');
   });
 

@@ -45,9 +45,15 @@ class House {
     mkdirSync(this.root);
     writeFileSync(join(this.root, MARKER_FILE), markerText(newId<'source'>(randomBytes) as SourceId));
     const text = `sources:\n  - {type: recordings, root: ${this.root}, layout: frigate${more}}\nholds:\n  vault: {leaveHours: 0}\n`;
-    const { journal, catalogue, sweeps, vault, clock, dir } = this.base;
+    const { journal } = this.base;
     journal.addGroups([group('whole', 'host.name').signed]);
-    this.footage = new Footage({
+    this.footage = this.again(text);
+  }
+
+  /** The same state under another configuration. */
+  again(text: string): Footage {
+    const { journal, catalogue, sweeps, vault, clock, dir } = this.base;
+    const footage = new Footage({
       ...{
         config: parseConfig(text, 'agent.yaml'),
         journal,
@@ -60,7 +66,8 @@ class House {
       ...{ identity: identity(), random: randomBytes, log: silentLog, faults: {}, platform: 'linux' },
       uptimeMs: () => clock.mono(),
     });
-    running.push(this.footage);
+    running.push(footage);
+    return footage;
   }
 
   get vault(): string {
@@ -180,6 +187,23 @@ describe('agent/footage: the vault', () => {
     await house.footage.rescan();
     await until(() => house.footage.protection(hold).done === 3);
     expect(statSync(house.vault).mode & 0o777).toBe(0o700);
+  });
+
+  it('H9 a root that is configured no more: the copies of it go on their day all the same', async () => {
+    const house = new House();
+    house.record(NOW - 31 * DAY_MS, 2);
+    house.footage.doers['policy.set']?.({ class: 'recording', policy: THIRTY_DAYS } as never);
+    await house.footage.start();
+    await house.footage.rescan();
+    const hold = house.hold();
+    await until(() => house.footage.protection(hold).state === 'copied');
+    await house.footage.stop();
+    const without = house.again('');
+    without.stated(utcMs(NOW), true);
+    await without.start();
+    house.sql('UPDATE holds SET released_at = 1');
+    await without.doers['sweep.run']?.({} as never);
+    await until(() => house.copies().length === 0);
   });
 
   it('C43 the end of the agreement takes what originals were called; the copies stay', async () => {

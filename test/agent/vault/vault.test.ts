@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, statSync, utimesSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openVault } from '../../../agent/vault/place.ts';
@@ -20,7 +20,7 @@ describe('agent/vault: copying', () => {
     await it1.copy();
     expect(it1.copies()).toEqual(before);
     expect(it1.vault.progress(hold)).toEqual({
-      ...{ state: 'copied', done: 5, total: 5, bytes: 15_000, lost: 0, reason: null },
+      ...{ state: 'copied', done: 5, total: 5, bytes: 15_000, leftBytes: 0, lost: 0, reason: null },
     });
     const [told] = it1.told('vault.copied');
     expect(told).toMatchObject({ hold, batch: 1, count: 5, bytes: 15_000 });
@@ -151,6 +151,35 @@ describe('agent/vault: copying', () => {
       expect(it1.vault.progress(hold)).toMatchObject({ state: 'failed', reason: 'vault-in-root' });
       expect(existsSync(join(it1.root, 'vault'))).toBe(false);
     }
+  });
+
+  it('I3 a folder with somebody else’s files is not taken, and not closed to them', async () => {
+    const it1 = new VaultWorld();
+    it1.footage(AT, 1);
+    const hold = it1.hold({ from: null, to: null });
+    mkdirSync(it1.path);
+    chmodSync(it1.path, 0o755);
+    writeFileSync(join(it1.path, 'letters.txt'), 'private');
+    await it1.copy();
+    expect(it1.vault.progress(hold)).toMatchObject({ state: 'failed', reason: 'vault-not-empty' });
+    expect(statSync(it1.path).mode & 0o777).toBe(0o755);
+    expect(it1.kept()).toEqual(['letters.txt']);
+  });
+
+  it('I3 a folder with a marker that no row names is taken up again, as after a lost database', async () => {
+    const it1 = new VaultWorld();
+    it1.footage(AT, 1);
+    it1.hold({ from: null, to: null });
+    await it1.copy();
+    const [first = ''] = it1.kept();
+    it1.sql('DELETE FROM vault_copies');
+    it1.sql('DELETE FROM vaults');
+    it1.restart();
+    await it1.copy();
+    await it1.copy();
+    expect(it1.kept()).toHaveLength(2);
+    expect(it1.kept()).toContain(first);
+    expect(it1.told('recording.unknown')).toMatchObject([{ count: 1, reason: 'unknown-file' }]);
   });
 
   it('a vault that is not the one that was made is not written to, and its copies are not called safe', async () => {
