@@ -188,6 +188,7 @@ export const REASONS = [
   'vault-not-empty',
   'vault-unsupported',
   'copy-differs',
+  'copy-gone',
   'growing',
   'lost',
 ] as const;

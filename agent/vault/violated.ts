@@ -22,7 +22,8 @@ export interface Touched {
   copied: boolean;
 }
 
-export type Violation = 'vanished' | 'truncated' | 'changed';
+/** `copy-gone`: of the copy in the vault; the others are of the original. */
+export type Violation = 'vanished' | 'truncated' | 'changed' | 'copy-gone';
 
 export function violations(
   source: string,

@@ -49,7 +49,7 @@ const BATCH_MS = 5 * SECOND_MS;
 type Finished = Pick<CopyRow, 'id' | 'file' | 'camera' | 'bounds' | 'sizeBytes'> & { sha256: Buffer };
 interface Lost {
   wanted: Wanted;
-  reason: Exclude<Violation, 'vanished'>;
+  reason: Extract<Violation, 'truncated' | 'changed'>;
 }
 
 export class Work {

@@ -211,6 +211,27 @@ describe('agent/vault: what the recorder does meanwhile', () => {
     expect(it1.vault.progress(hold)).toMatchObject({ state: 'copied', done: 3 });
   });
 
+  it('I8 a held copy that somebody took out of the vault is told, and made anew where the original is there', async () => {
+    const it1 = new VaultWorld();
+    const paths = it1.footage(AT, 2);
+    const hold = it1.hold(EVER);
+    const before = it1.digests(paths);
+    await it1.copy();
+    for (const name of it1.kept()) unlinkSync(join(it1.path, name));
+    await it1.copy();
+    const violated = it1.told('hold.violated');
+    expect(violated).toMatchObject([{ hold, count: 2, copied: 0, reason: 'copy-gone' }]);
+    await it1.copy();
+    expect(it1.copies()).toEqual(before);
+    // And where it is not: said as it is.
+    for (const path of paths) unlinkSync(join(it1.root, path));
+    it1.sql('UPDATE recordings SET state = 3');
+    for (const name of it1.kept()) writeFileSync(join(it1.path, name), 'not what was copied');
+    await it1.copy();
+    expect(it1.told('hold.violated')).toHaveLength(2);
+    expect(it1.vault.progress(hold)).toMatchObject({ state: 'failed', reason: 'lost', done: 0, lost: 2 });
+  });
+
   it('I5 a file that grows while it is read is tried again, and copied when it rests', async () => {
     let grows = true;
     const it1 = new VaultWorld({
