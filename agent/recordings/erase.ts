@@ -14,6 +14,7 @@ import {
   lstatSync,
   openSync,
   rmdirSync,
+  type Stats,
   unlinkSync,
 } from 'node:fs';
 import { codeOf, hasCode } from '../../protocol/errors.ts';
@@ -42,6 +43,8 @@ export interface EraseFolder {
   erase(name: ByteName, expected: Expected): Erased;
   /** False only where it is certain that nothing of that name is there. Looks only. */
   has(name: ByteName): boolean;
+  /** What lies there, without following a link; a text: why nobody can say. */
+  look(name: ByteName): Stats | 'absent' | 'unreadable';
   /** Descriptor of a regular file, for reading; the caller closes it. Null: there is none, or it cannot be read. */
   read(name: ByteName): number | null;
   /** Removes an empty folder in this one; false where it is not empty, or no folder. */
@@ -88,6 +91,13 @@ function folderOf(fd: number): EraseFolder {
         return true;
       } catch (error) {
         return codeOf(error) !== 'ENOENT';
+      }
+    },
+    look(name) {
+      try {
+        return lstatSync(inside(fd, name));
+      } catch (error) {
+        return codeOf(error) === 'ENOENT' ? 'absent' : 'unreadable';
       }
     },
     read: (name) => readIn(fd, name),
