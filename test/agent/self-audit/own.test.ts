@@ -57,6 +57,20 @@ describe('agent/self-audit: sealed data that should be gone', () => {
   });
 });
 
+describe('agent/self-audit: a check that cannot look', () => {
+  it('A1 is a finding, says so, and keeps no other check from looking', async () => {
+    const world = filled();
+    world.sql('ALTER TABLE ack_marks RENAME TO elsewhere');
+    expect(await world.found()).toEqual({ 'check-failed': 1 });
+    const [told] = world.told('audit.finding');
+    expect(told).toMatchObject({ check: 'check-failed', of: 'groups', unseen: ['failed'] });
+    const [run] = world.told('audit.run') as { checks: { check: string; looked: number }[] }[];
+    expect(run?.checks.filter(({ looked }) => looked > 0).map(({ check }) => check)).toEqual(
+      expect.arrayContaining(['canary-footage', 'canary-session', 'chain', 'schedule']),
+    );
+  });
+});
+
 describe('agent/self-audit: the chain', () => {
   const BREAKS: [string, string][] = [
     ['a leaf that was changed', "UPDATE leaves SET bytes = replace(bytes, 'tick', 'tack') WHERE seq = 3"],
