@@ -191,6 +191,12 @@ describe('the recordings of this host', () => {
     expect((await run(`source accept-root ${root}`)).code).toBe(2);
     expect((await run(`source accept-root ${root} --yes --reason disk`)).code).toBe(0);
     expect((await run('source accept-root /nowhere --yes --reason disk')).code).toBe(3);
+    const host = agent.status().agent;
+    const far = async (line: string) => await cli.run(`${line} --host ${host} --yes -o json`.split(' '));
+    const set = await far(`source accept-root ${root} --reason disk`);
+    expect(set.json()).toMatchObject({ outcome: 'done', ok: true });
+    expect(await whys('source.set')).toEqual(['disk']);
+    expect((await far('source accept-root /nowhere --reason disk')).code).toBe(3);
     expect((await run(`source retire ${root} --yes --reason sold`)).code).toBe(2);
     expect((await run(`source retire ${root} --disposition destroyed --yes --reason sold`)).code).toBe(0);
     // C79: why each order was given here is in the log, sealed.
