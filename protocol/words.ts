@@ -288,6 +288,7 @@ export const READING_VERBS = [
   'audit.sign',
   'camera.list',
   'camera.register',
+  'source.set',
 ] as const;
 
 /** Whether somebody is at the other end of a session that outlives its connection, as a remote desktop does. */
