@@ -17,6 +17,10 @@ const UNITS: Readonly<Record<string, (n: number) => string>> = {
   'recordings-overdue': String,
   'clock-stepped': String,
   'camera-unknown': String,
+  'hold-notice': seconds,
+  'hold-review': seconds,
+  'hold-pending': seconds,
+  'hold-violated': String,
 };
 
 function seconds(n: number): string {

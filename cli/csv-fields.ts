@@ -60,7 +60,7 @@ export const ROOT_CSV = words(`source root mode state waits since plan sweptAt l
 export const HOLD_CSV = words(`
   id kind case basis reason wide state placedBy placedAt reviewAt restricted scope.from scope.to scope.padSeconds
   agents.host agents.hostId agents.state agents.lastSeen agents.protection agents.copied agents.recordings agents.bytes
-  agents.erased agents.erasing agents.missing agents.reportedAt agents.reason agents.confirmed sessions.held
+  agents.erased agents.erasing agents.missing agents.reportedAt agents.reason agents.confirmed agents.violated sessions.held
   sessions.gone notice.dueAt notice.doneAt notice.overdue releasedAt releasedBy`);
 export const PREVIEW_CSV = words(`
   recordings bytes erased erasing sessions wide complete hosts.host hosts.hostId hosts.answered hosts.lastSeen

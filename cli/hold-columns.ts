@@ -14,6 +14,7 @@ export function hostText(one: Item, tz: string): string {
   const parts = [
     counts,
     ...(gone > 0 ? [`${one.erased} erased and ${one.erasing} erasing before it`] : []),
+    ...(one.violated > 0 ? [`${one.violated} touched by somebody else while held`] : []),
     ...(one.missing > 0 ? [`${one.missing} vanished`] : []),
     ...(one.protection === null || one.protection === 'not-needed' ? [] : [protectionText(one)]),
     ...(one.reason === null ? [] : [String(one.reason)]),

@@ -3,6 +3,7 @@ import { AuditWatch } from './audit-watch.ts';
 import { Deliverer } from './deliver/deliverer.ts';
 import { Eraser, type EraserOptions } from './erasing/eraser.ts';
 import { FootageAlertWatch } from './footage-alerts.ts';
+import { HoldAlertWatch } from './holds/alerts.ts';
 import { HoldCourier } from './holds/courier.ts';
 import { OneoffCare } from './oneoff/care.ts';
 import { Recogniser } from './oneoff/recognise.ts';
@@ -34,6 +35,7 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
   const tickets = new TicketMatcher(ctx);
   const rules = new RulesCourier(ctx);
   const holds = new HoldCourier(ctx);
+  const holdAlerts = await HoldAlertWatch.open(ctx);
   return {
     async start() {
       silence.start();
@@ -44,6 +46,7 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
       oneoff.start();
       rules.start();
       holds.start();
+      holdAlerts.start();
       await deliverer.start();
       eraser.start();
     },
@@ -55,6 +58,7 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
       await tickets.close();
       await rules.close();
       await holds.close();
+      await holdAlerts.close();
       await sessions.close();
       await audits.close();
       await footage.close();

@@ -40,6 +40,13 @@ const SESSIONS: AlertRule = {
   clearAfterMaxMs: HOUR_MS,
 };
 
+/** Reminded of three days before, critical once it is due. */
+const DUE: AlertRule = {
+  ...SESSIONS,
+  warn: { raise: 1, clear: 1 },
+  crit: { raise: 72 * HOUR_S, clear: 1 },
+};
+
 export const RULES = {
   'disk-space': DISK,
   /** Seconds until it is full, by the slope of the last hour. */
@@ -124,6 +131,14 @@ export const RULES = {
   'clock-stepped': SESSIONS,
   /** Cameras that are in no register. */
   'camera-unknown': { ...SESSIONS, clearAfterMs: 5 * MINUTE_MS },
+  /** Seconds since three days before a hold's notice is due, of the one that is due first (`collector/holds/alerts.ts`). */
+  'hold-notice': DUE,
+  /** The same of a hold's review. */
+  'hold-review': DUE,
+  /** Seconds that a hold has waited to be in force on a host, to be protected there, or to be seen to by hand. */
+  'hold-pending': { ...SESSIONS, warn: { raise: HOUR_S, clear: 1 }, crit: { raise: 24 * HOUR_S, clear: 1 } },
+  /** Held recordings that somebody else removed, cut off or replaced, told of within a day. */
+  'hold-violated': SESSIONS,
 } as const satisfies Record<AlertCheck, AlertRule>;
 
 /** Seconds since enrolment without a first word; another rule of `agent-silent`. */

@@ -26,6 +26,10 @@ export const ALERT_CHECKS = [
   'recordings-overdue',
   'clock-stepped',
   'camera-unknown',
+  'hold-notice',
+  'hold-review',
+  'hold-pending',
+  'hold-violated',
 ] as const;
 export type AlertCheck = (typeof ALERT_CHECKS)[number];
 
@@ -42,6 +46,10 @@ export const COLLECTOR_CHECKS = [
   'recordings-overdue',
   'clock-stepped',
   'camera-unknown',
+  'hold-notice',
+  'hold-review',
+  'hold-pending',
+  'hold-violated',
 ] as const satisfies AlertCheck[];
 export type CollectorCheck = (typeof COLLECTOR_CHECKS)[number];
 

@@ -29,6 +29,9 @@ export async function noteHolds(ctx: Context, tx: Tx, said: readonly HeldSaid[])
     if (type === 'hold.reported' && isRecognised('hold.reported', data)) {
       await noteReport(ctx, tx, agent, data as EventData<'hold.reported'>);
     }
+    if (type === 'hold.violated' && isRecognised('hold.violated', data)) {
+      await noteViolation(ctx, tx, agent, data as EventData<'hold.violated'>);
+    }
   }
   return drafts;
 }
@@ -76,6 +79,7 @@ async function adopted(
   return {
     ...{ place: placeOf(hold, agent), hold, agent, orders: { hold, from: null, to: null } },
     ...{ state: 'in-force', appliedAt: null, report: null, reportedAt: null, confirmedPos: null },
+    ...{ violated: 0, violatedAt: null },
   };
 }
 
@@ -87,4 +91,15 @@ async function noteReport(
 ): Promise<void> {
   const row = await tx.holdHosts.get(placeOf(report.hold as HoldId, agent));
   if (row !== null) await tx.holdHosts.put([{ ...row, report, reportedAt: ctx.clock.now() }]);
+}
+
+async function noteViolation(
+  ctx: Context,
+  tx: Tx,
+  agent: AgentId,
+  { hold, count }: EventData<'hold.violated'>,
+): Promise<void> {
+  const row = await tx.holdHosts.get(placeOf(hold as HoldId, agent));
+  if (row === null) return;
+  await tx.holdHosts.put([{ ...row, violated: row.violated + count, violatedAt: ctx.clock.now() }]);
 }

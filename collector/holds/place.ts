@@ -84,6 +84,7 @@ export async function orderHost(
   const fresh: HoldHostRow = {
     ...{ place, hold, agent: agent.agent, orders, state: 'pending', appliedAt: null },
     ...{ report: null, reportedAt: null, confirmedPos: null },
+    ...{ violated: 0, violatedAt: null },
   };
   await tx.holdHosts.put([known === null ? fresh : { ...known, orders }]);
   if (agent.state !== 'revoked')

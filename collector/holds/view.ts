@@ -24,6 +24,8 @@ export interface HoldHostItem {
   reason: string | null;
   /** A person saw to it by hand. */
   confirmed: boolean;
+  /** Held recordings that somebody else removed, cut off or replaced. */
+  violated: number;
 }
 
 export interface HoldItem {
@@ -103,7 +105,7 @@ async function hostItem(
     ...{ erased: report?.erased ?? null, erasing: report?.erasing ?? null, missing: report?.missing ?? null },
     reportedAt: isoOf(row.reportedAt),
     reason: failure ?? report?.reason ?? null,
-    confirmed: row.confirmedPos !== null,
+    ...{ confirmed: row.confirmedPos !== null, violated: row.violated },
   };
 }
 

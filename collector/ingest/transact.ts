@@ -38,6 +38,8 @@ export interface Outcome {
   offence: Offence | null;
 }
 
+const HELD: ReadonlySet<string> = new Set(['hold.applied', 'hold.reported', 'hold.violated']);
+
 /** What the batches of one transaction add up to. */
 interface Work {
   stored: Stored[];
@@ -106,8 +108,7 @@ async function writeOne(ctx: Context, tx: Tx, batch: Prepared, head: LogHead, wo
   for (const { leaf } of decision.append) {
     const { type, data } = leaf;
     if (type === 'command.applied') work.applied.push({ agent: batch.of.agent, data });
-    if (type === 'hold.applied' || type === 'hold.reported')
-      work.held.push({ agent: batch.of.agent, type, data });
+    if (HELD.has(type)) work.held.push({ agent: batch.of.agent, type, data });
   }
   for (const { leaf } of decision.duplicates) {
     const pos = known.get(leaf.seq)?.pos;

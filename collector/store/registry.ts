@@ -230,6 +230,8 @@ const holdHosts: Columns<HoldHostRow> = {
   report: ['report', 'json'],
   reportedAt: ['reported_at'],
   confirmedPos: ['confirmed_pos'],
+  violated: ['violated'],
+  violatedAt: ['violated_at'],
 };
 const devices: Columns<DeviceRow> = { agent: ['agent'], pos: ['pos'] };
 const webhooks: Columns<WebhookRow> = {

@@ -38,4 +38,7 @@ export interface HoldHostRow {
   report: EventData<'hold.reported'> | null;
   reportedAt: UtcMs | null;
   confirmedPos: Pos | null;
+  /** Held recordings that somebody else removed, cut off or replaced. */
+  violated: number;
+  violatedAt: UtcMs | null;
 }

@@ -20,7 +20,9 @@ CREATE TABLE hold_hosts (
   applied_at  INTEGER,                    -- received by this collector
   report      TEXT,                       -- newest `hold.reported`, as JSON
   reported_at INTEGER,
-  confirmed_pos INTEGER                   -- a person saw to it by hand
+  confirmed_pos INTEGER,                  -- a person saw to it by hand
+  violated    INTEGER NOT NULL DEFAULT 0, -- held recordings that somebody else removed, cut off or replaced
+  violated_at INTEGER                     -- when that was last told of
 ) STRICT;
 CREATE INDEX hold_hosts_hold ON hold_hosts (hold);
 CREATE INDEX hold_hosts_agent ON hold_hosts (agent);
