@@ -17,13 +17,14 @@ import type { Draft, FaultSeam } from '../types.ts';
 import { judge, type Kept, type Surroundings } from './due.ts';
 import { type Erased, type EraseFolder, openFolder } from './erase.ts';
 import { shown } from './names.ts';
+import { OpenFolders } from './open-folders.ts';
 import { type AcceptedRoot, type OpenRoot, openRoot, type RootTrouble } from './root.ts';
 import type { SliceRow, SweepStore } from './sweep-store.ts';
 import type { CameraRow, Layout, RecordingRow, RecordingSource } from './types.ts';
 
 export const SLICE_FILES = 500;
 /** Longest that unlinking keeps everything else from running. */
-const STRETCH_MS = 50;
+const STRETCH_MS = 20;
 
 export interface SliceDeps {
   journal: Pick<AgentJournal, 'transact'>;
@@ -190,24 +191,27 @@ async function unlinkAll(
   const { store, clock, faults, rest } = deps;
   const outcomes: Outcome[] = [];
   const watch = new HoldWatch(store);
+  const folders = new OpenFolders(root);
   let since = clock.mono();
-  for (const [folder, inIt] of byFolder(rows)) {
-    const open = openFolder(root, store.read.pathOf(folder));
-    try {
+  const others = async (turn: Promise<void>) => {
+    await turn;
+    since = clock.mono();
+    watch.rested();
+  };
+  try {
+    for (const [folder, inIt] of byFolder(rows)) {
+      if (folders.full) await others(folders.settle());
+      const open = folders.open(store.read.pathOf(folder));
       for (const row of inIt) {
-        if (clock.mono() - since > STRETCH_MS) {
-          await rest();
-          since = clock.mono();
-          watch.rested();
-        }
+        if (clock.mono() - since > STRETCH_MS) await others(rest());
         faults.hit?.('agent.sweep.file');
         outcomes.push({ row, was: one(deps, work, open, row, watch.holds()) });
         faults.hit?.('agent.sweep.unlinked');
       }
-      if (typeof open === 'object') open.sync();
-    } finally {
-      if (typeof open === 'object') open.close();
     }
+    await folders.settle();
+  } finally {
+    folders.close();
   }
   return outcomes;
 }
