@@ -18,6 +18,8 @@ import { IDENTITY_FILE } from './identity.ts';
 import { DATABASE_FILE, LOG_FILE, readLogFile } from './journal-open.ts';
 import { DIGEST_KEY_FILE, loadAgentKey } from './keys.ts';
 import { isLocked } from './lock.ts';
+import type { ShownAudit } from './self-audit/self-audit.ts';
+import { CANARY_PREFIX } from './self-audit/words.ts';
 
 export type Finding = { check: string; code: string; count: number };
 
@@ -30,6 +32,11 @@ export type CheckReport = {
   /** Enrolled, and no agent has run here yet: there is no database to check (A4). */
   neverRun: boolean;
   findings: Finding[];
+  /**
+   * The self-audit that was made with it; null: the agreement is over, or there is nothing here to audit. Absent: none was
+   * asked for.
+   */
+  audit?: ShownAudit | null;
 };
 
 /** Counts of what must be zero, over the whole database. */
@@ -89,6 +96,8 @@ function isNew(dir: string): boolean {
 function checkFiles(dir: string, report: Report): void {
   if (modeOf(dir) !== DIR_MODE) report('file.mode');
   for (const name of readdirSync(dir)) {
+    // What a self-audit plants is closed by its folder.
+    if (name.startsWith(CANARY_PREFIX) && modeOf(inState(dir, name)) === DIR_MODE) continue;
     // A socket's mode says nothing on some systems; the folder keeps others out.
     if (!name.endsWith('.sock') && modeOf(inState(dir, name)) !== FILE_MODE) report('file.mode');
     if (name.includes('.quarantined-')) report('file.quarantined');

@@ -20,9 +20,11 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statfsSync,
   statSync,
   unlinkSync,
+  utimesSync,
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -287,4 +289,32 @@ export function halfQuarantined(path: string): number | null {
 /** Path of one of the agent's own files. */
 export function inState(dir: string, name: string): string {
   return join(dir, name);
+}
+
+/** Writes a file that nobody misses after a crash, with the folders above it, as if it had been written at `atMs`. */
+export function plantFile(path: string, content: string, atMs: number): void {
+  guarded('planting a file below the state directory', () => {
+    mkdirSync(dirname(path), { recursive: true, mode: DIR_MODE });
+    const fd = openSync(path, 'wx', FILE_MODE);
+    try {
+      writeAll(fd, Buffer.from(content));
+    } finally {
+      closeSync(fd);
+    }
+    utimesSync(path, atMs / 1000, atMs / 1000);
+  });
+}
+
+/** Folders of the state directory whose names begin so. */
+export function ownFolders(dir: string, prefix: string): string[] {
+  return guarded('looking for folders of the state directory', () => {
+    return readdirSync(dir, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && entry.name.startsWith(prefix))
+      .map(({ name }) => inState(dir, name));
+  });
+}
+
+/** Removes a folder of our own with all that is in it; follows no link. */
+export function removeFolder(path: string): void {
+  guarded('removing a folder of the state directory', () => rmSync(path, { recursive: true, force: true }));
 }

@@ -13,6 +13,7 @@ import { readText } from './files.ts';
 import type { HoldBook } from './holds/book.ts';
 import type { CoverCount } from './holds/cover.ts';
 import { HoldDesk, type Protection } from './holds/desk.ts';
+import type { Findings } from './recordings/findings.ts';
 import type { Keeper, KeeperDeps } from './recordings/keeper.ts';
 import { rest } from './recordings/rest.ts';
 import { setPolicy } from './recordings/rules.ts';
@@ -45,6 +46,7 @@ export class Footage {
   /** Also without a root: a hold may come before it. */
   readonly holds: HoldDesk;
   #keeper: Keeper | null = null;
+  #findings: Findings | null = null;
   #answers: Readonly<Record<string, Answerer>> = {};
   #cancel: () => void = () => {};
   /** Trusted time of the last word that all commands took effect; null: none in this run (H4). */
@@ -71,17 +73,30 @@ export class Footage {
     return this.#time;
   }
 
+  /** Null: no root is configured, or nothing is kept now. */
+  get keeper(): Keeper | null {
+    return this.#keeper;
+  }
+
   async start(): Promise<void> {
     const { config, journal, catalogue, sweeps, identity, clock, random, log, faults, platform } = this.#o;
     if (config.recordings.length === 0 || this.#keeper !== null) return;
-    const [{ Keeper }, { watcherOf }, { recordingAnswers }, { Suspects }] = await Promise.all([
+    const [{ Keeper }, { watcherOf }, { recordingAnswers }, { Findings }, { Suspects }] = await Promise.all([
       import('./recordings/keeper.ts'),
       import('./recordings/watching.ts'),
       import('./recordings/answers.ts'),
+      import('./recordings/findings.ts'),
       import('./recordings/suspects.ts'),
     ]);
+    const findings = new Findings({
+      ...{ journal, sweeps, clock, log, rest },
+      now: () => this.#time.now(),
+      zone: () => sweeps.policy()?.zone ?? siteZone(),
+      around: () => keeper.around(),
+      due: (source, around, at) => keeper.sweep.due(source, around, at, false),
+    });
     const suspects = new Suspects(journal, catalogue);
-    const keeper = new Keeper({
+    const keeper: Keeper = new Keeper({
       ...{ configured: config.recordings, journal, catalogue, sweeps, identity, clock, random, log, faults },
       ...{ time: this.#time, suspects },
       confirmedAt: () => this.#confirmedAt,
@@ -93,11 +108,20 @@ export class Footage {
       watcher: (root) =>
         watcherOf({
           ...{ root, journal, catalogue, sweeps, suspects, clock, log, platform },
-          passed: () => keeper.recount(),
+          passed: async () => {
+            await keeper.recount();
+            // The watch of the hot folders does not wait for it.
+            void findings.later(root);
+          },
         }),
+      swept: (root, report) => findings.swept(root, report),
     });
     this.#keeper = keeper;
-    this.#answers = recordingAnswers({ keeper, sweeps, now: () => this.#time.now() });
+    this.#findings = findings;
+    this.#answers = recordingAnswers({
+      ...{ keeper, sweeps, now: () => this.#time.now() },
+      copies: (root) => findings.copies(root),
+    });
     await keeper.start();
     this.#later();
   }
@@ -108,6 +132,8 @@ export class Footage {
     this.#keeper = null;
     this.#answers = {};
     await keeper?.stop();
+    await this.#findings?.stop();
+    this.#findings = null;
     if (keeper !== null) this.#store();
   }
 
@@ -172,7 +198,11 @@ export class Footage {
     }
     // Rules and holds come from the collector alone.
     const doer = typeof verb === 'string' && verb !== 'policy.set' ? this.#own[verb] : undefined;
-    if (doer === undefined) return { outcome: 'unsupported' };
+    if (doer === undefined || typeof verb !== 'string') return { outcome: 'unsupported' };
+    if (this.#keeper !== null) {
+      const { noteOrder } = await import('./recordings/ordered.ts');
+      noteOrder(this.#o.journal, verb, asked, this.#keeper.sourceNamed(asked));
+    }
     const { outcome, body: said = {} } = await doer(asked);
     return { ...said, outcome };
   }

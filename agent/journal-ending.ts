@@ -48,10 +48,17 @@ function openSuccessor(
     core.sources.goBack(row.id, through);
     core.groups.strand(row.id, through, core.o.clock.now());
     core.logs.insert(birth);
+    if (reason === 'restored') unapprove(core);
     storeFirst(core, reason, lost);
   });
   born(core, birth.log as LogId);
   core.tidy();
+}
+
+/** R6: the catalogue of recordings is as old as the log. What was approved of it, a person has to approve again. */
+function unapprove({ o }: JournalCore): void {
+  o.db.prepare('UPDATE rec_sources SET approved = 0').run();
+  o.db.prepare('DELETE FROM rec_plans').run();
 }
 
 function giveUp(core: JournalCore, row: LogRow, through: number): void {

@@ -27,6 +27,7 @@ import { lostDatabase, makeBirth } from './journal-succession.ts';
 import { Catalogue } from './recordings/catalogue.ts';
 import { SweepStore } from './recordings/sweep-store.ts';
 import type { Scrub } from './sealer.ts';
+import { AuditStore } from './self-audit/store.ts';
 import { TelemetryStore } from './telemetry/store.ts';
 import type { AgentIdentity, FaultSeam } from './types.ts';
 
@@ -67,6 +68,7 @@ export interface OpenedJournal {
   sweeps: SweepStore;
   book: HoldBook;
   cover: CoverCount;
+  audits: AuditStore;
   /** Number of the damaged database that was set aside just now; null: none was. */
   quarantined: number | null;
 }
@@ -88,6 +90,7 @@ export function openJournal(o: OpenOptions): OpenedJournal {
       sweeps: new SweepStore(db),
       book: new HoldBook(db),
       cover: new CoverCount(db),
+      audits: new AuditStore(db),
       quarantined,
     };
   } catch (error) {

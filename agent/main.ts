@@ -215,7 +215,23 @@ export async function check({ state, config }: { state: string; config?: string 
     return (await askAgent(state, 'check')) as CheckReport;
   } catch (error) {
     if (!hasCode(error, 'agent.not-running')) throw error;
-    return await checkState(state, read);
+    return await withAudit(state, read ?? defaultConfig, await checkState(state, read));
+  }
+}
+
+/** A self-audit of what lies there; that none could be made is a finding (A1). */
+async function withAudit(state: string, config: AgentConfig, report: CheckReport): Promise<CheckReport> {
+  if (report.neverRun || report.findings.some(({ check }) => check === 'database'))
+    return { ...report, audit: null };
+  const { platform } = process;
+  try {
+    const { auditOffline } = await import('./self-audit/offline.ts');
+    const all = { state, config, clock: systemClock, random: randomBytes, platform };
+    return { ...report, audit: await auditOffline(all) };
+  } catch {
+    // A database of an earlier version, a disk without room: what could be checked stands in the report all the same.
+    const findings = [...report.findings, { check: 'audit', code: 'audit.failed', count: 1 }];
+    return { ...report, ok: false, findings, audit: null };
   }
 }
 

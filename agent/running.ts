@@ -25,6 +25,8 @@ import { openAgentMetrics } from './metrics.ts';
 import type { MetricsPort } from './metrics-port.ts';
 import { Reading } from './reading.ts';
 import type { RunningOptions } from './running-options.ts';
+import type { SelfAudit } from './self-audit/self-audit.ts';
+import { selfAuditOf } from './self-audit/wire.ts';
 import { type AgentStatus, buildStatus, type ShownSource, statusFrameBody } from './status.ts';
 import { Health } from './telemetry/health.ts';
 import { Link } from './uplink/link.ts';
@@ -44,6 +46,7 @@ export class RunningAgent {
   readonly #health: Health;
   readonly #ending: AgreementEnd;
   readonly #footage: Footage;
+  readonly #audit: SelfAudit;
   readonly #startedAt: UtcMs;
   #control: ControlServer | null = null;
   #metrics: MetricsPort | null = null;
@@ -86,6 +89,7 @@ export class RunningAgent {
     this.#link = this.#makeLink();
     this.#health = this.#makeHealth(opened.telemetry);
     this.#ending = this.#makeEnd();
+    this.#audit = this.#makeAudit(opened);
   }
 
   #openJournal(): OpenedJournal {
@@ -136,6 +140,13 @@ export class RunningAgent {
     });
   }
 
+  #makeAudit({ audits, sweeps }: OpenedJournal): SelfAudit {
+    return selfAuditOf({
+      ...{ options: this.#o, store: audits, sweeps, journal: this.#journal, startedAt: this.#startedAt },
+      ...{ footage: this.#footage, reading: this.#sources, sealFrom: () => this.#bounds.now.sealFrom },
+    });
+  }
+
   #makeSources(): Reading {
     const { config, state, clock, random, log, faults, detect, machine } = this.#o;
     const { identity } = this.#enrolment;
@@ -146,13 +157,8 @@ export class RunningAgent {
       enrolledAt: fromIso(identity.enrolledAt) ?? clock.now(),
       readFrom: () => this.#bounds.now.readFrom,
       mode: identity.mode,
-      config,
-      clock,
-      random,
-      log,
+      ...{ config, clock, random, log, detect, machine },
       faults: hit === undefined ? undefined : { hit: (point: string) => hit(point) },
-      detect,
-      machine,
       onCaughtUp: () => this.#link.caughtUp(),
       over: () => this.#ending.over,
       own: (source, tool, id) => {
@@ -223,17 +229,19 @@ export class RunningAgent {
   async #endChanged(over: boolean): Promise<void> {
     this.#o.log.info(over ? 'agreement.over' : 'agreement.open-again');
     await this.#sources.rescan();
-    if (!over) return await this.#open();
+    if (!over) return await this.#open(true);
+    await this.#audit.stop();
     await this.#footage.stop();
     await this.#health.stop();
     // Nobody would ever hear that they ended: what is known of one-off sessions ends with the reading (S1).
     this.#tolerant('one-off', () => this.#journal.endOneOffs());
   }
 
-  /** The agreement is open again. */
-  async #open(): Promise<void> {
+  /** @param again the agreement is open again */
+  async #open(again = false): Promise<void> {
     this.#health.start();
     await this.#footage.start();
+    await this.#audit.start(again);
   }
 
   async #rescan(): Promise<void> {
@@ -262,11 +270,16 @@ export class RunningAgent {
   #handlers(): ControlHandlers {
     return handlersOf({
       status: () => this.status(),
-      check: () => this.#o.check(),
+      check: () => this.#checked(),
       rescan: () => this.#rescan(),
       footage: this.#footage,
       stop: () => void this.stop('requested'),
     });
+  }
+
+  /** What the state holds, and a self-audit. */
+  async #checked(): Promise<Record<string, unknown>> {
+    return { ...(await this.#o.check()), audit: await this.#audit.asked() };
   }
 
   async #openMetrics(): Promise<MetricsPort | null> {
@@ -307,6 +320,7 @@ export class RunningAgent {
   async #stop(reason: string): Promise<void> {
     this.#cancelDaily();
     this.#ending.stop();
+    await this.#audit.stop();
     await this.#footage.stop();
     await this.#health.stop();
     await this.#sources.stop();
@@ -326,6 +340,7 @@ export class RunningAgent {
     const steps = [
       () => this.#metrics?.close(),
       () => this.#control?.close(),
+      () => this.#audit.stop(),
       () => this.#footage.stop(),
       () => this.#health.stop(),
       () => this.#sources.stop(),

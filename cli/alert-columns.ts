@@ -11,6 +11,12 @@ const UNITS: Readonly<Record<string, (n: number) => string>> = {
   'session-unknown': String,
   'session-denied': String,
   'session-hours': String,
+  'audit-missed': (n) => `${Math.floor(n / 10)} % of its period`,
+  'sweep-waiting': seconds,
+  'root-suspect': String,
+  'recordings-overdue': String,
+  'clock-stepped': String,
+  'camera-unknown': String,
 };
 
 function seconds(n: number): string {

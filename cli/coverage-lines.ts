@@ -80,6 +80,10 @@ const WHY: Readonly<Record<string, string>> = {
   'too-many-sources': 'the host told of more sources than are kept',
   'more-gaps': 'the host told of more gaps than are shown; they lie in this span',
   'not-connected': 'the host is not connected, and only it can say',
+  'host-silent': 'the host is connected and did not answer in time',
+  'host-busy': 'others were asking the host already',
+  'host-refused': 'the host could not answer; its own log says why',
+  'not-asked': 'there was no time left to ask this host',
   'no-policy': 'the host was given no retention rules, so that nothing can be called overdue',
   'no-rule': 'no rule in force says how long recordings may be kept, so that nothing can be called overdue',
   'time-untrusted': 'the host has no trusted time, so that nothing can be called overdue',
@@ -87,6 +91,7 @@ const WHY: Readonly<Record<string, string>> = {
   suspect: 'what lies under the root is not what was accepted',
   'not-accepted': 'nobody accepted this root yet',
   retired: 'the root was given up',
+  'no-audit': 'the host has not told of a self-audit for longer than its schedule allows',
   'restore-unconfirmed': 'the collector was set back, and the host has not spoken since',
 };
 

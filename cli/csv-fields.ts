@@ -11,7 +11,7 @@ export const GAP_CSV = words('host hostId from to reason');
 export const HOST_CSV = words(`
   id host name customer site agreement mode state approval enrolledAt firstSeenAt lastSeenAt readThrough revokedAt
   conflictAt skewMs backlog software.version software.platform software.node sources.source sources.type sources.state
-  sources.since sources.skipped sources.unreadable gaps.from gaps.to gaps.reason`);
+  sources.since sources.skipped sources.unreadable gaps.from gaps.to gaps.reason rules`);
 export const TELEMETRY_CSV = words(`
   at spanSeconds samples cpuPermille cpuMinPermille cpuMaxPermille memUsedPermille memMinPermille memMaxPermille
   memTotalMb uptimeSeconds disks.index disks.name disks.label disks.usedPermille disks.usedMinPermille
@@ -57,3 +57,23 @@ export const STATS_CSV = words(`
   source root layout camera name count bytes oldest newest due held unbounded erased missing limit`);
 export const SWEEP_CSV = words(`source root mode waits plan count bytes oldest dueBy planned left`);
 export const ROOT_CSV = words(`source root mode state waits since plan sweptAt left`);
+export const HOLD_CSV = words(`
+  id kind case basis reason wide state placedBy placedAt reviewAt restricted scope.from scope.to scope.padSeconds
+  agents.host agents.hostId agents.state agents.lastSeen agents.protection agents.copied agents.recordings agents.bytes
+  agents.erased agents.erasing agents.missing agents.reportedAt agents.reason agents.confirmed sessions.held
+  sessions.gone notice.dueAt notice.doneAt notice.overdue releasedAt releasedBy`);
+export const PREVIEW_CSV = words(`
+  recordings bytes erased erasing sessions wide complete hosts.host hosts.hostId hosts.answered hosts.lastSeen
+  hosts.recordings hosts.bytes hosts.oldest hosts.newest`);
+export const AUDIT_CSV = words(`
+  id host hostId customer site agreement trigger startedAt endedAt everySeconds findings signed.person signed.at`);
+export const AUDIT_SHOW_CSV = [
+  ...AUDIT_CSV,
+  ...words(`
+  checks.check checks.looked checks.of checks.explained checks.unseen found.check found.code found.count found.source
+  found.tool found.unseen findingsMissing signed.note`),
+];
+export const CAMERA_CSV = words(`
+  id host hostId customer site source name address area purpose registered.at registered.by registered.retain.months
+  registered.retain.hours registered.signage registered.place foundAt sound notRecordingSince recordings missing oldest
+  newest findings`);

@@ -30,6 +30,18 @@ export const HOST_ROW: readonly Column[] = [
   field('id', 'id'),
 ];
 
+/** V70: rules for recordings that a host could not take are tried again; until then it erases by those before, or not at all. */
+function rulesText(rules: Item | null | undefined): string | null {
+  if (rules == null) return null;
+  const { policy, version, state, since, why, tries } = rules;
+  const words = {
+    given: 'given, not answered yet',
+    taken: 'taken',
+    refused: `not taken after ${tries} tries (${why})`,
+  };
+  return `${policy} ${version}: ${words[state as keyof typeof words] ?? state}, ${since}`;
+}
+
 export const HOST_CARD: readonly Column[] = [
   ...HOST_ROW,
   field('approval', 'approval'),
@@ -44,6 +56,7 @@ export const HOST_CARD: readonly Column[] = [
     ({ software }) =>
       software === null ? null : `${software.version} on ${software.platform}, Node ${software.node}`,
   ],
+  ['rules', ({ rules }) => rulesText(rules)],
   [
     'gaps',
     ({ gaps }) => (gaps as Item[]).map(({ from, to, reason }) => `${from} to ${to} ${reason}`).join('; '),

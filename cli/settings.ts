@@ -152,3 +152,17 @@ function readable(path: string): boolean {
     return false;
   }
 }
+
+/** A file that a person asked for, of mode 0600; one that is there is not written over. @throws TilsynError `file.there`, `file.unwritten` */
+export function writeNewFile(path: string, content: string): void {
+  try {
+    writeFileSync(path, content, { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    const there = hasCode(error, 'EEXIST');
+    throw new TilsynError(
+      there ? 'file.there' : 'file.unwritten',
+      `writing a file: ${there ? 'it is there already' : 'it cannot be written there'}`,
+      { hint: 'Name another one.', exit: there ? 'conflict' : 'failed' },
+    );
+  }
+}

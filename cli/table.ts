@@ -3,6 +3,8 @@
  * an agent never loads the collector's libraries.
  */
 import { ALERT_TABLE } from './table-alerts.ts';
+import { AUDIT_TABLE } from './table-audits.ts';
+import { CAMERA_TABLE } from './table-cameras.ts';
 import {
   CONFIG,
   CONSENT,
@@ -15,6 +17,7 @@ import {
   STATE,
 } from './table-entry.ts';
 import { ERASING_TABLE } from './table-erasing.ts';
+import { HOLD_TABLE } from './table-holds.ts';
 import { PEOPLE_TABLE } from './table-people.ts';
 import { RECORDING_TABLE } from './table-recordings.ts';
 import { RETENTION_TABLE } from './table-retention.ts';
@@ -212,6 +215,8 @@ export const TABLE: readonly Entry[] = [
     load: async () => (await import('./source-test.ts')).sourceTest,
   },
   ...RECORDING_TABLE,
+  ...HOLD_TABLE,
+  ...CAMERA_TABLE,
   ...PEOPLE_TABLE,
   {
     path: 'host list',
@@ -315,6 +320,7 @@ export const TABLE: readonly Entry[] = [
     load: async () => (await import('./event-tail.ts')).eventTail,
   },
   ...ALERT_TABLE,
+  ...AUDIT_TABLE,
   ...RETENTION_TABLE,
   {
     path: 'coverage',

@@ -11,6 +11,7 @@ import { type Policy, policySchema, policyShape } from '../protocol/policy.ts';
 import type { UtcMs } from '../protocol/time.ts';
 import { type Order, orderEnd, ordered } from './erasing/ends.ts';
 import { wakeEraser } from './erasing/wake.ts';
+import { releasable, releaseHold } from './holds/release.ts';
 import { refuseLastAdmin, revokeIn, unknownPerson } from './people.ts';
 import { PERMISSIONS, type Role, ruleOf, type Verb } from './permissions.ts';
 import { policyInForce, refuseUnlike, setOwn, setPack } from './policy.ts';
@@ -151,11 +152,24 @@ function sessionsOf(body: Body): SessionId[] {
   return (body as { sessions: SessionId[] }).sessions;
 }
 
+/** A hold is released: what only it kept goes on its day, which may be over. */
+const holdRelease: Act = {
+  body: z.strictObject({ hold: id }),
+  async touches(reader, body) {
+    const { customer } = await releasable(reader, String(body.hold));
+    return { about: null, customers: [customer] };
+  },
+  async run(ctx, tx, body, { asker, approval }) {
+    await releaseHold(ctx, tx, String(body.hold), { person: asker, approval });
+  },
+};
+
 const ACTS = {
   'person.revoke': revocation,
   'agreement.end-now': endNow,
   'retention.set': policy,
   'session.erase': erasure,
+  'hold.release': holdRelease,
 } as const satisfies Partial<Record<Verb, Act>>;
 export type ActVerb = keyof typeof ACTS;
 

@@ -24,16 +24,23 @@ const watched = z
   .max(64);
 type Root = z.infer<typeof watched>[number];
 
-/** @param answer of the host; null: it is not connected @param lastSeenAt of the host */
+/**
+ * @param answer of the host; null: it gave none @param lastSeenAt of the host
+ * @param why it gave none: of one that is connected nothing is known at all
+ */
 export function recordingCoverage(
   host: HostCoverage,
   answer: Record<string, unknown> | null,
   lastSeenAt: UtcMs | null,
+  why = 'not-connected',
 ): HostCoverage {
   const { from, to } = host;
   if (answer === null) {
-    const since = lastSeenAt === null ? from : later(from, toIso(lastSeenAt));
-    return { ...host, gaps: [...host.gaps, { from: since, to, reason: 'not-connected' }] };
+    const known = lastSeenAt !== null && why === 'not-connected';
+    const since = known ? later(from, toIso(lastSeenAt)) : from;
+    // The same silence, told by what is known of the host's sources of sessions, is told once.
+    const gaps = host.gaps.filter(({ reason }) => reason !== 'no-source' && reason !== 'no-contact');
+    return { ...host, gaps: [...gaps, { from: since, to, reason: why }] };
   }
   const read = watched.safeParse(answer.watched ?? []);
   if (!read.success) return { ...host, gaps: [...host.gaps, { from, to, reason: 'source-unreadable' }] };

@@ -1,6 +1,9 @@
 /** What a running collector does by itself: alerts, webhooks, tickets, what falls due, the end of what nobody misses. */
+import { AuditWatch } from './audit-watch.ts';
 import { Deliverer } from './deliver/deliverer.ts';
 import { Eraser, type EraserOptions } from './erasing/eraser.ts';
+import { FootageAlertWatch } from './footage-alerts.ts';
+import { HoldCourier } from './holds/courier.ts';
 import { OneoffCare } from './oneoff/care.ts';
 import { Recogniser } from './oneoff/recognise.ts';
 import { RulesCourier } from './rules-courier.ts';
@@ -19,6 +22,8 @@ export interface Duties {
 export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx'>): Promise<Duties> {
   const silence = await Silence.open(ctx);
   const sessions = await SessionAlertWatch.open(ctx);
+  const audits = await AuditWatch.open(ctx);
+  const footage = await FootageAlertWatch.open(ctx);
   const deliverer = new Deliverer(ctx);
   const oneoff = new OneoffCare(ctx);
   const recogniser = await Recogniser.open(ctx);
@@ -28,13 +33,17 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
   const eraser = new Eraser({ ctx, ...erasing });
   const tickets = new TicketMatcher(ctx);
   const rules = new RulesCourier(ctx);
+  const holds = new HoldCourier(ctx);
   return {
     async start() {
       silence.start();
       tickets.start();
       sessions.start();
+      audits.start();
+      footage.start();
       oneoff.start();
       rules.start();
+      holds.start();
       await deliverer.start();
       eraser.start();
     },
@@ -45,7 +54,10 @@ export async function openDuties(ctx: Context, erasing: Omit<EraserOptions, 'ctx
       await oneoff.close();
       await tickets.close();
       await rules.close();
+      await holds.close();
       await sessions.close();
+      await audits.close();
+      await footage.close();
       await deliverer.close();
     },
   };

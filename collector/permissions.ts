@@ -95,14 +95,31 @@ export const PERMISSIONS = {
   // On request of the person whose sessions they are; shows counts.
   'session.erase': { roles: ['admin', 'dpo'], approve: DECIDE },
   'agreement.show': { roles: ALL },
-  'recording.list': { roles: ALL },
-  'recording.due': { roles: ALL },
-  'recording.missing': { roles: ALL },
-  'recording.stats': { roles: ALL },
+  // Names of cameras, and of files, may say who is filmed.
+  'recording.list': { roles: ALL, personal: true },
+  'recording.due': { roles: ALL, personal: true },
+  'recording.missing': { roles: ALL, personal: true },
+  'recording.stats': { roles: ALL, personal: true },
   'sweep.plan': { roles: ALL },
   'sweep.status': { roles: ALL },
   'sweep.run': { roles: DECIDE },
   'sweep.approve': { roles: DECIDE },
+  'hold.preview': { roles: DECIDE },
+  'hold.place': { roles: DECIDE },
+  // Case, basis and reason may name people; a technician is shown no restricted one (J31).
+  'hold.list': { roles: ALL, personal: true },
+  'hold.show': { roles: ALL, personal: true },
+  'hold.notify': { roles: DECIDE, personal: true },
+  'hold.confirm': { roles: ['admin', 'technician', 'security', 'dpo'], personal: true },
+  'hold.slip': { roles: DECIDE },
+  'hold.release': { roles: DECIDE, approve: DECIDE },
+  'audit.list': { roles: ALL },
+  'audit.show': { roles: ALL },
+  // Says that they have read it, and changes nothing: also for who only reads.
+  'audit.sign': { roles: OVERSEE },
+  // With their names, and what the register says of each, for whom `recording.list` is as well.
+  'camera.list': { roles: ALL },
+  'camera.register': { roles: DECIDE },
 } as const satisfies Record<string, Rule>;
 export type Verb = keyof typeof PERMISSIONS;
 

@@ -27,6 +27,22 @@ export const PROJECTED_TYPES = [
   'alert.acked',
   'agent.revoked',
   'device.known',
+  'audit.run',
+  'audit.signed',
+  'camera.found',
+  'camera.heard',
+  'camera.gap',
+  'camera.registered',
+  'recordings.day',
+  'recordings.overdue',
+  'recordings.copies',
+  'recordings.root-suspect',
+  'recordings.accepted',
+  'recordings.retired',
+  'recording.missing',
+  'sweep.waiting',
+  'sweep.done',
+  'clock.stepped',
 ] as const;
 export type ProjectedType = (typeof PROJECTED_TYPES)[number];
 

@@ -4,7 +4,14 @@ import type { EventData } from '../protocol/event.ts';
 import type { AgentId, SessionId, SourceId } from '../protocol/ids.ts';
 import { fromIso, SECOND_MS, type UtcMs, utcMs } from '../protocol/time.ts';
 import { type AlertState, isAlert, newAlertState, reduceAlert } from './projections-alerts.ts';
+import { type AuditState, isAudit, newAuditState, reduceAudit } from './projections-audits.ts';
 import type { Fact, FactOf, Owner, ProjectedType } from './projections-facts.ts';
+import {
+  isRecording,
+  newRecordingState,
+  type RecordingState,
+  reduceRecording,
+} from './projections-recordings.ts';
 import type { GapRow, Pos, SessionRow, SourceRow, WaitingRow } from './store/types.ts';
 
 /** Facts of one session that wait for its start; what comes beyond them stays a leaf, and is counted (Y5). */
@@ -38,23 +45,19 @@ export interface State {
   /** New rows of those that wait. */
   newWaiting: WaitingRow[];
   alerts: AlertState;
+  audits: AuditState;
+  recordings: RecordingState;
 }
 
 export function newState(): State {
   return {
-    sessions: new Map(),
-    sources: new Map(),
-    gaps: [],
-    named: new Map(),
-    devices: new Map(),
-    waiting: new Map(),
-    waitingCount: new Map(),
-    beyond: 0,
+    ...{ sessions: new Map(), sources: new Map(), gaps: [], named: new Map(), devices: new Map() },
+    ...{ waiting: new Map(), waitingCount: new Map(), beyond: 0, woken: new Set(), newWaiting: [] },
     changedSessions: new Set(),
     changedSources: new Set(),
-    woken: new Set(),
-    newWaiting: [],
     alerts: newAlertState(),
+    audits: newAuditState(),
+    recordings: newRecordingState(),
   };
 }
 
@@ -63,6 +66,8 @@ export function reduce(state: State, fact: Fact): void {
   if (begins(fact)) began(state, fact);
   else if (isSession(fact)) continued(state, fact);
   else if (isAlert(fact)) reduceAlert(state.alerts, fact);
+  else if (isAudit(fact)) reduceAudit(state.audits, fact);
+  else if (isRecording(fact)) reduceRecording(state.recordings, fact);
   else if (fact.type === 'journal.gap') gap(state, fact);
   else if (fact.type === 'host.named') newest(state.named, fact);
   else if (fact.type === 'device.known') newest(state.devices, fact);

@@ -18,7 +18,9 @@ import { isRecognised } from '../protocol/event.ts';
 import type { AgentId, LogId, SessionId, SourceId } from '../protocol/ids.ts';
 import type { Leaf } from '../protocol/leaf.ts';
 import { noteAlert, touchedAlerts } from './projections-alerts.ts';
+import { touchedAudits } from './projections-audits.ts';
 import { type Fact, type HostOf, type Owner, PROJECTED_TYPES } from './projections-facts.ts';
+import { loadRecordings, saveRecordings } from './projections-recordings.ts';
 import { addWaiting, isBeginning, newState, reduce, type State } from './projections-reduce.ts';
 import type { AgentRow, LeafRow, Pos, Reader, Store, Tx } from './store/types.ts';
 
@@ -27,7 +29,7 @@ const PROJECTED: ReadonlySet<string> = new Set(PROJECTED_TYPES);
 const REBUILD_STEP = 2_000;
 
 /** To be raised with every change of what leaves mean: of the reducer, of `PROJECTED_TYPES`, of a schema of theirs. */
-export const PROJECTION_VERSION = 7;
+export const PROJECTION_VERSION = 8;
 /** Meta key: the version that made the projections. */
 const META_VERSION = 'projections';
 /** Meta key: how many facts found no room to wait for their session's start (Y5). */
@@ -155,6 +157,8 @@ async function load(tx: Tx, facts: readonly Fact[]): Promise<State> {
   }
   await loadWaiting(tx, state, sessions, starting);
   await loadAlerts(tx, state, facts);
+  await loadAudits(tx, state, facts);
+  await loadRecordings(tx, state.recordings, facts);
   return state;
 }
 
@@ -172,6 +176,19 @@ async function loadAlerts(tx: Tx, { alerts }: State, facts: readonly Fact[]): Pr
   for (const agent of new Set(told)) {
     const row = await tx.agents.get(agent);
     if (row !== null) alerts.hosts.set(agent, await hostUnder(tx, row, row.agreement, row.site));
+  }
+}
+
+/** Runs that are named, and who signed them. */
+async function loadAudits(tx: Tx, { audits }: State, facts: readonly Fact[]): Promise<void> {
+  const touched = touchedAudits(facts);
+  for (const run of touched.runs) {
+    const row = await tx.auditRuns.get(run);
+    if (row !== null) audits.runs.set(run, row);
+  }
+  for (const signature of touched.signatures) {
+    const row = await tx.auditSignatures.get(signature);
+    if (row !== null) audits.signatures.set(signature, row);
   }
 }
 
@@ -220,9 +237,17 @@ async function save(tx: Tx, state: State): Promise<void> {
   if (state.beyond > 0) await count(tx, META_BEYOND, state.beyond);
   await tx.putAlerts(present(state.alerts.rows, state.alerts.changed));
   if (state.alerts.beyond > 0) await count(tx, META_ALERTS_BEYOND, state.alerts.beyond);
+  await saveAudits(tx, state);
+  await saveRecordings(tx, state.recordings);
   for (const [agent, pos] of state.named) await nameHost(tx, agent, pos);
   if (state.devices.size > 0)
     await tx.devices.put([...state.devices].map(([agent, pos]) => ({ agent, pos })));
+}
+
+async function saveAudits(tx: Tx, { audits }: State): Promise<void> {
+  await tx.auditRuns.put(present(audits.runs, audits.newRuns));
+  await tx.auditHosts.put([...audits.hosts.values()]);
+  await tx.auditSignatures.put(present(audits.signatures, audits.newSignatures));
 }
 
 async function count(tx: Tx, key: string, more: number): Promise<void> {

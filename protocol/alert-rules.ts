@@ -99,6 +99,31 @@ export const RULES = {
   'session-hours': SESSIONS,
   /** Seconds that the longest running session has lasted; the number is a setting. */
   'session-long': { ...SESSIONS, warn: { raise: 8 * HOUR_S, clear: 8 * HOUR_S } },
+  /** Per mille of the time between two self-audits of a host that has passed since its last one. */
+  'audit-missed': {
+    bad: 'above',
+    warn: { raise: 1_500, clear: 1_500 },
+    crit: { raise: 4_000, clear: 1_500 },
+    // As silence: the value is a duration itself.
+    raiseAfterMs: 0,
+    clearAfterMs: MINUTE_MS,
+    clearAfterMaxMs: HOUR_MS,
+  },
+  /** Seconds that the sweep of a root has waited: with an hour every scheduled one did, with a day H4 is broken. */
+  'sweep-waiting': {
+    ...SESSIONS,
+    warn: { raise: HOUR_S, clear: 1 },
+    crit: { raise: 24 * HOUR_S, clear: 1 },
+    clearAfterMs: 5 * MINUTE_MS,
+  },
+  /** Roots under which something else lies than what was accepted. */
+  'root-suspect': { ...SESSIONS, clearAfterMs: 5 * MINUTE_MS },
+  /** Recordings past their time that are still there, for no reason that keeps them lawfully. */
+  'recordings-overdue': { ...SESSIONS, clearAfterMs: 5 * MINUTE_MS },
+  /** Steps of more than five minutes in the last hour, or a host without trusted time. */
+  'clock-stepped': SESSIONS,
+  /** Cameras that are in no register. */
+  'camera-unknown': { ...SESSIONS, clearAfterMs: 5 * MINUTE_MS },
 } as const satisfies Record<AlertCheck, AlertRule>;
 
 /** Seconds since enrolment without a first word; another rule of `agent-silent`. */
@@ -117,6 +142,7 @@ const ABOUT_TILSYN: ReadonlySet<AlertCheck> = new Set([
   'spool',
   'state-disk',
   'agent-silent',
+  'audit-missed',
 ]);
 
 /** Who is told of a transition, as its event says it. `setting`: what the operator chose. */

@@ -20,16 +20,28 @@ export const ALERT_CHECKS = [
   'session-denied',
   'session-hours',
   'session-long',
+  'audit-missed',
+  'sweep-waiting',
+  'root-suspect',
+  'recordings-overdue',
+  'clock-stepped',
+  'camera-unknown',
 ] as const;
 export type AlertCheck = (typeof ALERT_CHECKS)[number];
 
-/** What no host says of itself: it would have to know the roster, or is what the host has not said. */
+/** What no host says of itself: it would have to know the roster or the register, or is what the host has not said, or how long ago. */
 export const COLLECTOR_CHECKS = [
   'agent-silent',
   'session-unknown',
   'session-denied',
   'session-hours',
   'session-long',
+  'audit-missed',
+  'sweep-waiting',
+  'root-suspect',
+  'recordings-overdue',
+  'clock-stepped',
+  'camera-unknown',
 ] as const satisfies AlertCheck[];
 export type CollectorCheck = (typeof COLLECTOR_CHECKS)[number];
 

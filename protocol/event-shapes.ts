@@ -48,8 +48,31 @@ export const REJECTIONS = [
   'version',
   'unknown',
 ] as const;
-/** What a look at a machine's own sources found wrong. */
-export const FINDINGS = ['logging-off', 'tool-without-source', 'nobody-listed', 'not-replayed'] as const;
+/** What a look at a machine's own sources found wrong; from `row-without-file` on: what a self-audit found. */
+export const FINDINGS = [
+  'logging-off',
+  'tool-without-source',
+  'nobody-listed',
+  'not-replayed',
+  'row-without-file',
+  'row-differs',
+  'file-without-row',
+  'erased-present',
+  'expired-present',
+  'recorder-late',
+  'sweep-late',
+  'group-present',
+  'copy-overdue',
+  'canary-kept',
+  'canary-erased',
+  'canary-untold',
+  'canary-readable',
+  'chain-broken',
+  'source-unread',
+  'source-gap',
+  'check-failed',
+  'missed-run',
+] as const;
 /** Remote tools that can be found on a machine, whether this version reads their logs or not. */
 export const FOUND_TOOLS = [
   ...TOOLS,

@@ -9,6 +9,7 @@
  * E3  A sealed part that is not as its allow-list says is flagged as it comes in, and is never opened into an answer.
  */
 import { z } from 'zod';
+import { AUDIT_EVENTS } from './event-audit.ts';
 import { HOLD_EVENTS } from './event-holds.ts';
 import { agent, both, collector, type EventDefinition } from './event-kinds.ts';
 import { RECORDING_EVENTS } from './event-recordings.ts';
@@ -23,8 +24,6 @@ import {
   count,
   devicePersonal,
   erasure,
-  FINDINGS,
-  FOUND_TOOLS,
   GAP_REASONS,
   hash,
   hostPersonal,
@@ -70,15 +69,7 @@ export const EVENTS = {
   ...SESSION_EVENTS,
   ...HOLD_EVENTS,
   ...RECORDING_EVENTS,
-  'audit.finding': both(
-    z.strictObject({
-      check: z.enum(FINDINGS),
-      /** What it was found on; null: a tool without a source, or the machine. */
-      source: id.nullable(),
-      tool: z.enum(FOUND_TOOLS).nullable(),
-      count,
-    }),
-  ),
+  ...AUDIT_EVENTS,
   'source.added': agent(sourceData),
   'source.opened': agent(sourceData),
   'source.rotated': agent(sourceData),

@@ -2,7 +2,7 @@
  * A hold on paper, for a site without a line (H10): what each host of it would have been ordered, signed by the collector.
  * A host takes only what names it, so that a slip is of no use anywhere else.
  *
- * X9  A slip places a hold and never ends one, so that an old one that is handed in again cannot erase anything.
+ * H12 A slip places a hold and never ends one, so that an old one that is handed in again cannot erase anything.
  */
 import { z } from 'zod';
 import { id, iso } from './group.ts';

@@ -264,6 +264,19 @@ export const READING_VERBS = [
   'sweep.status',
   'sweep.run',
   'sweep.approve',
+  'hold.preview',
+  'hold.place',
+  'hold.list',
+  'hold.show',
+  'hold.notify',
+  'hold.confirm',
+  'hold.slip',
+  'hold.release',
+  'audit.list',
+  'audit.show',
+  'audit.sign',
+  'camera.list',
+  'camera.register',
 ] as const;
 
 /** Whether somebody is at the other end of a session that outlives its connection, as a remote desktop does. */

@@ -121,7 +121,7 @@ export class HoldDesk {
   /** The control socket's verb `holds`. @throws TilsynError `slip.*` */
   async asked({ verb, body }: Record<string, unknown>): Promise<Record<string, unknown>> {
     const inner = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
-    if (verb === 'hold.import') return { ...this.import(String(inner.slip)) };
+    if (verb === 'import') return { ...this.import(String(inner.slip)) };
     const answer = typeof verb === 'string' && Object.hasOwn(this.answers, verb) ? this.answers[verb] : null;
     return answer == null ? { outcome: 'unsupported' } : await answer(inner);
   }

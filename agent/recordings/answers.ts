@@ -2,7 +2,6 @@
  * What a host answers about its recordings: lists in pages, figures per camera, plans. Reads only; nothing of it is stored
  * by whoever asks. Paths and names of cameras leave the host here and nowhere else.
  *
- * C46 An answer (R8) that says "gone" says as well what was not looked at.
  * C47 Without rules, without a rule for recordings, or without trusted time nothing can be called overdue: that is told as a
  *     gap, and figures of it are null. None overdue is said only where all was judged.
  * C65 No question keeps anything else from running: rows are looked at in pages, and between two of them others have
@@ -15,11 +14,13 @@ import type { Hold } from '../../protocol/hold.ts';
 import { covers } from '../../protocol/hold.ts';
 import { ruleFor } from '../../protocol/policy.ts';
 import { fromIso, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
+import type { Copies } from './copies.ts';
 import type { Surroundings } from './due.ts';
 import { endedBy, judge, thingOf } from './due.ts';
 import { dueOf } from './due-of.ts';
 import type { Keeper } from './keeper.ts';
 import { fromBytes, shown, toBytes } from './names.ts';
+import { notLookedAt } from './not-looked-at.ts';
 import type { ListPlace } from './read-store.ts';
 import { rest } from './rest.ts';
 import { type Root, stateOf, sweepSourceOf } from './roots.ts';
@@ -47,13 +48,12 @@ const asked = z.object({
 });
 type Asked = z.output<typeof asked>;
 
-/** What no answer of ours covers, whatever it says (R8). */
-export const NOT_LOOKED_AT = ['exports', 'copies-elsewhere', 'backups', 'snapshots'] as const;
-
 export interface AnswerDeps {
   keeper: Keeper;
   sweeps: SweepStore;
   now(): UtcMs | null;
+  /** Copies in and beside a root, as they were counted last; null: not yet. */
+  copies?(root: number): readonly Copies[] | null;
 }
 
 type Answer = Record<string, unknown>;
@@ -101,13 +101,14 @@ async function overdue(deps: AnswerDeps, ask: Asked): Promise<Answer> {
   const now = deps.now();
   const gap = unjudged(around, now);
   const watched = judgedOf(deps, ask);
+  const unseen = notLookedAt(deps, rootsOf(deps, ask));
   if (around === null || now === null || gap !== null)
-    return { ...answerOf(deps, ask, cameras, []), watched, notLookedAt: NOT_LOOKED_AT };
+    return { ...answerOf(deps, ask, cameras, []), watched, ...unseen };
   // The floor keeps longer, and does not make anything due later: what it keeps is listed with that reason.
   const to = endedBy({ ...around, floorMs: 0 }, now);
   const by = { ...ask, state: 'present' as const, to: to ?? now };
   const rows = to === null ? [] : await walk(deps, by, cameras, (row) => isOver(row, around, now));
-  return { ...answerOf(deps, ask, cameras, rows), watched, notLookedAt: NOT_LOOKED_AT };
+  return { ...answerOf(deps, ask, cameras, rows), watched, ...unseen };
 }
 
 /** Why nothing can be called overdue (C47); null: each recording can. A rule without an end is one: nothing is overdue. */
@@ -282,7 +283,7 @@ async function stats(deps: AnswerDeps, ask: Asked): Promise<Answer> {
       },
       ...{ policy: around?.policy.name ?? null, version: around?.policy.version ?? null },
       ...{ limit, unjudged: gap },
-      ...{ odd: sweeps.read.odds(root.id), notLookedAt: NOT_LOOKED_AT, cameras },
+      ...{ odd: sweeps.read.odds(root.id), ...notLookedAt(deps, [root]), cameras },
     });
   }
   return { sources, watched: judgedOf(deps, ask), now: iso(at) };
@@ -303,6 +304,7 @@ async function plans(deps: AnswerDeps, ask: Asked): Promise<Answer> {
         source: root.source,
         mode: root.config.mode,
         waits: around === null ? 'no-policy' : 'time-untrusted',
+        unjudged: unjudged(around, at),
       });
       continue;
     }
@@ -320,6 +322,7 @@ async function plans(deps: AnswerDeps, ask: Asked): Promise<Answer> {
         planned: plan === null ? null : { count: plan.count, bytes: plan.bytes, oldest: iso(plan.oldest) },
       },
       left: Object.fromEntries(due.left),
+      unjudged: unjudged(around, at),
     });
   }
   return { plans: found };
@@ -346,7 +349,7 @@ function status({ keeper, sweeps, now }: AnswerDeps): Answer {
     };
   });
   const time = { trusted: iso(now()), trouble: keeper.timeTrouble(), confirmedAt: iso(keeper.confirmedAt) };
-  return { sources, running: keeper.sweep.running, time };
+  return { sources, running: keeper.sweep.running, time, unjudged: unjudged(keeper.around(), now()) };
 }
 
 function iso(at: number | null): string | null {

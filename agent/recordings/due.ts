@@ -12,6 +12,7 @@ import type { SiteId } from '../../protocol/ids.ts';
 import { type Policy, periodOf, ruleFor } from '../../protocol/policy.ts';
 import { type Decision, decide } from '../../protocol/retention.ts';
 import { DAY_MS, type UtcMs, utcMs } from '../../protocol/time.ts';
+import { holdsNear } from './hold-index.ts';
 import type { RecordingRow } from './types.ts';
 
 /** What is the same for every recording of a sweep. */
@@ -56,7 +57,8 @@ export function judge(
   holds: readonly Hold[] | null,
   now: UtcMs | null,
 ): Verdict {
-  const decision = decide(thingOf(row, camera, around), around.policy, holds, now);
+  const near = holds === null ? null : holdsNear(holds, camera, row.bounds);
+  const decision = decide(thingOf(row, camera, around), around.policy, near, now);
   if (decision.verdict === 'keep') return decision;
   const end = row.bounds.endLatest;
   const old = end !== null && now !== null && now >= end + around.floorMs;

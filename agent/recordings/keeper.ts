@@ -8,7 +8,7 @@
  * C42 Why a sweep waits is told when the reason changes, not with each hour that it goes on.
  */
 import { codeOf } from '../../protocol/errors.ts';
-import type { Id, Random } from '../../protocol/ids.ts';
+import type { Id, Random, SourceId } from '../../protocol/ids.ts';
 import { type Clock, toIso, type UtcMs } from '../../protocol/time.ts';
 import type { RecordingsSource } from '../config-sources.ts';
 import type { AgentJournal } from '../journal.ts';
@@ -60,6 +60,8 @@ export interface KeeperDeps {
   watcher(root: Root): Watcher;
   /** After a pass and after a sweep: what is there was counted anew. */
   counted(): void;
+  /** A sweep of this root ended, or waits. */
+  swept?(root: Root, report: SweepReport): Promise<void>;
 }
 
 export class Keeper {
@@ -155,6 +157,7 @@ export class Keeper {
     await this.#forgetGone(root);
     await this.recount();
     this.#noteWait(root, report);
+    await this.#o.swept?.(root, report);
     this.#o.log.info('sweep.ran', {
       erased: report.erased,
       failed: report.failed,
@@ -237,11 +240,18 @@ export class Keeper {
     return { outcome: 'failed', body: { code: 'plan.unknown' } };
   }
 
+  /** Id of the source that an order names, by id or by its root; null: none, or an unknown one. */
+  sourceNamed(body: Record<string, unknown>): SourceId | null {
+    return this.#rootNamed(body)?.source ?? null;
+  }
+
+  #rootNamed(body: Record<string, unknown>): Root | undefined {
+    return this.#roots.find(({ source, config }) => body.source === source || body.root === config.root);
+  }
+
   /** `source.set`: accept what lies under a root now, or give it up. */
   async set(body: Record<string, unknown>): Promise<Doing> {
-    const root = this.#roots.find(
-      ({ source, config }) => body.source === source || body.root === config.root,
-    );
+    const root = this.#rootNamed(body);
     if (root === undefined) return { outcome: 'failed', body: { code: 'source.unknown' } };
     try {
       if (body.act === 'accept-root') acceptRoot(this.#o, root);

@@ -6,7 +6,7 @@ import { type RawRow, ROW, rowOf } from './rows.ts';
 import { type ByteName, type OddKind, type RecordingRow, type RecordingState, STATES } from './types.ts';
 
 /** Longer than any bound of a recording: a segment of a week at the most, and the day that a date stands for. */
-const LONGEST_MS = 9 * DAY_MS;
+export const LONGEST_MS = 9 * DAY_MS;
 
 export interface ListFilter {
   /** Row id of one. */

@@ -12,6 +12,7 @@ import { HoldRows } from './hold-rows.ts';
 import { fromBytes, toBytes } from './names.ts';
 import { ReadStore } from './read-store.ts';
 import { type RawRow, ROW, rowOf } from './rows.ts';
+import { ToldStore } from './told-store.ts';
 import {
   type ByteName,
   type CameraRow,
@@ -53,6 +54,8 @@ export interface PlanRow {
 
 /** In an order in which nothing refers to what has gone. Holds stay: only a signed release ends one (H7). */
 const TABLES = [
+  'rec_days',
+  'rec_gaps',
   'recordings',
   'rec_unknown',
   'rec_plans',
@@ -70,12 +73,15 @@ export class SweepStore {
   /** What is only read: lists and figures. */
   readonly read: ReadStore;
   readonly gone: GoneStore;
+  /** What was told of cameras. */
+  readonly told: ToldStore;
 
   constructor(db: Db) {
     this.#db = db;
     this.read = new ReadStore(db);
     this.gone = new GoneStore(db);
     this.#holds = new HoldRows(db);
+    this.told = new ToldStore(db);
     this.#sql = prepare(db);
   }
 

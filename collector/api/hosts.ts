@@ -5,6 +5,7 @@ import { approveAgent, resolveAgent, revokeAgent } from '../agents.ts';
 import type { Caller } from '../auth.ts';
 import { HOST_STATES, type HostState, hostState } from '../host-state.ts';
 import type { Verb } from '../permissions.ts';
+import { rulesOfHost } from '../rules-courier.ts';
 import type { AgentRow, LogStateRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { recordReading } from './reading.ts';
@@ -109,6 +110,7 @@ async function hostItem(ctx: Context, agent: AgentRow, view: View) {
   const name = view.host(agent.agent);
   const logs = await ctx.store.read.logStatesOf([agent.agent]);
   const coverage = view.coverage.hosts.find((host) => host.hostId === agent.agent);
+  const given = { agent: agent.agent, generation: ctx.generation(), verb: 'policy.set' };
   return {
     id: agent.agent,
     host: name ?? agent.agent,
@@ -131,6 +133,7 @@ async function hostItem(ctx: Context, agent: AgentRow, view: View) {
     sources: coverage?.sources ?? [],
     gaps: coverage?.gaps ?? [],
     logs: logs.map(logItem),
+    rules: rulesOfHost(await ctx.store.read.commands.list(given)),
   };
 }
 

@@ -11,13 +11,17 @@ import { agreementShowRoutes } from './agreement-show.ts';
 import { agreementRoutes } from './agreements.ts';
 import { alertRoutes } from './alerts.ts';
 import { approvalRoutes } from './approvals.ts';
+import { auditRoutes } from './audits.ts';
+import { cameraRoutes } from './cameras.ts';
 import { coverageRoutes } from './coverage.ts';
 import { erasureRoutes } from './erasures.ts';
 import { eventRoutes } from './events.ts';
+import { holdRoutes } from './holds.ts';
 import { hostRoutes } from './hosts.ts';
 import { identityRoutes } from './identities.ts';
 import { peopleRoutes } from './people.ts';
 import { recordingRoutes } from './recordings.ts';
+import { recordingFleetRoutes } from './recordings-fleet.ts';
 import { retentionRoutes } from './retention.ts';
 import { asTilsynError, errorBody, type Room, statusOf } from './room.ts';
 import { sessionActRoutes } from './session-acts.ts';
@@ -48,6 +52,10 @@ const NOUNS = [
   ticketRoutes,
   agreementShowRoutes,
   recordingRoutes,
+  holdRoutes,
+  auditRoutes,
+  recordingFleetRoutes,
+  cameraRoutes,
 ];
 
 /** Registers all routes in a scope of their own: errors and hooks of the rest of the server stay as they are. */

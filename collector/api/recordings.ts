@@ -1,6 +1,6 @@
 /**
- * `/v1/hosts/:host/recordings/…`, `/v1/hosts/:host/sweeps/…`: a host's recordings, asked of the host while it is connected.
- * Paths and names of cameras pass through and are stored nowhere.
+ * `/v1/hosts/:host/sweeps/…`: a host's sweeps, asked of the host while it is connected, and ordered. What lists recordings is
+ * in `recordings-fleet.ts`.
  *
  * J20 Each answer is a reading, recorded before the host is asked; a host that is not connected is said to be so, and never
  *     answered for.
@@ -20,21 +20,9 @@ import { hostNamed } from './scope.ts';
 import { askedOf, planView } from './view.ts';
 
 /** What the agent's own verbs take; it checks them as well. */
-const query = z.strictObject({
-  camera: field.id.optional(),
-  source: field.id.optional(),
-  from: field.iso.optional(),
-  to: field.iso.optional(),
-  state: z.enum(['present', 'erasing', 'erased', 'missing']).optional(),
-  after: z.string().max(1024).optional(),
-  limit: z.coerce.number().int().min(1).max(500).optional(),
-});
+const query = z.strictObject({ source: field.id.optional() });
 /** Path and verb of each question; the agent knows it by the path, with a dot. */
 const QUESTIONS = {
-  'recordings/list': 'recording.list',
-  'recordings/due': 'recording.due',
-  'recordings/missing': 'recording.missing',
-  'recordings/stats': 'recording.stats',
   'sweeps/plan': 'sweep.plan',
   'sweeps/status': 'sweep.status',
 } as const;

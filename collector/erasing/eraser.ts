@@ -9,10 +9,11 @@ import { codeOf } from '../../protocol/errors.ts';
 import { spansOf } from '../../protocol/packs.ts';
 import type { Policy } from '../../protocol/policy.ts';
 import { MINUTE_MS, SECOND_MS, type UtcMs } from '../../protocol/time.ts';
+import { keepAllHeld, mayErase } from '../holds/sessions.ts';
 import { policyInForce } from '../policy.ts';
 import { type GatherOptions, gatherAll } from '../regroup/gather.ts';
 import { splitAll } from '../regroup/split.ts';
-import type { AgreementRow, GroupRow, Store } from '../store/types.ts';
+import type { AgreementRow, GroupRow, Reader, Store } from '../store/types.ts';
 import { turnsOf } from '../turns.ts';
 import type { Context } from '../types.ts';
 import { dueFor, planDue } from './due.ts';
@@ -48,12 +49,14 @@ export async function eraseDue(around: Around): Promise<Look> {
   for (const { agreement } of await store.read.agreements.list({ state: 'ended', endedAt: null })) {
     await around.telemetry.dropAgreement(agreement);
   }
+  await keepAllHeld(around);
   await gatherAll(around);
   await splitAll(around, spansOf(policy));
   const agreements = await agreementsOf(store);
-  const plan = planDue(await store.read.groups.list({ state: 'live' }), policy, agreements, clock.now());
+  const rows = await store.read.groups.list({ state: 'live' });
+  const plan = planDue(rows, policy, agreements, clock.now(), await releasesOf(store.read));
   await writeDue(around, plan.changed);
-  const { count, complete } = await eraseAll(around, plan.due, stillDue(policy, clock));
+  const { count, complete } = await eraseAll(around, plan.due, stillDue(around, policy));
   const ends = [...agreements.values()].filter((row) => phaseOf(row) === 'ending').map(eraseAtOf);
   return { erased: count, complete, next: earliest([plan.next, ...ends]) };
 }
@@ -62,12 +65,19 @@ async function agreementsOf(store: Store): Promise<Map<string, AgreementRow>> {
   return new Map((await store.read.agreements.list()).map((row) => [row.agreement, row]));
 }
 
-/** V38. */
-function stillDue(policy: Policy, clock: Context['clock']): StillDue {
+async function releasesOf(reader: Reader): Promise<Map<string, UtcMs>> {
+  const holds = await reader.holds.list({ state: 'released' });
+  return new Map(holds.flatMap(({ hold, releasedAt }) => (releasedAt === null ? [] : [[hold, releasedAt]])));
+}
+
+/** V38, and V101 of holds. */
+function stillDue(around: Around, policy: Policy): StillDue {
   return async (tx, row) => {
     const agreement = row.agreement === null ? null : await tx.agreements.get(row.agreement);
-    const found = dueFor(row, policy, agreement);
-    return found?.dueAt != null && found.dueAt <= clock.now();
+    const hold = row.class === 'hold.record' ? await tx.holds.get(row.subject ?? '') : null;
+    const found = dueFor(row, policy, agreement, hold?.releasedAt ?? null);
+    const isDue = found?.dueAt != null && found.dueAt <= around.clock.now();
+    return isDue && (await mayErase(around, tx, row));
   };
 }
 

@@ -31,41 +31,50 @@ export async function issueCommand(
   person: PersonId | null,
   reason: string | null = null,
 ): Promise<CommandRow> {
+  return await ctx.store.write((tx) => issueIn(ctx, tx, agent, { verb, body, person, reason }));
+}
+
+/** As `issueCommand`, inside the caller's transaction: what it belongs to and the order are one. */
+export async function issueIn(
+  ctx: Context,
+  tx: Tx,
+  agent: AgentId,
+  wanted: { verb: Verb; body: Record<string, unknown>; person: PersonId | null; reason?: string | null },
+): Promise<CommandRow> {
+  const { verb, body, person, reason = null } = wanted;
   if (Buffer.byteLength(JSON.stringify(body)) > MAX_BODY_BYTES) {
     throw new TilsynError('command.too-large', `issuing ${verb}: its body is over ${MAX_BODY_BYTES} bytes`, {
       hint: 'Narrow the scope, and give several commands.',
       exit: 'usage',
     });
   }
-  return await ctx.store.write(async (tx) => {
-    mayGet(await tx.agents.get(agent), verb);
-    const generation = ctx.generation();
-    const n = (await commandsThrough(tx, agent, generation)) + 1;
-    const record = { n, id: newId<'command'>(ctx.random), generation, agent, verb, body };
-    const { sig } = signRecord('command', ctx.identity, record);
-    const row: CommandRow = {
-      command: record.id,
-      agent,
-      generation,
-      n,
-      verb,
-      body,
-      sig,
-      createdBy: person,
-      createdAt: ctx.clock.now(),
-      resultAt: null,
-      ok: null,
-      result: null,
-    };
-    await tx.commands.put([row]);
-    const personal = reason === null ? null : { reason };
-    await ctx.own.append(tx, [
-      { type: 'command.issued', data: { agent, generation, n, verb, person }, personal },
-    ]);
-    // A crash between the commit and this: the agent gets it when it connects again (M2).
-    tx.afterCommit(() => ctx.links.nudge(agent));
-    return row;
-  });
+  mayGet(await tx.agents.get(agent), verb);
+  const generation = ctx.generation();
+  const n = (await commandsThrough(tx, agent, generation)) + 1;
+  const record = { n, id: newId<'command'>(ctx.random), generation, agent, verb, body };
+  const { sig } = signRecord('command', ctx.identity, record);
+  const row: CommandRow = {
+    command: record.id,
+    agent,
+    generation,
+    n,
+    verb,
+    body,
+    sig,
+    createdBy: person,
+    createdAt: ctx.clock.now(),
+    resultAt: null,
+    ok: null,
+    result: null,
+  };
+  await tx.commands.put([row]);
+  const personal = reason === null ? null : { reason };
+  await ctx.own.append(tx, [
+    { type: 'command.issued', data: { agent, generation, n, verb, person }, personal },
+  ]);
+  // A crash between the commit and this: the agent gets it when it connects again (M2).
+  tx.afterCommit(() => ctx.links.nudge(agent));
+  return row;
 }
 
 function mayGet(row: AgentRow | null, verb: Verb): void {

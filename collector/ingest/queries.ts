@@ -2,6 +2,7 @@
  * Questions to a host over its live link. Nothing of an answer is stored: it goes to whoever asked, and is gone.
  *
  * M11 An answer counts for the question that it names, of the host that was asked, once, and in time.
+ * M13 A host that goes away in the middle of a question is not waited for: whoever asked is told at once that it is gone.
  * M12 Few questions wait for one host at a time; a host that has none is told apart from one that does not answer.
  */
 import { TilsynError } from '../../protocol/errors.ts';
@@ -17,9 +18,10 @@ const TIMEOUT_MS = 20 * SECOND_MS;
 /** As many as an agent lets wait. */
 const PER_AGENT = 8;
 
+type End = ResultFrame | 'silent' | 'gone';
 interface Waiting {
   agent: AgentId;
-  settle(frame: ResultFrame | null): void;
+  settle(end: End): void;
 }
 
 const WAITING = new WeakMap<Context, Map<string, Waiting>>();
@@ -35,13 +37,14 @@ export async function askHost(ctx: Context, agent: AgentId, verb: string, body: 
   const waiting = waitingOf(ctx);
   if ([...waiting.values()].filter((one) => one.agent === agent).length >= PER_AGENT) throw busy();
   const id = newId<'query'>(ctx.random);
-  const { promise, resolve } = Promise.withResolvers<ResultFrame | null>();
+  const { promise, resolve } = Promise.withResolvers<End>();
   waiting.set(id, { agent, settle: resolve });
-  const cancel = ctx.clock.after(TIMEOUT_MS, () => resolve(null));
+  const cancel = ctx.clock.after(TIMEOUT_MS, () => resolve('silent'));
   try {
     if (!ctx.links.send(agent, { t: 'query', id, verb, body })) throw offline();
     const frame = await promise;
-    if (frame === null) throw silent();
+    if (frame === 'silent') throw silent();
+    if (frame === 'gone') throw offline();
     if (!frame.ok) throw refused(frame.body);
     return frame.body;
   } finally {
@@ -54,6 +57,11 @@ export async function askHost(ctx: Context, agent: AgentId, verb: string, body: 
 export function takeAnswer(ctx: Context, agent: AgentId, frame: ResultFrame): void {
   const waiting = frame.query === null ? undefined : waitingOf(ctx).get(frame.query);
   if (waiting?.agent === agent) waiting.settle(frame);
+}
+
+/** M13: its link has ended. */
+export function endQuestions(ctx: Context, agent: AgentId): void {
+  for (const one of waitingOf(ctx).values()) if (one.agent === agent) one.settle('gone');
 }
 
 function offline(): TilsynError {

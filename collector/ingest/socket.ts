@@ -24,6 +24,7 @@ import type { Ingest, Sender } from './ingest.ts';
 import type { LinkRegistry, LiveLink } from './links.ts';
 import { Live } from './live.ts';
 import type { Presence } from './presence.ts';
+import { endQuestions } from './queries.ts';
 import type { Quotas } from './quotas.ts';
 import type { Samples } from './samples.ts';
 import { Wire } from './wire.ts';
@@ -269,7 +270,10 @@ export class AgentSocket implements LiveLink, Sender {
     const phase = this.#phase;
     this.#phase = { at: 'over' };
     this.#cancelDeadline();
-    if (phase.at === 'live') phase.live.end();
+    if (phase.at === 'live') {
+      phase.live.end();
+      endQuestions(this.#gate.ctx, this.agent);
+    }
     if (this.#row !== null) this.#gate.links.leave(this);
   }
 }

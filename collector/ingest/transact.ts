@@ -5,6 +5,7 @@
 import type { LogId, SessionId } from '../../protocol/ids.ts';
 import { type UtcMs, utcMs } from '../../protocol/time.ts';
 import type { Counters } from '../counters.ts';
+import { type HeldSaid, noteHolds } from '../holds/note.ts';
 import { applyLeaves, type Stored } from '../projections.ts';
 import { followMerges } from '../regroup/follow.ts';
 import type { NewLeaf, PartRow, Pos, Tx, WrapRow } from '../store/types.ts';
@@ -42,6 +43,8 @@ interface Work {
   stored: Stored[];
   /** Commands that agents say they have carried out. */
   applied: AppliedSaid[];
+  /** What they say of holds. */
+  held: HeldSaid[];
   /** By position and group: of two in one turn, one that opens goes before one that does not. */
   parts: Map<string, { row: PartRow; opens: boolean }>;
   /** Stored parts that others take the place of. */
@@ -61,6 +64,7 @@ export async function writeBatches(ctx: Context, tx: Tx, batches: readonly Prepa
   const work: Work = {
     stored: [],
     applied: [],
+    held: [],
     parts: new Map(),
     replaced: [],
     wraps: new Map(),
@@ -80,6 +84,7 @@ export async function writeBatches(ctx: Context, tx: Tx, batches: readonly Prepa
   await tx.addParts([...work.parts.values()].map(({ row }) => row));
   await applyLeaves(tx, work.stored);
   await noteApplied(ctx, tx, work.applied);
+  if (work.held.length > 0) work.events.push(...(await noteHolds(ctx, tx, work.held)));
   await mergeSessions(ctx, tx, work);
   await ctx.own.append(tx, work.events);
   return { outcomes, wraps: [...work.wraps.values()] };
@@ -99,7 +104,10 @@ async function writeOne(ctx: Context, tx: Tx, batch: Prepared, head: LogHead, wo
   tx.afterCommit(() => count(ctx.counters, decision));
   const positions = await appendAll(ctx, tx, decision, receivedAt, work);
   for (const { leaf } of decision.append) {
-    if (leaf.type === 'command.applied') work.applied.push({ agent: batch.of.agent, data: leaf.data });
+    const { type, data } = leaf;
+    if (type === 'command.applied') work.applied.push({ agent: batch.of.agent, data });
+    if (type === 'hold.applied' || type === 'hold.reported')
+      work.held.push({ agent: batch.of.agent, type, data });
   }
   for (const { leaf } of decision.duplicates) {
     const pos = known.get(leaf.seq)?.pos;

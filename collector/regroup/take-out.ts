@@ -25,6 +25,8 @@ export interface Wanted {
   why: Exclude<Takes['why'], 'let-go'>;
   /** The approval of a request. */
   approval: string | null;
+  /** Also what is kept already: into a group of its own, because the rest of the one that it lies in is let go. */
+  again?: boolean;
 }
 
 /** These sessions, what they were merged into, and all that was merged into that: one person's record is all of it. */
@@ -51,11 +53,11 @@ export async function familyOf(reader: Reader, sessions: readonly SessionId[]): 
 export async function takeOut(
   ctx: Pick<Context, 'groups' | 'clock' | 'bury'>,
   tx: Tx,
-  { sessions, why, approval }: Wanted,
+  { sessions, why, approval, again = false }: Wanted,
 ): Promise<GroupRow[]> {
   const family = await familyOf(tx, sessions);
   if (family.length > MOST_SESSIONS) throw tooMany();
-  const rows = family.filter(({ session }) => mayTake(ctx.groups.takenOut(session), why));
+  const rows = family.filter(({ session }) => mayTake(ctx.groups.takenOut(session), why, again));
   if (rows.length === 0) return [];
   if (why === 'request') await ctx.bury(rows.map(({ session }) => session));
   await release(ctx, tx, rows);
@@ -99,10 +101,11 @@ async function homesOf(
   return homes;
 }
 
-function mayTake(group: GroupRow | null, why: Wanted['why']): boolean {
+function mayTake(group: GroupRow | null, why: Wanted['why'], again: boolean): boolean {
   const held = group === null ? null : takesOf(group);
   if (group === null || held === null || isCut(group, held)) return true;
-  return group.state === 'live' && held.why !== 'request' && !(held.why === 'kept' && why === 'kept');
+  const kept = held.why === 'kept' && why === 'kept';
+  return group.state === 'live' && held.why !== 'request' && (!kept || again);
 }
 
 /** Its key died elsewhere, before all of it was moved here: by a tombstone, in a database that was put back. */
@@ -132,7 +135,7 @@ export async function putGroups(
   tx.afterCommit(() => groups.committed(rows));
 }
 
-/** Keeps these sessions while their spans go. A hold is to call this; `letGo` is its release. */
+/** Keeps these sessions while their spans go, for whoever is no hold (`holds/sessions.ts`); `letGo` is its release. */
 export async function keepSessions(ctx: Context, sessions: readonly SessionId[]): Promise<GroupId[]> {
   const made = await ctx.store.write((tx) => takeOut(ctx, tx, { sessions, why: 'kept', approval: null }));
   ctx.faults.hit?.('regroup.said');
@@ -142,14 +145,17 @@ export async function keepSessions(ctx: Context, sessions: readonly SessionId[])
 
 /** From here on the policy says again when it goes, by the ends of its own sessions. */
 export async function letGo(ctx: Context, group: GroupId): Promise<void> {
-  await ctx.store.write(async (tx) => {
-    const row = await tx.groups.get(group);
-    const takes = row === null ? null : takesOf(row);
-    if (row?.state !== 'live' || takes?.why !== 'kept') return;
-    const ends = await endsOf(tx, takes.sessions);
-    await putGroups(ctx, tx, [withTakes(row, { ...takes, why: 'let-go', ends })]);
-  });
+  await ctx.store.write((tx) => letGoIn(ctx, tx, group));
   wakeEraser(ctx);
+}
+
+/** As `letGo`, inside the caller's transaction. */
+export async function letGoIn(ctx: Pick<Context, 'groups'>, tx: Tx, group: GroupId): Promise<void> {
+  const row = await tx.groups.get(group);
+  const takes = row === null ? null : takesOf(row);
+  if (row?.state !== 'live' || takes?.why !== 'kept') return;
+  const ends = await endsOf(tx, takes.sessions);
+  await putGroups(ctx, tx, [withTakes(row, { ...takes, why: 'let-go', ends })]);
 }
 
 /** Null where the end of any of them is not known: then nothing bounds the group but its agreement (D2). */

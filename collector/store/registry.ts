@@ -10,6 +10,8 @@ import type {
   DeviceRow,
   ErasureRow,
   GroupRow,
+  HoldHostRow,
+  HoldRow,
   IdentityRow,
   KeyCopyRow,
   OrphanRow,
@@ -201,6 +203,34 @@ const sessionWatch: Columns<SessionWatchRow> = {
   alert: ['alert'],
   state: ['state', 'json'],
 };
+const holds: Columns<HoldRow> = {
+  hold: ['hold'],
+  kind: ['kind'],
+  scope: ['scope', 'json'],
+  state: ['state'],
+  placedPos: ['placed_pos'],
+  createdAt: ['created_at'],
+  customer: ['customer'],
+  placedBy: ['placed_by'],
+  reviewAt: ['review_at'],
+  restricted: ['restricted', 'flag'],
+  notifiedAt: ['notified_at'],
+  notifiedPos: ['notified_pos'],
+  releasedAt: ['released_at'],
+  releasedBy: ['released_by'],
+  releasedPos: ['released_pos'],
+};
+const holdHosts: Columns<HoldHostRow> = {
+  place: ['place'],
+  hold: ['hold'],
+  agent: ['agent'],
+  orders: ['orders', 'json'],
+  state: ['state'],
+  appliedAt: ['applied_at'],
+  report: ['report', 'json'],
+  reportedAt: ['reported_at'],
+  confirmedPos: ['confirmed_pos'],
+};
 const devices: Columns<DeviceRow> = { agent: ['agent'], pos: ['pos'] };
 const webhooks: Columns<WebhookRow> = {
   webhook: ['webhook'],
@@ -256,5 +286,7 @@ export function registry(sql: Sql) {
     identities: sqliteTable(sql, 'identities', identities),
     tickets: sqliteTable(sql, 'tickets', tickets),
     devices: sqliteTable(sql, 'devices', devices),
+    holds: sqliteTable(sql, 'holds', holds),
+    holdHosts: sqliteTable(sql, 'hold_hosts', holdHosts),
   };
 }

@@ -1,6 +1,7 @@
 /** Rows of what the collector watches: alerts, silence, sessions, webhooks. */
 import type { AlertCheck, AlertLevel, Notify } from '../../protocol/alert.ts';
 import type { AlertState } from '../../protocol/alert-machine.ts';
+import type { AuditTrigger } from '../../protocol/event-audit.ts';
 import type { AgentId, AgreementId, CustomerId, Id, PersonId, SiteId } from '../../protocol/ids.ts';
 import type { UtcMs } from '../../protocol/time.ts';
 import type { AgentRow, Pos } from './rows.ts';
@@ -75,3 +76,40 @@ export interface WebhookRow {
   createdAt: UtcMs;
   removedAt: UtcMs | null;
 }
+
+/** A self-audit of a host. Times are by its clock. */
+export interface AuditRow {
+  run: Id<'run'>;
+  agent: AgentId;
+  customer: CustomerId;
+  site: SiteId;
+  agreement: AgreementId;
+  trigger: AuditTrigger;
+  startedAt: UtcMs;
+  endedAt: UtcMs;
+  /** Longest time to its next ones, seconds; null: none is near. */
+  everySeconds: number | null;
+  /** So many leaves before its own are its findings. */
+  findings: number;
+  pos: Pos;
+}
+
+/** The newest self-audit of a host. */
+export interface AuditHostRow {
+  agent: AgentId;
+  pos: Pos;
+  everySeconds: number | null;
+}
+
+/** A person read a run and its findings. */
+export interface AuditSignatureRow {
+  /** Run and person, with a space between. */
+  signature: string;
+  run: Id<'run'>;
+  person: PersonId;
+  at: UtcMs;
+  pos: Pos;
+}
+
+/** The machine of one host's audits; one that is at rest has no row. */
+export type AuditWatchRow = SilenceRow;

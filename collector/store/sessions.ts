@@ -56,6 +56,13 @@ const IN_LIST = 'IN (SELECT value FROM json_each(?))';
 /** An attempt is over as it begins; a session whose end is not known reaches to the end of time. */
 const END = `coalesce(ended_at, iif(state IN ('attempted', 'rejected'), started_at, 9e15))`;
 
+/** What a rebuild makes anew. */
+const PROJECTIONS = [
+  ...['sessions', 'sources', 'gaps', 'waiting', 'alerts', 'devices'],
+  ...['audits', 'audit_hosts', 'audit_signatures'],
+  ...['rec_roots', 'cameras', 'camera_days', 'clock_steps'],
+];
+
 export function readSessions(sql: Sql): Reads {
   const table = sqliteTable(sql, 'sessions', columns);
   const under = mergedUnder(sql, table);
@@ -199,8 +206,7 @@ export function writeSessions(sql: Sql): Writes {
       sql(`DELETE FROM waiting WHERE session ${IN_LIST}`).run(JSON.stringify(ids));
     },
     async clearProjections() {
-      for (const name of ['sessions', 'sources', 'gaps', 'waiting', 'alerts', 'devices'])
-        sql(`DELETE FROM ${name}`).run();
+      for (const name of PROJECTIONS) sql(`DELETE FROM ${name}`).run();
     },
   };
 }

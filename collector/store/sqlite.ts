@@ -7,6 +7,7 @@ import { TilsynError } from '../../protocol/errors.ts';
 import { halfQuarantined, quarantineDatabase, restrict } from '../files.ts';
 import type { FaultSeam } from '../types.ts';
 import { readAlerts, writeAlerts } from './alerts.ts';
+import { auditTables, readAudits, writeAudits } from './audits.ts';
 import {
   BUSY_MS,
   type Migration,
@@ -20,6 +21,7 @@ import { guarded } from './guard.ts';
 import { IdMap, type Ids } from './ids.ts';
 import { readLeaves, writeLeaves } from './leaves.ts';
 import { readParts, writeParts } from './parts.ts';
+import { readRecordings, writeRecordings } from './recordings.ts';
 import { readTickets, registry } from './registry.ts';
 import { readSessions, writeSessions } from './sessions.ts';
 import { type Sql, statements } from './table.ts';
@@ -95,6 +97,9 @@ function readerOf(sql: Sql, ids: Ids): Reader {
     ...readSessions(sql),
     ...readWatching(sql),
     ...readAlerts(sql),
+    ...auditTables(sql),
+    ...readAudits(sql),
+    ...readRecordings(sql),
     async meta(key) {
       const row = sql('SELECT value FROM meta WHERE key = ?').get(key) as { value: string } | undefined;
       return row?.value ?? null;
@@ -113,6 +118,9 @@ function writerOf(sql: Sql, ids: Ids): Statements {
     ...writeSessions(sql),
     ...writeWatching(sql),
     ...writeAlerts(sql),
+    ...auditTables(sql),
+    ...writeAudits(sql),
+    ...writeRecordings(sql),
     async dropOrphans(groups) {
       const drop = sql('DELETE FROM orphans WHERE grp = ?');
       for (const group of groups) drop.run(group);

@@ -46,9 +46,22 @@ import type {
   WaitingRow,
   WrapRow,
 } from './rows.ts';
+import type { HoldHostRow, HoldRow } from './rows-holds.ts';
+import type {
+  CameraDayRow,
+  CameraId,
+  CameraRow,
+  CameraSum,
+  ClockStepRow,
+  RootRow,
+} from './rows-recordings.ts';
 import type {
   AlertId,
   AlertRow,
+  AuditHostRow,
+  AuditRow,
+  AuditSignatureRow,
+  AuditWatchRow,
   SessionWatchRow,
   SilenceRow,
   SilentHost,
@@ -56,6 +69,8 @@ import type {
 } from './rows-watching.ts';
 
 export type * from './rows.ts';
+export type * from './rows-holds.ts';
+export type * from './rows-recordings.ts';
 export type * from './rows-watching.ts';
 
 /** A registry table: small, read whole or by equal columns. */
@@ -120,6 +135,27 @@ export interface AlertQuery {
   limit: number;
 }
 
+export interface AuditQuery {
+  agents: readonly AgentId[];
+  /** Began in [since, until), by the host's clock. */
+  since?: UtcMs;
+  until?: UtcMs;
+  /** True: only those that found something; only those that nobody signed. */
+  findings?: boolean;
+  unsigned?: boolean;
+  /** Exclusive: the `pos` of the last row of the page before. */
+  after?: Pos;
+  limit: number;
+}
+
+export interface CameraDayQuery {
+  agents: readonly AgentId[];
+  camera: CameraId | null;
+  from: UtcMs;
+  to: UtcMs;
+  limit: number;
+}
+
 export interface Reader {
   meta(key: string): Promise<string | null>;
   readonly customers: Table<CustomerRow>;
@@ -139,9 +175,19 @@ export interface Reader {
   readonly erasures: Table<ErasureRow>;
   readonly confirmations: Table<ConfirmationRow>;
   readonly sessionWatch: Table<SessionWatchRow>;
+  readonly auditRuns: Table<AuditRow>;
+  readonly auditHosts: Table<AuditHostRow>;
+  readonly auditSignatures: Table<AuditSignatureRow>;
+  readonly auditWatch: Table<AuditWatchRow>;
+  /** In the order of `pos`. */
+  audits(query: AuditQuery): Promise<AuditRow[]>;
+  /** Of these runs, in the order in which they were signed. */
+  auditSignaturesOf(runs: readonly Id<'run'>[]): Promise<AuditSignatureRow[]>;
   readonly identities: Table<IdentityRow>;
   readonly tickets: Table<TicketRow>;
   readonly devices: Table<DeviceRow>;
+  readonly holds: Table<HoldRow>;
+  readonly holdHosts: Table<HoldHostRow>;
   /** Tickets of these hosts whose time touches [from, to], both ends included; by their start, the first ones. */
   ticketsOf(agents: readonly AgentId[], from: UtcMs, to: UtcMs, limit: number): Promise<TicketRow[]>;
   readonly sources: Table<SourceRow>;
@@ -204,6 +250,17 @@ export interface Reader {
   alertsById(ids: readonly AlertId[]): Promise<AlertRow[]>;
   /** Open alerts of these hosts. */
   openAlerts(agents: readonly AgentId[]): Promise<AlertRow[]>;
+  readonly roots: Table<RootRow>;
+  readonly cameras: Table<CameraRow>;
+  readonly cameraDays: Table<CameraDayRow>;
+  readonly clockSteps: Table<ClockStepRow>;
+  /** Roots and cameras of these hosts, in the order told. */
+  rootsOf(agents: readonly AgentId[]): Promise<RootRow[]>;
+  camerasOf(agents: readonly AgentId[]): Promise<CameraRow[]>;
+  /** Days that touch [from, to), the newest first. */
+  daysOf(query: CameraDayQuery): Promise<CameraDayRow[]>;
+  /** What there is of each camera of these hosts, by its days; those without a day are left out. */
+  cameraSums(agents: readonly AgentId[]): Promise<CameraSum[]>;
   /** In the order of `raisedPos`. */
   alerts(query: AlertQuery): Promise<AlertRow[]>;
   /**
@@ -235,11 +292,22 @@ export interface Tx extends Reader {
   readonly confirmations: WritableTable<ConfirmationRow>;
   readonly sessionWatch: WritableTable<SessionWatchRow>;
   dropSessionWatch(watches: readonly string[]): Promise<void>;
+  readonly auditRuns: WritableTable<AuditRow>;
+  readonly auditHosts: WritableTable<AuditHostRow>;
+  readonly auditSignatures: WritableTable<AuditSignatureRow>;
+  readonly auditWatch: WritableTable<AuditWatchRow>;
+  dropAuditWatch(agents: readonly AgentId[]): Promise<void>;
   readonly identities: WritableTable<IdentityRow>;
   readonly tickets: WritableTable<TicketRow>;
   readonly devices: WritableTable<DeviceRow>;
+  readonly holds: WritableTable<HoldRow>;
+  readonly holdHosts: WritableTable<HoldHostRow>;
   dropOrphans(groups: readonly GroupId[]): Promise<void>;
   readonly sources: WritableTable<SourceRow>;
+  readonly roots: WritableTable<RootRow>;
+  readonly cameras: WritableTable<CameraRow>;
+  readonly cameraDays: WritableTable<CameraDayRow>;
+  readonly clockSteps: WritableTable<ClockStepRow>;
   putLogs(rows: readonly LogRow[]): Promise<void>;
   /** Moves cursors after leaves were appended. */
   setHeads(rows: readonly { log: LogId; through: number; head: Buffer }[]): Promise<void>;
@@ -263,7 +331,7 @@ export interface Tx extends Reader {
   putGaps(rows: readonly GapRow[]): Promise<void>;
   putWaiting(rows: readonly WaitingRow[]): Promise<void>;
   dropWaiting(ids: readonly SessionId[]): Promise<void>;
-  /** Empties `sessions`, `sources`, `gaps`, `alerts`, `devices` and what waits for a start, before a rebuild. */
+  /** Empties all that is made of leaves, and what waits for a start, before a rebuild. */
   clearProjections(): Promise<void>;
   /** Deletes at most so many parts that lie under this group; returns how many there were. */
   dropSomeUnder(group: GroupId, limit: number): Promise<number>;

@@ -14,6 +14,7 @@ import { type OpenOptions, openJournal } from '../../agent/journal-open.ts';
 import { ensureAgentKey, ensureDigestKey } from '../../agent/keys.ts';
 import type { Catalogue } from '../../agent/recordings/catalogue.ts';
 import type { SweepStore } from '../../agent/recordings/sweep-store.ts';
+import type { AuditStore } from '../../agent/self-audit/store.ts';
 import type { TelemetryStore } from '../../agent/telemetry/store.ts';
 import type { AgentIdentity, Draft, Outgoing } from '../../agent/types.ts';
 import type { DataClass, GroupKind, SignedGroup } from '../../protocol/group.ts';
@@ -128,6 +129,7 @@ export interface World {
   sweeps: SweepStore;
   book: HoldBook;
   cover: CoverCount;
+  audits: AuditStore;
   quarantined: number | null;
   options: OpenOptions;
   /** Closes and opens again, as a restart does. */
@@ -149,13 +151,26 @@ export function world(more: Partial<OpenOptions> = {}): World {
     ...SMALL,
     ...more,
   };
-  const { journal, telemetry, catalogue, sweeps, book, cover, quarantined } = openJournal(options);
+  const { journal, telemetry, catalogue, sweeps, audits, book, cover, quarantined } = openJournal(options);
   opened.push(journal);
   const reopen = (changed: Partial<OpenOptions> = {}) => {
     journal.close();
     return world({ ...options, ...changed });
   };
-  return { dir, clock, journal, telemetry, catalogue, sweeps, book, cover, quarantined, options, reopen };
+  return {
+    dir,
+    clock,
+    journal,
+    telemetry,
+    catalogue,
+    sweeps,
+    audits,
+    book,
+    cover,
+    quarantined,
+    options,
+    reopen,
+  };
 }
 
 /** Small, so that the tests do not write 8 MiB each. */

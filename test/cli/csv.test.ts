@@ -157,6 +157,8 @@ describe('H4', () => {
     'approval refuse',
     'person revoke',
     'alert ack',
+    'audit show',
+    'audit sign',
     'webhook remove',
     'webhook test',
     // Asked of a running agent with a root: recordings.test.ts.
@@ -171,6 +173,16 @@ describe('H4', () => {
     'sweep run',
     'sweep approve',
     'sweep status',
+    // holds.test.ts
+    'hold preview',
+    'hold place',
+    'hold show',
+    'hold notify',
+    'hold confirm',
+    'hold release',
+    'hold slip',
+    'hold import',
+    'camera register',
   ];
 
   it.each(TABLE.map(({ path }) => path).filter((path) => ![...NO_ANSWER, ...NEEDS_MORE].includes(path)))(

@@ -31,6 +31,7 @@ const LOCAL = [
   'source list',
   'source retire',
   'source test',
+  'hold import',
   'logout',
   'quickstart',
   'version',
@@ -61,6 +62,9 @@ const COMMANDS: Readonly<Record<string, Asks>> = {
   'approval refuse': { verb: 'approval.refuse', args: (s) => `${s.approval} --reason no --dry-run` },
   'alert list': { verb: 'alert.list', args: (s) => `--host ${s.host}` },
   'alert ack': { verb: 'alert.ack', args: (s) => `${s.alert} --dry-run` },
+  'audit list': { verb: 'audit.list', args: (s) => `--host ${s.hostName}` },
+  'audit show': { verb: 'audit.show', args: (s) => s.audit },
+  'audit sign': { verb: 'audit.sign', args: (s) => `${s.audit} --dry-run` },
   'webhook list': { verb: 'webhook.list' },
   'webhook add': {
     verb: 'webhook.add',
@@ -110,10 +114,24 @@ const COMMANDS: Readonly<Record<string, Asks>> = {
   'recording due': { verb: 'recording.due', args: (s) => `--host ${s.host}` },
   'recording missing': { verb: 'recording.missing', args: (s) => `--host ${s.hostName}` },
   'recording stats': { verb: 'recording.stats', args: (s) => `--host ${s.hostName}` },
+  'camera list': { verb: 'camera.list', args: (s) => `--host ${s.hostName}` },
+  'camera register': { verb: 'camera.register', args: (s) => `${s.camera} --purpose theft --dry-run` },
   'sweep plan': { verb: 'sweep.plan', args: (s) => `--host ${s.host}` },
   'sweep status': { verb: 'sweep.status', args: (s) => `--host ${s.hostName}` },
   'sweep run': { verb: 'sweep.run', args: (s) => `--host ${s.host} --dry-run` },
   'sweep approve': { verb: 'sweep.approve', args: (s) => `--clock --host ${s.host} --dry-run` },
+  'hold preview': { verb: 'hold.preview', args: (s) => `--host ${s.hostName}` },
+  'hold place': {
+    verb: 'hold.place',
+    args: (s) =>
+      `--host ${s.host} --kind dispute --case 1 --basis b --reason r --wide w --review 2027-03-01T00:00:00Z --dry-run`,
+  },
+  'hold list': { verb: 'hold.list' },
+  'hold show': { verb: 'hold.show', args: (s) => s.hold },
+  'hold notify': { verb: 'hold.notify', args: (s) => `${s.hold} --who x --how x --dry-run` },
+  'hold confirm': { verb: 'hold.confirm', args: (s) => `${s.hold} --host ${s.host} --note x --dry-run` },
+  'hold slip': { verb: 'hold.slip', args: (s) => s.hold },
+  'hold release': { verb: 'hold.release', args: (s) => `${s.hold} --dry-run` },
 };
 
 let two: TwoCustomers;

@@ -30,7 +30,7 @@ describe('the command line', () => {
     },
   );
 
-  it.each(['hold', 'hold release x', 'agent unenrol', 'camera list', 'ledger head', 'audit list'])(
+  it.each(['access', 'access explain x', 'agent unenrol', 'ledger head'])(
     '%s is of a later version, and that is said',
     async (line) => {
       const { code, err } = await cli.run([...line.split(' '), '-o', 'json']);

@@ -11,7 +11,7 @@ import { agentRoutes } from '../../collector/routes.ts';
 import { ROLES } from '../../protocol/event.ts';
 import { READING_VERBS } from '../../protocol/words.ts';
 import { readText } from '../house/tree.ts';
-import { ABSENT, named, type Side, type TwoCustomers, twoCustomers, WHO } from './two-customers.ts';
+import { ABSENT, HOLD, named, type Side, type TwoCustomers, twoCustomers, WHO } from './two-customers.ts';
 
 /** Open on purpose: agents have no sign-in, and what is not there is said to everybody. */
 const OPEN = ['GET /v1/health', 'GET /v1/ca', 'POST /v1/enrol', 'ALL /v1/*'];
@@ -78,13 +78,24 @@ const CASES: Readonly<Record<string, Case>> = {
     asks: (s) => [...places('/v1/alerts', s), `/v1/alerts?host=${s.host}`],
   },
   'POST /v1/alerts/:alert/ack': { asks: (s) => [[`/v1/alerts/${s.alert}/ack`, DRY]] },
+  'GET /v1/audits': {
+    list: '/v1/audits',
+    shows: (side) => side.audit,
+    asks: (s) => [...places('/v1/audits', s), `/v1/audits?host=${s.host}`],
+  },
+  'GET /v1/audits/:run': { asks: (s) => [`/v1/audits/${s.audit}`] },
+  'POST /v1/audits/:run/sign': { asks: (s) => [[`/v1/audits/${s.audit}/sign`, DRY]] },
   'GET /v1/hosts/:host/telemetry': {
     asks: (s) => [`/v1/hosts/${s.host}/telemetry`, `/v1/hosts/${s.hostName}/telemetry`],
   },
-  'GET /v1/hosts/:host/recordings/list': { asks: (s) => [`/v1/hosts/${s.host}/recordings/list`] },
-  'GET /v1/hosts/:host/recordings/due': { asks: (s) => [`/v1/hosts/${s.hostName}/recordings/due`] },
-  'GET /v1/hosts/:host/recordings/missing': { asks: (s) => [`/v1/hosts/${s.host}/recordings/missing`] },
-  'GET /v1/hosts/:host/recordings/stats': { asks: (s) => [`/v1/hosts/${s.host}/recordings/stats`] },
+  'GET /v1/cameras': { asks: (s) => [...places('/v1/cameras', s), `/v1/cameras?host=${s.host}`] },
+  'POST /v1/cameras/register': {
+    asks: (s) => [['/v1/cameras/register', { camera: s.camera, purpose: 'theft', ...DRY }]],
+  },
+  'GET /v1/recordings/list': { asks: (s) => [`/v1/recordings/list?host=${s.host}`] },
+  'GET /v1/recordings/due': { asks: (s) => [`/v1/recordings/due?host=${s.hostName}`] },
+  'GET /v1/recordings/missing': { asks: (s) => [`/v1/recordings/missing?host=${s.host}`] },
+  'GET /v1/recordings/stats': { asks: (s) => [`/v1/recordings/stats?host=${s.host}`] },
   'GET /v1/hosts/:host/sweeps/plan': { asks: (s) => [`/v1/hosts/${s.host}/sweeps/plan`] },
   'GET /v1/hosts/:host/sweeps/status': { asks: (s) => [`/v1/hosts/${s.hostName}/sweeps/status`] },
   'POST /v1/hosts/:host/sweeps/run': { asks: (s) => [[`/v1/hosts/${s.host}/sweeps/run`, DRY]] },
@@ -142,6 +153,20 @@ const CASES: Readonly<Record<string, Case>> = {
   'GET /v1/retention/rules': {},
   'GET /v1/retention/findings': {},
   'GET /v1/retention/plan': { list: '/v1/retention/plan', shows: (side) => side.agreement },
+  'POST /v1/holds/preview': { asks: (s) => [['/v1/holds/preview', { hosts: [s.host] }]] },
+  'POST /v1/holds': {
+    asks: (s) => [['/v1/holds', { ...HOLD, hosts: [s.hostName], wide: 'all of it', ...DRY }]],
+  },
+  'GET /v1/holds': { list: '/v1/holds', shows: (side) => side.hold },
+  'GET /v1/holds/:hold': { asks: (s) => [`/v1/holds/${s.hold}`] },
+  'POST /v1/holds/:hold/notify': {
+    asks: (s) => [[`/v1/holds/${s.hold}/notify`, { who: 'x', how: 'x', ...DRY }]],
+  },
+  'POST /v1/holds/:hold/confirm': {
+    asks: (s) => [[`/v1/holds/${s.hold}/confirm`, { host: s.host, note: 'x', ...DRY }]],
+  },
+  'POST /v1/holds/:hold/slip': { asks: (s) => [[`/v1/holds/${s.hold}/slip`, {}]] },
+  'POST /v1/holds/:hold/release': { asks: (s) => [[`/v1/holds/${s.hold}/release`, DRY]] },
   'POST /v1/people/:person/revoke': { asks: (s) => [[`/v1/people/${s.person}/revoke`, DRY]] },
 };
 

@@ -5,6 +5,8 @@ import { ROLES } from '../../protocol/event.ts';
 import type { AgreementId, CustomerId, GroupId } from '../../protocol/ids.ts';
 import { alertId, told } from './alert-events.ts';
 import { ApiWorld, type TestHost } from './api-world.ts';
+import { ran, runId } from './audit-events.ts';
+import { found, newCamera, newSource } from './recording-events.ts';
 
 /** What can be named of a customer. */
 export interface Side {
@@ -26,8 +28,12 @@ export interface Side {
   approval: string;
   alert: string;
   webhook: string;
+  /** A self-audit of the host. */
+  audit: string;
   /** Of the roster, of `person`. */
   identity: string;
+  hold: string;
+  camera: string;
 }
 export const ABSENT: Side = {
   customer: '0'.repeat(32),
@@ -45,7 +51,10 @@ export const ABSENT: Side = {
   approval: '8'.repeat(32),
   alert: '7'.repeat(32),
   webhook: '8'.repeat(32),
+  audit: 'b'.repeat(32),
   identity: '9'.repeat(32),
+  hold: 'b'.repeat(32),
+  camera: 'b'.repeat(32),
 };
 
 /** A role, and the same without reading where that makes a difference (Q12). */
@@ -103,13 +112,28 @@ async function deadGroup(world: ApiWorld, agreement: AgreementId): Promise<strin
   return group;
 }
 
+/** Before anybody's session: `session erase` is not to meet one that is held. */
+const BEFORE = { from: '2026-10-01T00:00:00.000Z', to: '2026-10-02T00:00:00.000Z' };
+
+/** All that a hold wants besides its scope. */
+export const HOLD = {
+  kind: 'dispute',
+  case: '2026-1',
+  basis: 'claim',
+  reason: 'a fall',
+  review: '2027-03-01T00:00:00.000Z',
+};
+
 type Names = Pick<Side, 'customerName' | 'siteName' | 'hostName'>;
 
 async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Names): Promise<Side> {
   const { row } = host;
   const session = await host.session();
   const alert = alertId();
-  await host.send([told('raised', { alert })]);
+  const camera = newCamera();
+  await host.send([told('raised', { alert }), found(newSource(), camera, 'gate')]);
+  const audit = runId();
+  await host.send([ran({ run: audit })]);
   const asked = { customer: row.customer, site: names.siteName };
   const token = (await world.post('/v1/tokens', admin, asked)).body.id;
   const person = (await world.post('/v1/people', admin, { role: 'auditor', customers: [row.customer] })).body
@@ -123,8 +147,10 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
   const webhook = (await world.post('/v1/webhooks', admin, hook)).body.id;
   const known = { kind: 'teamviewer', value: '555 000 111' };
   const identity = (await world.post(`/v1/people/${person}/ids`, admin, known)).body.id;
+  const hold = (await world.post('/v1/holds', admin, { ...HOLD, hosts: [row.agent], ...BEFORE })).body.id;
   return {
     ...names,
+    hold,
     customer: row.customer,
     site: row.site,
     host: row.agent,
@@ -137,6 +163,8 @@ async function sideOf(world: ApiWorld, admin: string, host: TestHost, names: Nam
     approval: (await world.post(`/v1/people/${dpo}/revoke`, admin, { reason: 'left' })).body.error.approval,
     alert,
     webhook,
+    audit,
     identity,
+    camera,
   };
 }

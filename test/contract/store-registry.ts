@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import type { AgentRow, CommandRow, PersonRow, Reader, TicketRow, Tx } from '../../collector/store/types.ts';
 import { ALERT_OK } from '../../protocol/alert-machine.ts';
+import type { Id } from '../../protocol/ids.ts';
 import { type Open, on } from './store-open.ts';
 import { at, group, groupRow, NEW } from './store-rows.ts';
 
@@ -144,6 +145,13 @@ function rows() {
     tickets: ticketRow(NEW.agent(), 1, 2),
     devices: { agent: NEW.agent(), pos: 8 },
     sessionWatch: { watch: `${hex()} session-long`, alert: null, state: ALERT_OK },
+    auditRuns: {
+      ...{ run: hex(), agent: NEW.agent(), customer: NEW.customer(), site: hex(), agreement: hex() },
+      ...{ trigger: 'late', startedAt: at(1), endedAt: at(2), everySeconds: null, findings: 2, pos: 5 },
+    },
+    auditHosts: { agent: NEW.agent(), pos: 5, everySeconds: 60 },
+    auditSignatures: { signature: `${hex()} ${hex()}`, run: hex(), person: hex(), at: at(3), pos: 6 },
+    auditWatch: { agent: NEW.agent(), alert: null, state: ALERT_OK },
     groups: groupRow(group),
     commands: commandRow(NEW.agent(), 1),
     erasures: {
@@ -252,6 +260,41 @@ export function registryContract(open: Open): void {
       await store.write((tx) => tx.sessionWatch.put(rows));
       await store.write((tx) => tx.dropSessionWatch(['a', 'c']));
       expect(await store.read.sessionWatch.list()).toEqual(rows.slice(1));
+    }),
+  );
+
+  it(
+    'finds self-audits by host, time, findings and signatures, in the order of their leaves',
+    on(open, async (store) => {
+      const agent = NEW.agent();
+      const run = (pos: number, findings = 0) => ({
+        ...{ run: hex() as Id<'run'>, agent, customer: NEW.customer(), site: hex() as AgentRow['site'] },
+        ...{ agreement: hex() as AgentRow['agreement'], trigger: 'schedule' as const, startedAt: at(pos) },
+        ...{ endedAt: at(pos + 1), everySeconds: 60, findings, pos },
+      });
+      const [one, two, three] = [run(1), run(2, 3), run(3)] as const;
+      const person = hex() as PersonRow['person'];
+      const signature = { signature: `${one.run} ${person}`, run: one.run, person, at: at(9), pos: 9 };
+      await store.write(async (tx) => {
+        await tx.auditRuns.put([three, one, two]);
+        await tx.auditSignatures.put([signature]);
+      });
+      const found = async (more: object) => await store.read.audits({ agents: [agent], limit: 10, ...more });
+      expect(await found({})).toEqual([one, two, three]);
+      expect(await found({ agents: [] })).toEqual([]);
+      expect(await found({ since: at(2), until: at(3) })).toEqual([two]);
+      expect(await found({ findings: true })).toEqual([two]);
+      expect(await found({ unsigned: true, after: 2 })).toEqual([three]);
+      expect(await found({ limit: 1 })).toEqual([one]);
+      expect(await store.read.auditSignaturesOf([one.run, two.run])).toEqual([signature]);
+      const watched = [NEW.agent(), NEW.agent()].map((watch) => ({
+        agent: watch,
+        alert: null,
+        state: ALERT_OK,
+      }));
+      await store.write((tx) => tx.auditWatch.put(watched));
+      await store.write((tx) => tx.dropAuditWatch(watched.slice(0, 1).map((row) => row.agent)));
+      expect(await store.read.auditWatch.list()).toEqual(watched.slice(1));
     }),
   );
 }

@@ -31,6 +31,8 @@ interface Names {
   host: string;
   person: string;
   sessions: string[];
+  /** Self-audits of its host. */
+  audits: string[];
   agreement: string;
   /** A key group of the other customer: nobody of this one may be told that it is gone. */
   erasure: string;
@@ -44,7 +46,15 @@ function declaredPaths(): string[] {
 }
 
 /** What is asked for each declared path. */
-function asked({ customer, host, person, sessions, erasure, agreement }: Names): Record<string, string[]> {
+function asked({
+  customer,
+  host,
+  person,
+  sessions,
+  audits,
+  erasure,
+  agreement,
+}: Names): Record<string, string[]> {
   const of = `customer=${customer}`;
   return {
     '/v1/whoami': [''],
@@ -65,9 +75,12 @@ function asked({ customer, host, person, sessions, erasure, agreement }: Names):
     '/v1/agreements/:agreement': [`/v1/agreements/${agreement}`],
     '/v1/coverage': [`?${of}`],
     '/v1/alerts': [`?${of}`],
+    '/v1/audits': [`?${of}`],
+    '/v1/audits/:run': audits.map((id) => `/v1/audits/${id}`),
     '/v1/approvals': [''],
     '/v1/events': [`?limit=1000&${of}`, `?limit=1000&personal=1&${of}`],
     '/v1/webhooks': [''],
+    '/v1/cameras': [`?${of}`],
   };
 }
 
@@ -130,6 +143,7 @@ export class Witness {
     this.#tokens = people.map(({ token }) => token);
     this.#names = {
       ...{ customer: host.customer, host: host.agent, person: people[0]?.id ?? '', sessions },
+      audits: auditsOf(stage.collectorState, host.agent),
       agreement: await this.#site.agreementOf('Beta'),
       erasure: this.#site.groups(this.#agreement)[0]?.grp ?? '',
     };
@@ -284,4 +298,14 @@ function part(before = '', after = ''): string {
   const at = [...before].findIndex((sign, i) => sign !== after[i]);
   const from = Math.max(0, at - 40);
   return `${before.slice(from, at + 60)} | ${after.slice(from, at + 60)}`;
+}
+
+function auditsOf(state: string, agent: string): string[] {
+  const db = new Sqlite(join(state, 'collector.db'), { readonly: true });
+  try {
+    const rows = db.prepare('SELECT run FROM audits WHERE agent = ? ORDER BY pos').all(agent);
+    return (rows as { run: string }[]).map(({ run }) => run);
+  } finally {
+    db.close();
+  }
 }

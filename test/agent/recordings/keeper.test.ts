@@ -277,6 +277,22 @@ describe('agent/recordings/roots', () => {
     await it1.keeper.stop();
   });
 
+  it('R6 a catalogue that turns out to be a copy of an earlier day waits for a person again', async () => {
+    const it1 = await house();
+    it1.base.clock.wall = NOW;
+    word(it1);
+    await opened(it1);
+    // The collector holds more of the log than is here: so the link does with its `welcome`.
+    const { journal } = it1.base;
+    journal.succeed(journal.openLog() ?? ('' as never), 'restored', { size: 1_000, head: null });
+    it1.base.clock.advance(2 * DAY_MS);
+    word(it1, NOW + 2 * DAY_MS);
+    await it1.keeper.sweepAll();
+    expect(it1.files.map(it1.has)).toEqual([false, true, true]);
+    expect(it1.keeper.waiting(it1.keeper.roots[0]?.id ?? 0)?.reason).toBe('first-sweep');
+    await it1.keeper.stop();
+  });
+
   it('a root is given up: nothing is swept any more, and what became of the disk is recorded', async () => {
     const it1 = await house();
     it1.base.clock.wall = NOW;

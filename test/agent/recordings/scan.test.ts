@@ -78,6 +78,34 @@ describe('a scan', () => {
     expect(s.told('recording.missing')).toHaveLength(1);
   });
 
+  it('C20: what lies there under the name of an erased recording is another one, and is catalogued', async () => {
+    const s = scanWorld();
+    const path = `${HOUR}/00.00.mp4`;
+    s.file(path, 'long');
+    await s.scanner.pass();
+    const { folder = 0 } =
+      s.w.catalogue
+        .newest(s.id, 9)
+        .map(({ id }) => ({ folder: id }))
+        .find(({ folder: id }) => s.w.catalogue.rows(id).length > 0) ?? {};
+    const mark = (state: 'erasing' | 'erased') =>
+      s.w.journal.transact(() => {
+        s.w.sweeps.mark({ folder, name: '00.00.mp4' }, state, null);
+        return { tell: [] };
+      });
+    mark('erasing');
+    await s.scanner.pass({ full: true });
+    expect(s.rows().get(path)?.state).toBe(1);
+    unlinkSync(join(s.root, path));
+    mark('erased');
+    await s.scanner.pass({ full: true });
+    expect(s.rows().get(path)?.state).toBe(2);
+    s.file(path, 'x');
+    await s.scanner.pass({ full: true });
+    expect(s.rows().get(path)).toMatchObject({ state: 0, size: 1 });
+    expect(s.told('recording.missing')).toEqual([]);
+  });
+
   it('R7: a tree of folders that went is one event', async () => {
     const s = scanWorld();
     for (const hour of ['08', '09', '10'])

@@ -1,0 +1,115 @@
+/** Commands about legal holds. */
+import { ALONE, CONSENT, DRY, type Entry, type Options, PAGE, STATE } from './table-entry.ts';
+
+const SCOPE: Options = [
+  ['--camera <camera...>', 'HOST/CAMERA, each by name or id; wants --from and --to'],
+  ['--session <id...>', 'these sessions'],
+  ['--host <host...>', 'everything of these hosts: recordings and sessions'],
+  ['--site <site>', 'everything of a site'],
+  ['--from <time>', 'what ends after this'],
+  ['--to <time>', 'what begins before this'],
+  ['--pad <duration>', 'so much more before and after: 5m'],
+];
+
+export const HOLD_TABLE: readonly Entry[] = [
+  {
+    path: 'hold preview',
+    about: 'what a hold would cover, and what is gone already; places nothing',
+    example: 'tilsyn hold preview --camera nvr-01/gate --from 2026-11-22T10:00Z --to 2026-11-22T11:00Z',
+    options: SCOPE,
+    load: async () => (await import('./hold-place.ts')).holdPreview,
+  },
+  {
+    path: 'hold place',
+    about: 'keep what a scope covers until the hold is released',
+    example:
+      'tilsyn hold place --camera nvr-01/gate --from 2026-11-22T10:00Z --to 2026-11-22T11:00Z --kind dispute --case 2026-114 --basis "TVOL 4 c (5)" --reason "claim about a fall" --review 2027-01-15 --wait',
+    options: [
+      ...SCOPE,
+      ['--kind <kind>', 'dispute, crime, authority-order or misuse'],
+      ['--case <ref>', 'case reference'],
+      ['--basis <text>', 'legal basis'],
+      ['--reason <text>', 'why; is recorded, sealed'],
+      ['--review <time>', 'when somebody looks whether it is still needed'],
+      ['--wide <text>', 'why so much, where the scope is wide'],
+      ['--restricted', 'not shown to technicians'],
+      ['--wait', 'until it is in force on every host and its recordings are protected'],
+      ['--timeout <duration>', 'of --wait (default: 10m)'],
+      ...DRY,
+    ],
+    load: async () => (await import('./hold-place.ts')).holdPlace,
+  },
+  {
+    path: 'hold list',
+    about: 'holds, and how each stands on each host',
+    example: 'tilsyn hold list --overdue',
+    options: [
+      ['--overdue', 'only those whose notice or review is overdue'],
+      ['--hold-state <state>', 'placed or released'],
+      ...PAGE,
+    ],
+    load: async () => (await import('./hold-show.ts')).holdList,
+  },
+  {
+    path: 'hold show',
+    args: ['<hold>'],
+    about: 'one hold with its whole history',
+    example: 'tilsyn hold show 4f1c…e0',
+    load: async () => (await import('./hold-show.ts')).holdShow,
+  },
+  {
+    path: 'hold notify',
+    args: ['<hold>'],
+    about: 'record that the person concerned was told, or why not; --template prints a text to send',
+    example: 'tilsyn hold notify 4f1c…e0 --who "the claimant" --how letter --copy-asked --copy-given',
+    options: [
+      ['--who <text>', 'who was told; is recorded, sealed'],
+      ['--how <text>', 'how'],
+      ['--at <time>', 'when (default: now)'],
+      ['--copy-asked', 'a copy was asked for'],
+      ['--copy-given', 'and given'],
+      ['--not-possible', 'nobody can be told; --note says why'],
+      ['--note <text>', 'anything else; is recorded, sealed'],
+      ['--template <language>', 'print the text of a notice: en, da, sv, no or fi'],
+      ['--controller <name>', 'in whose name the text is'],
+      ...DRY,
+    ],
+    load: async () => (await import('./hold-act.ts')).holdNotify,
+  },
+  {
+    path: 'hold confirm',
+    args: ['<hold>'],
+    about: 'record that somebody held it by hand on a recorder that cannot be held from outside',
+    example: 'tilsyn hold confirm 4f1c…e0 --host nvr-02 --note "evidence lock set in the recorder"',
+    options: [
+      ['--host <host>', 'id or name'],
+      ['--note <text>', 'what was done; is recorded, sealed'],
+      ...DRY,
+    ],
+    load: async () => (await import('./hold-act.ts')).holdConfirm,
+  },
+  {
+    path: 'hold release',
+    args: ['<hold>'],
+    about: 'ask a second person to release a hold; what only it kept then goes on its day',
+    example: 'tilsyn hold release 4f1c…e0 --reason "case closed" --yes',
+    options: [...CONSENT, ALONE],
+    load: async () => (await import('./hold-act.ts')).holdRelease,
+  },
+  {
+    path: 'hold slip',
+    args: ['<hold>'],
+    about: 'a signed hold to carry to hosts without a line',
+    example: 'tilsyn hold slip 4f1c…e0 --out hold.slip',
+    options: [['--out <file>', 'write it there (default: to the terminal)']],
+    load: async () => (await import('./hold-act.ts')).holdSlip,
+  },
+  {
+    path: 'hold import',
+    args: ['<file>'],
+    about: 'on a host: put the hold of a slip in force',
+    example: 'tilsyn hold import hold.slip --state /var/lib/tilsyn-agent',
+    options: STATE,
+    load: async () => (await import('./hold-act.ts')).holdImport,
+  },
+];

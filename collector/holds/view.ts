@@ -1,0 +1,183 @@
+/** A hold as people see it: what it is, how it stands on each host, its notice duty, its history. */
+import type { HoldReach } from '../../protocol/event-holds.ts';
+import { HOLD_EVENTS } from '../../protocol/event-holds.ts';
+import type { AgentId } from '../../protocol/ids.ts';
+import { toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
+import type { AgentRow, HoldHostRow, HoldRow, LeafRow, Pos, Reader } from '../store/types.ts';
+import type { Context } from '../types.ts';
+import { isOverdue, noticeOf } from './notice.ts';
+import { coveredBy } from './sessions.ts';
+
+export interface HoldHostItem {
+  host: string;
+  hostId: AgentId;
+  state: 'pending' | 'in-force' | 'failed' | 'cannot-enforce' | 'released';
+  lastSeen: string | null;
+  protection: string | null;
+  copied: number;
+  recordings: number | null;
+  bytes: number | null;
+  erased: number | null;
+  erasing: number | null;
+  missing: number | null;
+  reportedAt: string | null;
+  reason: string | null;
+  /** A person saw to it by hand. */
+  confirmed: boolean;
+}
+
+export interface HoldItem {
+  id: string;
+  kind: string;
+  case: string | null;
+  basis: string | null;
+  reason: string | null;
+  wide: string | null;
+  scope: HoldReach;
+  placedBy: string | null;
+  placedAt: string;
+  reviewAt: string | null;
+  state: HoldRow['state'];
+  restricted: boolean;
+  agents: HoldHostItem[];
+  /** Sessions that it keeps, and that were erased before it; null: it is not about sessions. */
+  sessions: { held: number; gone: number } | null;
+  notice: { dueAt: string | null; doneAt: string | null; overdue: boolean } | null;
+  releasedAt: string | null;
+  releasedBy: string | null;
+}
+
+export type Opened = ReadonlyMap<Pos, Record<string, unknown>>;
+export interface ItemView {
+  host(agent: AgentId): string | null;
+  agents: ReadonlyMap<AgentId, AgentRow>;
+  opened: Opened | null;
+  now: UtcMs;
+}
+
+export async function holdItem(ctx: Context, row: HoldRow, view: ItemView): Promise<HoldItem> {
+  const { read } = ctx.store;
+  const hosts = await read.holdHosts.list({ hold: row.hold });
+  const items: HoldHostItem[] = [];
+  for (const one of hosts) items.push(await hostItem(ctx, row, one, view));
+  const { kept, earliest } = await sessionsOf(ctx, read, row);
+  const notice = row.state === 'released' ? null : noticeOf(row, hosts, earliest);
+  const text = (name: string) => {
+    const value = row.placedPos === null ? undefined : view.opened?.get(row.placedPos)?.[name];
+    return typeof value === 'string' ? value : null;
+  };
+  return {
+    ...{ id: row.hold, kind: row.kind, case: text('case'), basis: text('basis'), reason: text('reason') },
+    ...{ wide: text('wide'), scope: row.scope, placedBy: row.placedBy, placedAt: toIso(row.createdAt) },
+    ...{ reviewAt: isoOf(row.reviewAt), state: row.state, restricted: row.restricted, agents: items },
+    sessions: kept,
+    notice:
+      notice === null
+        ? null
+        : {
+            dueAt: isoOf(notice.dueAt),
+            doneAt: isoOf(notice.doneAt),
+            overdue: isOverdue(notice, view.now),
+          },
+    ...{ releasedAt: isoOf(row.releasedAt), releasedBy: row.releasedBy },
+  };
+}
+
+/** H2. A recorder that cannot be held from outside is said to be so, until somebody saw to it by hand. */
+async function hostItem(
+  ctx: Context,
+  hold: HoldRow,
+  row: HoldHostRow,
+  view: ItemView,
+): Promise<HoldHostItem> {
+  const agent = view.agents.get(row.agent);
+  const { report } = row;
+  const failure = row.state === 'pending' ? await failureOf(ctx, hold, row, agent) : null;
+  const unenforced = report?.protection === 'cannot-enforce' && row.state === 'in-force';
+  return {
+    ...{ host: view.host(row.agent) ?? row.agent, hostId: row.agent },
+    state: failure !== null ? 'failed' : unenforced ? 'cannot-enforce' : row.state,
+    lastSeen: isoOf(agent?.lastSeenAt ?? null),
+    ...{ protection: report?.protection ?? null, copied: report?.copied ?? 0 },
+    ...{ recordings: report?.recordings ?? null, bytes: report?.bytes ?? null },
+    ...{ erased: report?.erased ?? null, erasing: report?.erasing ?? null, missing: report?.missing ?? null },
+    reportedAt: isoOf(row.reportedAt),
+    reason: failure ?? report?.reason ?? null,
+    confirmed: row.confirmedPos !== null,
+  };
+}
+
+async function failureOf(
+  { store, generation }: Context,
+  { hold }: HoldRow,
+  { agent }: HoldHostRow,
+  owner: AgentRow | undefined,
+): Promise<string | null> {
+  if (owner?.state === 'revoked') return 'revoked';
+  const given = await store.read.commands.list({ agent, generation: generation(), verb: 'hold.place' });
+  const last = given.filter(({ body }) => body.hold === hold).sort((a, b) => b.n - a.n)[0];
+  return last?.ok === false ? String(last.result?.code ?? last.result?.outcome ?? 'failed') : null;
+}
+
+/** Most sessions that are counted one by one for a list. */
+const MAX_COUNTED = 5_000;
+
+async function sessionsOf(
+  ctx: Context,
+  reader: Reader,
+  row: HoldRow,
+): Promise<{ kept: HoldItem['sessions']; earliest: UtcMs | null }> {
+  const { sessions } = row.scope;
+  if (row.scope.cameras !== undefined) return { kept: null, earliest: null };
+  const sum = { held: 0, gone: 0 };
+  let earliest: UtcMs | null = null;
+  for await (const page of coveredBy(reader, row)) {
+    const parts = await reader.parts(page.flatMap(({ partPos }) => partPos));
+    const live = new Set(
+      parts.filter(({ under }) => ctx.groups.byId(under)?.state === 'live').map(({ pos }) => pos),
+    );
+    for (const { partPos, startedAt } of page) {
+      if (partPos.length > 0 && !partPos.some((pos) => live.has(pos))) sum.gone += 1;
+      else sum.held += 1;
+      if (earliest === null || startedAt < earliest) earliest = startedAt;
+    }
+    if (sum.held + sum.gone >= MAX_COUNTED) break;
+  }
+  // Footage of a host is what its notice counts from, where it has any; a session only where it is named.
+  return { kept: sum, earliest: sessions === undefined ? null : earliest };
+}
+
+export interface HistoryItem {
+  at: string;
+  type: string;
+  hostId: string | null;
+  data: Record<string, unknown>;
+  /** What a person wrote; null: nothing, or it was erased. */
+  text: Record<string, unknown> | null;
+}
+
+const TYPES = [...Object.keys(HOLD_EVENTS), 'hold.violated'];
+const PAGE = 1_000;
+const MAX_HISTORY = 500;
+
+/** Leaves of every log that name this hold, oldest first; the newest `MAX_HISTORY`. */
+export async function historyOf(reader: Reader, hold: string): Promise<LeafRow[]> {
+  const found: LeafRow[] = [];
+  for (let after = 0; ; ) {
+    const leaves = await reader.leaves({ types: TYPES, after, limit: PAGE });
+    for (const leaf of leaves) if (leaf.bytes.includes(hold)) found.push(leaf);
+    after = leaves.at(-1)?.pos ?? after;
+    if (leaves.length < PAGE) break;
+  }
+  return found.slice(-MAX_HISTORY);
+}
+
+export function historyItem(leaf: LeafRow, hostId: string | null, opened: Opened): HistoryItem {
+  const { data } = JSON.parse(leaf.bytes) as { data: Record<string, unknown> };
+  const text = opened.get(leaf.pos) ?? null;
+  return { at: toIso(utcMs(leaf.at)), type: leaf.type, hostId, data, text };
+}
+
+function isoOf(at: UtcMs | null): string | null {
+  return at === null ? null : toIso(at);
+}
