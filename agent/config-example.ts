@@ -78,6 +78,9 @@ const EXAMPLE = `# Tilsyn agent. Every setting is shown with its default; a file
 #     longestSegment: null
 #     # report: nothing is erased. erase: what has expired and is not held is.
 #     mode: report
+#     # Whether the recorder erases by itself, so that what a hold covers is copied to the vault (below).
+#     # null: true with mode: report, false with mode: erase.
+#     recorderDeletes: null
 sources: null
 
 # Health of the machine: processor, memory, uptime, disks. "telemetry: off" measures and sends none of it, and
@@ -97,6 +100,17 @@ holds:
   holdFreshness: 24h
   # How long erasing may wait for the collector: never means it waits for ever.
   deferAtMost: never
+  # Where held recordings are copied to, of sources whose recorder erases by itself.
+  vault:
+    # A folder of its own, best on another volume than the recordings; its parent has to be there.
+    # null: "vault" in the state directory.
+    path: null
+    # Most that may lie in it, such as "500 GB"; null: no limit but the next one.
+    quota: null
+    # Nothing is copied that would leave less room for recording on its volume, in hours.
+    leaveHours: 6
+    # Most that is read for it in a second.
+    ratePerSecond: 20 MB
 
 # Five cron fields each, in the site's time zone.
 schedule:

@@ -9,7 +9,7 @@ import {
   VARIANTS,
   words,
 } from './config-sources.ts';
-import { durationMs, isSchedule, proxyProblem } from './config-values.ts';
+import { durationMs, isAbsolutePath, isSchedule, proxyProblem, sizeBytes } from './config-values.ts';
 
 export interface AgentConfig {
   /** Remote tools; null = detect and report. */
@@ -24,6 +24,8 @@ export interface AgentConfig {
     holdFreshnessMs: number;
     /** How long that may last; null = for ever. */
     deferAtMostMs: number | null;
+    /** Copies of held recordings whose recorder deletes by itself. */
+    vault: VaultConfig;
   };
   /** Cron, five fields, in the site's time zone. */
   schedule: { sweep: string; selfAudit: string; inventory: string };
@@ -31,7 +33,19 @@ export interface AgentConfig {
   proxy: string | null;
 }
 
+export interface VaultConfig {
+  /** Null: `vault` in the state directory. */
+  path: string | null;
+  /** Most bytes in it; null: as long as the volume keeps what `leaveHours` asks for. */
+  quotaBytes: number | null;
+  /** Hours of recording that copying leaves free on its volume. */
+  leaveHours: number;
+  /** Bytes read a second. */
+  ratePerSecond: number;
+}
+
 const MAX_SOURCES = 64;
+const MAX_LEAVE_HOURS = 8760;
 
 function duration(example: string, min: number, max: number) {
   return z.string({ error: `expected a duration such as ${example}` }).transform((text, context) => {
@@ -63,6 +77,34 @@ const telemetry = z.strictObject({
   notify: words(['audit', 'all', 'none']).default('audit'),
 });
 
+function size(example: string, min: number) {
+  return z.string({ error: `expected a size such as ${example}` }).transform((text, context) => {
+    const bytes = sizeBytes(text);
+    if (bytes !== null && bytes >= min) return bytes;
+    const least = `expected at least ${min / 1e6} MB, such as ${example}`;
+    context.addIssue({
+      code: 'custom',
+      message: bytes === null ? `expected a size such as ${example}` : least,
+    });
+    return z.NEVER;
+  });
+}
+
+const vault = z.strictObject({
+  path: z
+    .string({ error: 'expected a path or null' })
+    .refine(isAbsolutePath, { error: 'expected an absolute path' })
+    .nullable()
+    .default(null),
+  quota: size('500 GB', 1e6).nullable().default(null),
+  leaveHours: z
+    .int({ error: 'expected whole hours' })
+    .min(0, { error: 'expected 0 or more' })
+    .max(MAX_LEAVE_HOURS, { error: `expected at most ${MAX_LEAVE_HOURS}` })
+    .default(6),
+  ratePerSecond: size('20 MB', 1e6).default(20e6),
+});
+
 const holds = z.strictObject({
   holdFreshness: duration('24h', HOUR_MS, 30 * DAY_MS).default(24 * HOUR_MS),
   deferAtMost: z
@@ -70,6 +112,7 @@ const holds = z.strictObject({
     .transform(() => null)
     .or(duration('30d, or never', DAY_MS, 3650 * DAY_MS))
     .default(null),
+  vault: z.preprocess((value) => value ?? {}, vault),
 });
 
 const schedules = z.strictObject({
@@ -115,7 +158,7 @@ export function keysAt(place: readonly PropertyKey[], type: unknown): string[] {
   const [first] = place;
   if (first === undefined) return Object.keys(configSchema.shape);
   if (first === 'telemetry') return Object.keys(telemetry.shape);
-  if (first === 'holds') return Object.keys(holds.shape);
+  if (first === 'holds') return Object.keys(place[1] === 'vault' ? vault.shape : holds.shape);
   if (first === 'schedule') return Object.keys(schedules.shape);
   return first === 'sources' ? sourceKeys(place.slice(1), type) : [];
 }

@@ -72,6 +72,8 @@ export interface RecordingsSource {
   /** Milliseconds; null: as the layout says. */
   longestSegment: number | null;
   mode: 'report' | 'erase';
+  /** The recorder erases by itself: what a hold covers is copied to the vault. Null: where mode is report. */
+  recorderDeletes?: boolean | null;
 }
 export type SourceConfig =
   | TeamviewerSource
@@ -166,6 +168,7 @@ export const VARIANTS = {
         .nullable()
         .default(null),
       mode: words(['report', 'erase']).default('report'),
+      recorderDeletes: z.boolean({ error: 'expected true, false or null' }).nullable().default(null),
     })
     .superRefine(({ layout, mode }, context) => {
       if (mode === 'report' || layoutProblem(layout) !== null || mayErase(layout)) return;

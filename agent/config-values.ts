@@ -28,6 +28,15 @@ export function durationMs(text: string): number | null {
   return (weeks * 7 + days) * DAY_MS + hours * HOUR_MS + minutes * MINUTE_MS + seconds * SECOND_MS;
 }
 
+const SIZE = /^(\d{1,9}(?:\.\d{1,3})?) ?(MB|GB|TB)$/;
+const SIZE_UNITS: Readonly<Record<string, number>> = { MB: 1e6, GB: 1e9, TB: 1e12 };
+
+/** `500 GB`, `1.5TB` to bytes, in powers of ten as disks are sold; null for anything else. */
+export function sizeBytes(text: string): number | null {
+  const found = SIZE.exec(text);
+  return found === null ? null : Math.round(Number(found[1]) * (SIZE_UNITS[found[2] ?? ''] ?? 0));
+}
+
 /** Minute, hour, day of month, month, day of week; month and day names as cron knows them. */
 const CRON_FIELDS: { min: number; max: number; names: string[] }[] = [
   { min: 0, max: 59, names: [] },

@@ -76,7 +76,16 @@ function configOf(data: z.output<typeof configSchema>, off: boolean): AgentConfi
     recordings,
     telemetry: off ? null : { everyMs: telemetry.every, notify: telemetry.notify },
     neverEraseYoungerThanMs: data.neverEraseYoungerThan,
-    holds: { holdFreshnessMs: holds.holdFreshness, deferAtMostMs: holds.deferAtMost },
+    holds: {
+      holdFreshnessMs: holds.holdFreshness,
+      deferAtMostMs: holds.deferAtMost,
+      vault: {
+        path: holds.vault.path,
+        quotaBytes: holds.vault.quota,
+        leaveHours: holds.vault.leaveHours,
+        ratePerSecond: holds.vault.ratePerSecond,
+      },
+    },
     schedule,
     proxy,
   };

@@ -13,6 +13,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  copyFileSync,
   existsSync,
   fsyncSync,
   mkdirSync,
@@ -194,6 +195,49 @@ export function removeFile(path: string): boolean {
   return guarded('removing a file of the state directory', () => drop(path));
 }
 
+/** Opens a new own file for writing and reading; the caller closes it. What an earlier crash left of that name goes. */
+export function createFile(path: string): number {
+  return guarded('making a file of the vault', () => {
+    drop(path);
+    return openSync(path, 'wx+', FILE_MODE);
+  });
+}
+
+/** Makes `to` of the same extents as what is open as `fd`; false where the file systems cannot: nothing is left then. */
+export function cloneFile(fd: number, to: string): boolean {
+  guarded('making a file of the vault', () => drop(to));
+  try {
+    copyFileSync(`/proc/self/fd/${fd}`, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+    // The copy takes the mode of what it was made of.
+    chmodSync(to, FILE_MODE);
+    return true;
+  } catch {
+    drop(to);
+    return false;
+  }
+}
+
+/** Gives an own file its name, for ever: rename, fsync of the folder (W1). */
+export function settleFile(temporary: string, path: string): void {
+  guarded('naming a file of the vault', () => {
+    renameSync(temporary, path);
+    syncDir(dirname(path));
+  });
+}
+
+/** A folder of ours, for nobody else; made where it is absent, its parent is not (W2). */
+export function ensureOwnDir(dir: string): void {
+  guarded('preparing the folder of the vault', () => {
+    try {
+      mkdirSync(dir, { mode: DIR_MODE });
+    } catch (error) {
+      if (!hasCode(error, 'EEXIST')) throw error;
+    }
+    if (modeOf(dir) !== DIR_MODE) chmodSync(dir, DIR_MODE);
+    syncDir(dirname(dir));
+  });
+}
+
 /** Tightens the mode of an own file that another library made (SQLite's `-wal` follows its database). */
 export function restrict(path: string): void {
   guarded('closing a file of the state directory to others', () => {
@@ -235,6 +279,16 @@ export function freeBytes(dir: string): number | null {
   try {
     const { bavail, bsize } = statfsSync(dir);
     return bavail * bsize;
+  } catch {
+    return null;
+  }
+}
+
+/** Size of the volume; null where the system does not say. */
+export function volumeBytes(dir: string): number | null {
+  try {
+    const { blocks, bsize } = statfsSync(dir);
+    return blocks * bsize;
   } catch {
     return null;
   }

@@ -6,10 +6,10 @@
  */
 import { statfsSync, statSync } from 'node:fs';
 import { z } from 'zod';
-import { HOUR_MS, type UtcMs } from '../protocol/time.ts';
+import { HOUR_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
 import type { AgentConfig } from './config.ts';
 import type { RecordingsSource } from './config-sources.ts';
-import { readText } from './files.ts';
+import { inState, readText } from './files.ts';
 import type { HoldBook } from './holds/book.ts';
 import type { CoverCount } from './holds/cover.ts';
 import { HoldDesk, type Protection } from './holds/desk.ts';
@@ -21,9 +21,14 @@ import type { ShownSource } from './status.ts';
 import { siteZone } from './telemetry/schedule.ts';
 import { type StoredTime, TrustedTime } from './trusted-time.ts';
 import type { Answerer, Doer } from './uplink/commands.ts';
+import type { VaultStore } from './vault/store.ts';
+import type { Vault } from './vault/vault.ts';
 
 /** Of Linux: another text with each boot. Stays on this machine (decision 0004). */
 const BOOT_FILE = '/proc/sys/kernel/random/boot_id';
+
+/** Between two tellings of how far the vault is. */
+const PROGRESS_MS = 5 * SECOND_MS;
 
 const storedTime = z.object({ boot: z.string().nullable(), uptimeMs: z.number(), trusted: z.int() });
 
@@ -34,6 +39,9 @@ export interface FootageDeps extends Pick<KeeperDeps, Shared> {
   config: AgentConfig;
   book: HoldBook;
   cover: CoverCount;
+  vaultRows: VaultStore;
+  /** The state directory. */
+  state: string;
   /** `linux` and the like. */
   platform: string;
   /** Since the machine's start, milliseconds. */
@@ -47,8 +55,11 @@ export class Footage {
   readonly holds: HoldDesk;
   #keeper: Keeper | null = null;
   #findings: Findings | null = null;
+  #vault: Vault | null = null;
   #answers: Readonly<Record<string, Answerer>> = {};
   #cancel: () => void = () => {};
+  #telling = false;
+  #untell: () => void = () => {};
   /** Trusted time of the last word that all commands took effect; null: none in this run (H4). */
   #confirmedAt: UtcMs | null = null;
 
@@ -60,9 +71,9 @@ export class Footage {
     this.holds = new HoldDesk({
       ...{ journal, book, cover, identity, rest },
       now: () => this.#time.now() ?? clock.now(),
-      protection: async () => protectionBy(config.recordings),
+      protection: async (hold) => this.#protection(hold),
       volume: () => volumeOf(config.recordings),
-      changed: () => {},
+      changed: () => this.#vault?.holdsChanged(),
       failed: (error) => log.trouble('holds', error),
     });
     this.doers = { ...this.#own, ...this.holds.doers };
@@ -78,16 +89,25 @@ export class Footage {
     return this.#keeper;
   }
 
+  /** Null: nothing is copied now. */
+  get vault(): Vault | null {
+    return this.#vault;
+  }
+
   async start(): Promise<void> {
     const { config, journal, catalogue, sweeps, identity, clock, random, log, faults, platform } = this.#o;
-    if (config.recordings.length === 0 || this.#keeper !== null) return;
-    const [{ Keeper }, { watcherOf }, { recordingAnswers }, { Findings }, { Suspects }] = await Promise.all([
-      import('./recordings/keeper.ts'),
-      import('./recordings/watching.ts'),
-      import('./recordings/answers.ts'),
-      import('./recordings/findings.ts'),
-      import('./recordings/suspects.ts'),
-    ]);
+    // Copies in a vault go on their day also where no root is configured any more.
+    const nothing = config.recordings.length === 0 && this.#o.vaultRows.vaults().length === 0;
+    if (nothing || this.#keeper !== null) return;
+    const [{ Keeper }, { watcherOf }, { recordingAnswers }, { Findings }, { Suspects }, { Vault }] =
+      await Promise.all([
+        import('./recordings/keeper.ts'),
+        import('./recordings/watching.ts'),
+        import('./recordings/answers.ts'),
+        import('./recordings/findings.ts'),
+        import('./recordings/suspects.ts'),
+        import('./vault/vault.ts'),
+      ]);
     const findings = new Findings({
       ...{ journal, sweeps, clock, log, rest },
       now: () => this.#time.now(),
@@ -110,27 +130,80 @@ export class Footage {
           ...{ root, journal, catalogue, sweeps, suspects, clock, log, platform },
           passed: async () => {
             await keeper.recount();
+            vault.scanned();
             // The watch of the hot folders does not wait for it.
             void findings.later(root);
           },
+          vanished: (source, rows) => vault.vanished(source, rows),
         }),
       swept: (root, report) => findings.swept(root, report),
+      turned: () => vault.swept(),
     });
+    const vault = this.#makeVault(Vault, keeper);
     this.#keeper = keeper;
     this.#findings = findings;
+    this.#vault = vault;
     this.#answers = recordingAnswers({
       ...{ keeper, sweeps, now: () => this.#time.now() },
       copies: (root) => findings.copies(root),
     });
     await keeper.start();
+    vault.start();
     this.#later();
+  }
+
+  #makeVault(made: typeof Vault, keeper: Keeper): Vault {
+    const { config, journal, sweeps, vaultRows, state, identity, clock, random, log, faults, platform } =
+      this.#o;
+    const { site, agent } = identity;
+    return new made({
+      ...{ journal, sweeps, clock, random, log, faults, platform, store: vaultRows },
+      config: config.holds.vault,
+      defaultPath: inState(state, 'vault'),
+      // What holds go by; a hold has no zone.
+      standing: { zone: 'UTC', site, host: agent, agreementEndsAt: null },
+      roots: () => keeper.roots,
+      around: () => keeper.around(),
+      now: () => this.#time.now(),
+      unconfirmed: () => keeper.unconfirmed(),
+      rest,
+      progressed: () => this.#tellSoon(),
+    });
+  }
+
+  /** H2: whether what a hold covers is safe from recorders that delete by themselves, and from rings that cannot be held. */
+  #protection(hold: string): Protection {
+    const rings = this.#keeper?.roots.filter(({ layout }) => !layout.erasable) ?? [];
+    if (rings.some(({ id }) => this.#reaches(hold, id)))
+      return { state: 'cannot-enforce', copied: 0, reason: null };
+    const said = this.#vault?.progress(hold);
+    return said === undefined
+      ? { state: 'not-needed', copied: 0, reason: null }
+      : { state: said.state, copied: said.done, reason: said.reason };
+  }
+
+  #reaches(hold: string, source: number): boolean {
+    const held = this.#o.sweeps.holds()?.find((one) => one.hold === hold)?.scope.cameras;
+    return held === undefined || this.#o.sweeps.cameras(source).some(({ camera }) => held.includes(camera));
+  }
+
+  /** While the vault copies, how far it is: not with each file. */
+  #tellSoon(): void {
+    if (this.#telling) return;
+    this.#telling = true;
+    this.#untell = this.#o.clock.after(PROGRESS_MS, () => {
+      this.#telling = false;
+      void this.holds.report();
+    });
   }
 
   async stop(): Promise<void> {
     this.#cancel();
-    const keeper = this.#keeper;
-    this.#keeper = null;
+    this.#untell();
+    const [keeper, vault] = [this.#keeper, this.#vault];
+    [this.#keeper, this.#vault] = [null, null];
     this.#answers = {};
+    await vault?.stop();
     await keeper?.stop();
     await this.#findings?.stop();
     this.#findings = null;
@@ -139,9 +212,10 @@ export class Footage {
 
   /** The agreement's data is erased: names of cameras and files, and the rules, go with it. The footage stays (C43). */
   erase(): void {
-    const { journal, sweeps } = this.#o;
+    const { journal, sweeps, vaultRows } = this.#o;
     journal.transact(() => {
       sweeps.forgetAll();
+      vaultRows.forgetNames();
       return { tell: [] };
     });
   }
@@ -244,12 +318,6 @@ const ANSWERS = [
   'sweep.plan',
   'sweep.status',
 ] as const;
-
-/** Where our own eraser is the only one that is known of, a hold needs nothing more; rings cannot be held from outside. */
-function protectionBy(roots: readonly RecordingsSource[]): Protection {
-  const reports = roots.some(({ mode }) => mode === 'report');
-  return { state: reports ? 'cannot-enforce' : 'not-needed', copied: 0, reason: null };
-}
 
 /** The volumes under the roots, each once; null: none can be asked. */
 function volumeOf(roots: readonly RecordingsSource[]): { bytes: number; free: number } | null {

@@ -30,6 +30,7 @@ import type { Scrub } from './sealer.ts';
 import { AuditStore } from './self-audit/store.ts';
 import { TelemetryStore } from './telemetry/store.ts';
 import type { AgentIdentity, FaultSeam } from './types.ts';
+import { VaultStore } from './vault/store.ts';
 
 export const DATABASE_FILE = 'agent.db';
 /**
@@ -69,6 +70,7 @@ export interface OpenedJournal {
   book: HoldBook;
   cover: CoverCount;
   audits: AuditStore;
+  vault: VaultStore;
   /** Number of the damaged database that was set aside just now; null: none was. */
   quarantined: number | null;
 }
@@ -91,6 +93,7 @@ export function openJournal(o: OpenOptions): OpenedJournal {
       book: new HoldBook(db),
       cover: new CoverCount(db),
       audits: new AuditStore(db),
+      vault: new VaultStore(db),
       quarantined,
     };
   } catch (error) {

@@ -117,14 +117,14 @@ export class RunningAgent {
     return opened;
   }
 
-  #makeFootage({ journal, catalogue, sweeps, book, cover }: OpenedJournal): Footage {
-    const { config, clock, random, log, faults, machine } = this.#o;
+  #makeFootage({ journal, catalogue, sweeps, vault, book, cover }: OpenedJournal): Footage {
+    const { state, config, clock, random, log, faults, machine } = this.#o;
     const { identity } = this.#enrolment;
     const platform = this.#o.platform.split('-')[0] ?? '';
     const uptimeMs = () => machine.uptimeMs();
     return new Footage({
-      ...{ config, journal, catalogue, sweeps, book, cover, identity, clock, random, log, faults },
-      ...{ platform, uptimeMs },
+      ...{ config, journal, catalogue, sweeps, book, cover, vaultRows: vault, state },
+      ...{ identity, clock, random, log, faults, platform, uptimeMs },
     });
   }
 
@@ -173,13 +173,9 @@ export class RunningAgent {
       identity: this.#enrolment.identity,
       key: loadAgentKey(state),
       journal: this.#journal,
-      clock,
-      random,
-      jitter,
+      ...{ clock, random, jitter, faults, log },
       software: { version, platform, node },
       proxy: config.proxy,
-      faults,
-      log,
       readThrough: () => this.#sources.readThrough(),
       statusBody: () => statusFrameBody(this.#shown(), version, this.#startedAt),
       answers: this.#footage.answers,

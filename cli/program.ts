@@ -163,7 +163,7 @@ function usageError(thrown: CommanderError, argv: readonly string[]): TilsynErro
 
 /** Commands of the contract (`docs/design/cli.md`) that a later version brings. */
 const RESERVED: Readonly<Record<string, readonly string[]>> = {
-  '': 'hold access audit ledger'.split(' '),
+  '': 'access ledger'.split(' '),
   agent: ['unenrol', 'unenroll'],
 };
 

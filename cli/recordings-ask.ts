@@ -23,13 +23,16 @@ export async function askHere(input: Input, verb: string, body: Item = {}): Prom
   return accepted(verb, await askAgent(stateDir(input), 'recordings', { verb, body }));
 }
 
+const ORDERS: ReadonlySet<string> = new Set([
+  ...['sweep.run', 'sweep.approve', 'sources.accept-root', 'sources.retire'],
+]);
+
 /** Where a verb of one host is asked for at the collector: sweeps only, lists are of many. */
 export async function askHost(input: Input, verb: string, body: Item = {}): Promise<Item> {
   const host = text(input, 'host') ?? '';
   const [noun = '', act = ''] = verb.split('.');
   const path = `/v1/hosts/${encodeURIComponent(host)}/${noun === 'sweep' ? 'sweeps' : noun}/${act}`;
-  const orders = verb === 'sweep.run' || verb === 'sweep.approve';
-  if (orders) return accepted(verb, await client(input).post<Item>(path, body));
+  if (ORDERS.has(verb)) return accepted(verb, await client(input).post<Item>(path, body));
   const answer = await client(input).get<Item>(path);
   if (answer.offline === true) input.io.err('the host is not connected, and only it can say');
   return accepted(verb, answer);

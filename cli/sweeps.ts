@@ -1,14 +1,14 @@
 /**
  * `sweep plan|run|approve|status`: of this host by its own agent's control socket, of another (`--host`) through the collector.
- * `source accept-root|retire` on the host alone: a person has to look at the disk.
+ * `source accept-root|retire` as well: a person has looked at the disk, or knows who did.
  */
-import { EXIT } from '../protocol/errors.ts';
+import { EXIT, TilsynError } from '../protocol/errors.ts';
 import { checkOutput, flag, text, usage } from './args.ts';
 import { confirm, requireConsent } from './confirm.ts';
 import { ROOT_CSV, SWEEP_CSV } from './csv-fields.ts';
 import type { Input } from './io.ts';
 import { type Column, field, type Item, type ListAnswer, printData, printList, time } from './print.ts';
-import { askHere, askOne, refused } from './recordings-ask.ts';
+import { askFleet, askHere, askHost, askOne, refused } from './recordings-ask.ts';
 
 const PLAN: readonly Column[] = [
   field('root', 'root'),
@@ -164,7 +164,23 @@ async function setRoot(input: Input, act: string, more: Item, what: string): Pro
     return EXIT.done;
   }
   await confirm(input, `${root}: ${what}`);
+  if (text(input, 'host') !== undefined) {
+    const body = { source: await sourceOf(input, root), ...more, ...whyOf(input) };
+    return ordered(input, await askHost(input, `sources.${act}`, body), 'done\n');
+  }
   const answer = await askHere(input, 'source.set', { root, act, ...more, ...whyOf(input) });
   if (!printData(input, answer)) input.io.out('done\n');
   return EXIT.done;
+}
+
+/** Of a host's root, by its path or its id; of one that is not connected nobody knows the path. */
+async function sourceOf(input: Input, root: string): Promise<unknown> {
+  const { hosts } = await askFleet(input, 'stats', {}, 1);
+  const sources = hosts.flatMap((host) => (host.sources ?? []) as Item[]);
+  const found = sources.find((one) => one.source === root || one.root === root);
+  if (found !== undefined) return found.source;
+  throw new TilsynError('source.unknown', 'looking for a root: the host has none of this path or id', {
+    hint: '`tilsyn recording stats --host HOST` lists its roots; of a host that is not connected, by their ids.',
+    exit: 'notFound',
+  });
 }

@@ -1,5 +1,5 @@
 /** Commands about recordings: of this host (`--state`), or of another through the collector (`--host`). */
-import { CONSENT, DRY, type Entry, type Options, PAGE, STATE } from './table-entry.ts';
+import { CONSENT, DRY, type Entry, type Options, PAGE } from './table-entry.ts';
 
 const WHICH: Options = [
   ['--camera <camera>', 'by its name or id; through the collector also HOST/CAMERA'],
@@ -91,7 +91,7 @@ export const RECORDING_TABLE: readonly Entry[] = [
     args: ['<root>'],
     about: 'another disk lies under a root, and is meant',
     example: 'tilsyn source accept-root /srv/nvr/recordings --state /var/lib/tilsyn-agent',
-    options: [...STATE, ...CONSENT],
+    options: [...WHERE, ...CONSENT],
     load: async () => (await sweeps()).sourceAcceptRoot,
   },
   {
@@ -99,7 +99,7 @@ export const RECORDING_TABLE: readonly Entry[] = [
     args: ['<root>'],
     about: 'give up a root: nothing in it is watched or erased any more',
     example: 'tilsyn source retire /srv/nvr/recordings --disposition stored --state /var/lib/tilsyn-agent',
-    options: [...STATE, ['--disposition <what>', 'destroyed, stored or returned'], ...CONSENT],
+    options: [...WHERE, ['--disposition <what>', 'destroyed, stored or returned'], ...CONSENT],
     load: async () => (await sweeps()).sourceRetire,
   },
 ];

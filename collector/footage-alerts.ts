@@ -44,6 +44,10 @@ export function measureFootage(
   now: UtcMs,
 ): Record<FootageCheck, number> {
   const live = roots.filter(({ state }) => state !== 'retired');
+  const sources = new Set(live.map(({ source }) => source));
+  const unknown = cameras.filter(
+    ({ source, registeredPos }) => registeredPos === null && sources.has(source),
+  );
   const waited = live.flatMap(({ waitsSince }) => (waitsSince === null ? [] : [now - waitsSince]));
   const overdue = live.flatMap(({ left }) => left ?? []).filter(({ reason }) => !LAWFUL.has(reason));
   const stepped = step !== null && Math.abs(step.byMs) >= STEP_MS && now - step.at < HOUR_MS;
@@ -56,7 +60,7 @@ export function measureFootage(
       0,
     ),
     'clock-stepped': stepped || clockless ? 1 : 0,
-    'camera-unknown': registered ? cameras.filter(({ registeredPos }) => registeredPos === null).length : 0,
+    'camera-unknown': registered ? unknown.length : 0,
   };
 }
 

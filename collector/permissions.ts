@@ -120,6 +120,8 @@ export const PERMISSIONS = {
   // With their names, and what the register says of each, for whom `recording.list` is as well.
   'camera.list': { roles: ALL },
   'camera.register': { roles: DECIDE },
+  // Whoever says that another disk is meant, or that a root is given up.
+  'source.set': { roles: DECIDE },
 } as const satisfies Record<string, Rule>;
 export type Verb = keyof typeof PERMISSIONS;
 

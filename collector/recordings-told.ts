@@ -64,14 +64,15 @@ export function toldSources(told: Told): Item[] {
       ...{ waits: root.waits, waitsSince: iso(root.waitsSince), plan: root.plan },
       ...{ policy: policy.name, version: policy.version, limit: rule?.keepAtMost ?? null },
       ...{ unjudged: rule === null ? 'no-rule' : null, odd: {}, left: root.left },
-      ...{ copies: root.copies, notLookedAt: unseen(root) },
+      ...{ copies: root.copies, notLookedAt: unseenOf(root) },
       cameras: told.cameras
         .filter(({ source }) => source === root.source)
         .map((row) => cameraItem(row, told)),
     }));
 }
 
-function unseen({ copies }: RootRow): string[] {
+/** What no answer about this root covers (R8). */
+export function unseenOf({ copies }: RootRow): string[] {
   return [...new Set([...NOT_LOOKED_AT, ...(copies ?? []).flatMap(({ kind }) => COPY_WORDS[kind] ?? [])])];
 }
 

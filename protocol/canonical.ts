@@ -86,6 +86,20 @@ export function sha256Of(pieces: Iterable<Uint8Array>): Buffer {
   return hashing.digest();
 }
 
+/** SHA-256 of what comes in pieces that are not there at once, as of a file. */
+export class Sha256 {
+  readonly #hash = createHash('sha256');
+
+  add(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+  }
+
+  /** Once, at the end. */
+  digest(): Buffer {
+    return this.#hash.digest();
+  }
+}
+
 const LEAF = Buffer.from([0]);
 const NODE = Buffer.from([1]);
 

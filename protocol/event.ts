@@ -46,6 +46,7 @@ import {
   webhook,
   word,
 } from './event-shapes.ts';
+import { VAULT_EVENTS } from './event-vault.ts';
 import { id, iso } from './group.ts';
 import { OFFENCES } from './words.ts';
 
@@ -70,6 +71,7 @@ export const EVENTS = {
   ...HOLD_EVENTS,
   ...RECORDING_EVENTS,
   ...AUDIT_EVENTS,
+  ...VAULT_EVENTS,
   'source.added': agent(sourceData),
   'source.opened': agent(sourceData),
   'source.rotated': agent(sourceData),

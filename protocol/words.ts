@@ -180,6 +180,17 @@ export const REASONS = [
   'future-dated',
   'unreadable-folder',
   'watch-failed',
+  // The vault: why a copy is not made, and what became of a held recording.
+  'vault-quota',
+  'vault-space',
+  'vault-leaves-too-little',
+  'vault-in-root',
+  'vault-not-empty',
+  'vault-unsupported',
+  'copy-differs',
+  'copy-gone',
+  'growing',
+  'lost',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 
@@ -277,6 +288,7 @@ export const READING_VERBS = [
   'audit.sign',
   'camera.list',
   'camera.register',
+  'source.set',
 ] as const;
 
 /** Whether somebody is at the other end of a session that outlives its connection, as a remote desktop does. */

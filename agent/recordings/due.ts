@@ -31,7 +31,10 @@ export type Verdict =
   | Exclude<Decision, { verdict: 'keep' }>
   | { verdict: 'keep'; reason: Kept; holds: string[] };
 
-export function thingOf(row: Pick<RecordingRow, 'bounds'>, camera: string, around: Surroundings): Thing {
+/** Of the surroundings: what holds go by, which is known without any policy. */
+export type Standing = Pick<Surroundings, 'zone' | 'site' | 'host' | 'agreementEndsAt'>;
+
+export function thingOf(row: Pick<RecordingRow, 'bounds'>, camera: string, around: Standing): Thing {
   return {
     kind: 'recording',
     class: 'recording',

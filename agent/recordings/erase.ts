@@ -6,7 +6,17 @@
  *     link and without leaving its file system: a parent that is swapped meanwhile erases nothing.
  * C16 A file with a second name is left alone: removing one name would erase nothing, and say that it had.
  */
-import { closeSync, constants, fstatSync, fsync, lstatSync, openSync, rmdirSync, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsync,
+  lstatSync,
+  openSync,
+  rmdirSync,
+  type Stats,
+  unlinkSync,
+} from 'node:fs';
 import { promisify } from 'node:util';
 import { codeOf, hasCode } from '../../protocol/errors.ts';
 import { forSystem } from './names.ts';
@@ -34,6 +44,8 @@ export interface EraseFolder {
   erase(name: ByteName, expected: Expected): Erased;
   /** False only where it is certain that nothing of that name is there. Looks only. */
   has(name: ByteName): boolean;
+  /** What lies there, without following a link; a text: why nobody can say. */
+  look(name: ByteName): Stats | 'absent' | 'unreadable';
   /** Descriptor of a regular file, for reading; the caller closes it. Null: there is none, or it cannot be read. */
   read(name: ByteName): number | null;
   /** Removes an empty folder in this one; false where it is not empty, or no folder. */
@@ -81,6 +93,13 @@ function folderOf(fd: number): EraseFolder {
         return true;
       } catch (error) {
         return codeOf(error) !== 'ENOENT';
+      }
+    },
+    look(name) {
+      try {
+        return lstatSync(inside(fd, name));
+      } catch (error) {
+        return codeOf(error) === 'ENOENT' ? 'absent' : 'unreadable';
       }
     },
     read: (name) => readIn(fd, name),

@@ -130,7 +130,8 @@ export class Findings {
     const days = new Days({ zone, shortestMs, told, from, covered });
     const look = new CameraLook(told, root.layout.longestSegmentMs);
     for await (const { rows, through } of camerasRows(sweeps.told, camera.id, from, rest)) {
-      for (const row of rows) days.add(row);
+      // What is dated in the future, by a clock that was wrong, says nothing about when its camera recorded.
+      for (const row of rows) if (row.start <= now) days.add(row);
       for (const day of days.take(through)) look.take(day);
     }
     for (const day of days.take(null)) look.take(day);

@@ -62,6 +62,8 @@ export interface KeeperDeps {
   counted(): void;
   /** A sweep of this root ended, or waits. */
   swept?(root: Root, report: SweepReport): Promise<void>;
+  /** After the sweeps of a turn: copies in the vault that nothing covers go as well (H9). */
+  turned?(): Promise<void>;
 }
 
 export class Keeper {
@@ -85,7 +87,7 @@ export class Keeper {
       ...(options.suspects === undefined ? {} : { suspects: options.suspects }),
       now: () => time.now(),
       around: () => this.around(),
-      unconfirmed: () => this.#unconfirmed(),
+      unconfirmed: () => this.unconfirmed(),
       timeTrouble: () => time.trouble(),
     });
   }
@@ -144,6 +146,7 @@ export class Keeper {
           this.#o.log.trouble('sweep', error);
         }
       }
+      if (!this.#stopped) await this.#o.turned?.();
     });
     return this.#turn;
   }
@@ -211,7 +214,8 @@ export class Keeper {
     return { policy, zone: policy.zone, site, host: agent, agreementEndsAt: null, floorMs };
   }
 
-  #unconfirmed(): boolean {
+  /** The collector's commands are not confirmed within the freshness that was set (H4). */
+  unconfirmed(): boolean {
     const at = this.#o.time.now();
     const confirmed = this.#o.confirmedAt();
     return at === null || confirmed === null || at - confirmed > this.#o.freshnessMs;

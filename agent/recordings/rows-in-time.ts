@@ -2,7 +2,7 @@
 import type { DayRow } from './days.ts';
 import type { RowPlace, ToldStore } from './told-store.ts';
 
-const PAGE = 1_000;
+const PAGE = 500;
 const STATE_COUNT = 4;
 
 interface Stream {

@@ -11,6 +11,7 @@
  */
 import { statSync } from 'node:fs';
 import { hasCode } from '../../protocol/errors.ts';
+import type { Bounds } from '../../protocol/hold.ts';
 import type { SourceId } from '../../protocol/ids.ts';
 import { type Clock, DAY_MS, toIso, utcMs } from '../../protocol/time.ts';
 import type { AgentJournal } from '../journal.ts';
@@ -43,6 +44,16 @@ export interface ScanDeps {
   rest(): Promise<void>;
   /** Shared with the sweep; absent: nobody sweeps. */
   suspects?: Suspects;
+  /** What else is to be told of recordings that vanished, in the transaction that marks them: which were held. */
+  vanished?: ((source: SourceId, rows: readonly VanishedRow[]) => readonly Draft[]) | undefined;
+}
+
+export interface VanishedRow {
+  folder: number;
+  name: ByteName;
+  /** Random id. */
+  camera: string;
+  bounds: Bounds;
 }
 
 export interface Progress {
@@ -296,16 +307,28 @@ export class Scanner {
     const { catalogue, journal } = this.#deps;
     journal.transact(() => {
       const rows: KnownRow[] = [];
+      const vanished: VanishedRow[] = [];
       for (const { folder, of } of parts) {
         for (const row of catalogue.rows(folder)) {
           if (row.state !== 0 || !of(row)) continue;
           catalogue.missing(folder, row.name);
           rows.push(row);
+          vanished.push(this.#vanished(folder, row));
         }
       }
       for (const folder of gone) catalogue.folderGone(folder);
-      return { tell: rows.length === 0 ? [] : [this.#missing(rows)] };
+      const held = this.#deps.vanished?.(this.#target.source, vanished) ?? [];
+      return { tell: rows.length === 0 ? [] : [this.#missing(rows), ...held] };
     });
+  }
+
+  #vanished(folder: number, { name, camera, start, spread, ends }: KnownRow): VanishedRow {
+    const bounds = {
+      startEarliest: utcMs(start),
+      startLatest: utcMs(start + spread),
+      endLatest: ends === null ? null : utcMs(ends),
+    };
+    return { folder, name, camera: this.#deps.catalogue.cameraId(camera) ?? '', bounds };
   }
 
   #missing(rows: readonly KnownRow[]): Draft<'recording.missing'> {

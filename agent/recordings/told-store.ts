@@ -18,8 +18,6 @@ export interface GapRow {
   ends: number | null;
 }
 
-type Raw = DayRow & { folder: number; name: Buffer; end: number };
-
 export class ToldStore {
   readonly #sql: ReturnType<typeof prepare>;
 
@@ -30,13 +28,13 @@ export class ToldStore {
   /** Rows of a camera in one state that end after `after`, in the order of their ends; those without one first. */
   rows(camera: number, after: RowPlace, limit: number): { rows: DayRow[]; next: RowPlace | null } {
     const { state, end, folder, name } = after;
-    const found = this.#sql.rows.all(camera, state, end, folder, toBytes(name), limit);
-    const last = found.at(-1);
-    const next =
-      last === undefined || found.length < limit
-        ? null
-        : { state, end: last.end, folder: last.folder, name: last.name.toString('latin1') };
-    return { rows: found, next };
+    // The end alone bounds the walk through the index; the rest of the place only says where in it to begin.
+    const place = { camera, state, end, folder, name: toBytes(name) };
+    const rows = this.#sql.rows.all({ ...place, limit });
+    // Only where the page ended: the names of a million rows would be a million buffers.
+    const last = rows.length < limit ? undefined : this.#sql.place.get({ ...place, limit: limit - 1 });
+    const next = last === undefined ? null : { ...last, state, name: last.name.toString('latin1') };
+    return { rows, next };
   }
 
   /** Latest end of a camera's recordings, at or before `by`; null: there is none. */
@@ -74,10 +72,17 @@ export class ToldStore {
 function prepare(db: Db) {
   const one = <R>(sql: string): Statement<unknown[], R> => db.prepare<unknown[], R>(sql);
   return {
-    rows: one<Raw>(
-      `SELECT start, spread, ends, size, state, folder, name, coalesce(ends, -1) AS end FROM recordings
-       WHERE camera = ? AND state = ? AND (coalesce(ends, -1), folder, name) > (?, ?, ?)
-       ORDER BY coalesce(ends, -1), folder, name LIMIT ?`,
+    rows: one<DayRow>(
+      `SELECT start, spread, ends, size, state FROM recordings
+       WHERE camera = @camera AND state = @state AND coalesce(ends, -1) >= @end
+         AND (coalesce(ends, -1), folder, name) > (@end, @folder, @name)
+       ORDER BY coalesce(ends, -1), folder, name LIMIT @limit`,
+    ),
+    place: one<{ end: number; folder: number; name: Buffer }>(
+      `SELECT coalesce(ends, -1) AS end, folder, name FROM recordings
+       WHERE camera = @camera AND state = @state AND coalesce(ends, -1) >= @end
+         AND (coalesce(ends, -1), folder, name) > (@end, @folder, @name)
+       ORDER BY coalesce(ends, -1), folder, name LIMIT 1 OFFSET @limit`,
     ),
     latest: one<{ ends: number }>(
       `SELECT ends FROM recordings WHERE camera = ? AND state = ? AND coalesce(ends, -1) >= 0

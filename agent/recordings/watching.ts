@@ -11,7 +11,7 @@ import type { Watcher } from './keeper.ts';
 import { rest } from './rest.ts';
 import { identityOf } from './root.ts';
 import { acceptedOf, type Root } from './roots.ts';
-import { type Progress, Scanner, type ScanTarget } from './scan.ts';
+import { type Progress, type ScanDeps, Scanner, type ScanTarget } from './scan.ts';
 import { SoundWatch } from './sound.ts';
 import type { Suspects } from './suspects.ts';
 import type { SweepStore } from './sweep-store.ts';
@@ -34,6 +34,7 @@ export interface WatchingDeps {
   platform: string;
   /** A whole pass ended. */
   passed(): Promise<void>;
+  vanished?: ScanDeps['vanished'];
 }
 
 export function watcherOf(deps: WatchingDeps): Watcher & { progress(): Progress | null } {
@@ -91,8 +92,8 @@ class RootWatcher implements Watcher {
 
   async #renew(target: ScanTarget, as: string): Promise<void> {
     await this.#release();
-    const { journal, catalogue, clock, suspects } = this.#d;
-    this.#scanner = new Scanner({ journal, catalogue, clock, suspects, rest }, target);
+    const { journal, catalogue, clock, suspects, vanished } = this.#d;
+    this.#scanner = new Scanner({ journal, catalogue, clock, suspects, rest, vanished }, target);
     this.#for = as;
   }
 

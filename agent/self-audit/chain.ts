@@ -63,17 +63,21 @@ export async function checkChain(deps: ChainDeps): Promise<{ result: CheckResult
   const { store, random } = deps;
   const result = nothing('chain');
   let [broken, gaps, of] = [0, 0, 0];
-  const logs = store.logs();
-  if (logs.filter(({ open }) => open).length !== 1) broken += 1;
-  for (const log of logs) {
+  const known = store.logs();
+  if (known.filter(({ open }) => open).length !== 1) broken += 1;
+  for (const { id } of known) {
+    // Read together, and anew: the agent writes on while it is at the log before.
+    const [log, span] = [store.logs().find((one) => one.id === id), store.span(id)];
+    if (log === undefined) continue;
     if (!isBorn(log, deps.key)) broken += 1;
-    const span = store.span(log.id);
     if (span === null) {
       if (log.open && log.next !== 1) broken += 1;
       continue;
     }
     of += span.last - span.first + 1;
     if (span.first > 1) leave(result, 'acked-leaves');
+    // Only what was acked is ever dropped.
+    if (span.first > log.acked + 1) broken += 1;
     const newest = Math.max(span.first, span.last - STRETCH + 1);
     const earlier = newest - span.first;
     const from = span.first + Math.max(0, drawn(random, Math.max(1, earlier - STRETCH + 1)));
@@ -84,7 +88,9 @@ export async function checkChain(deps: ChainDeps): Promise<{ result: CheckResult
     for (const one of stretches) {
       const seen = await stretch(deps, log, one.from, one.to);
       result.looked += seen.looked;
-      broken += seen.broken;
+      // What was dropped meanwhile, because it was acked long ago, is no break.
+      const dropped = (store.span(log.id)?.first ?? 0) > one.from;
+      if (!dropped) broken += seen.broken;
       gaps += seen.gaps;
       if (one.to === span.last && !ends(log, seen.link)) broken += 1;
     }

@@ -29,7 +29,7 @@ export interface OfflineDeps {
 }
 
 /** @throws TilsynError `database.*`, `state.*` */
-export async function auditOffline(deps: OfflineDeps): Promise<ShownAudit> {
+export async function auditOffline(deps: OfflineDeps): Promise<ShownAudit | null> {
   const { state, config, clock, random, platform } = deps;
   const db = openReadOnly(inState(state, DATABASE_FILE));
   try {
@@ -40,7 +40,7 @@ export async function auditOffline(deps: OfflineDeps): Promise<ShownAudit> {
       { state, clock, random, platform, floorMs, policy, facts, failed: () => {} },
       { trigger: 'asked', missed: await missedBy(facts.store, deps), everySeconds: null },
     );
-    return shownAudit(report, false);
+    return report === null ? null : shownAudit(report, false);
   } finally {
     db.close();
   }

@@ -63,6 +63,8 @@ export interface RunDeps {
   facts: AuditFacts;
   /** A check failed; the code is told in the agent's diary. */
   failed(check: AuditCheck, error: unknown): void;
+  /** True: the agent stops; what is left of the run is not made, and nothing of it counts. */
+  stopped?: () => boolean;
   rest?: () => Promise<void>;
 }
 
@@ -73,16 +75,17 @@ export interface Occasion {
   everySeconds: number | null;
 }
 
-/** Runs every check. Never throws: a check that fails is a finding (A1). */
+/** Runs every check. Never throws: a check that fails is a finding (A1). Null: it was stopped. */
 export async function runChecks(
   deps: RunDeps,
   { trigger, missed, everySeconds }: Occasion,
-): Promise<AuditReport> {
-  const { clock, random, facts } = deps;
+): Promise<AuditReport | null> {
+  const { clock, random, facts, stopped = () => false } = deps;
   const startedAt = clock.now();
   const pace = new Pace(clock, deps.rest);
   const checks: CheckResult[] = [];
   const attempt = async (names: AuditCheck[], act: () => Promise<CheckResult[]>) => {
+    if (stopped()) return;
     try {
       checks.push(...(await act()));
     } catch (error) {
@@ -118,6 +121,7 @@ export async function runChecks(
     return [chain.result];
   });
   await attempt(['sources'], async () => [sourcesOf(facts, clock.now(), gaps)]);
+  if (stopped()) return null;
   checks.push(scheduleOf(missed));
   const run = newId<'run'>(random);
   return { run, trigger, startedAt, endedAt: clock.now(), everySeconds, checks };

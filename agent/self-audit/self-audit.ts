@@ -69,6 +69,8 @@ export class SelfAudit {
   #cancels: (() => void)[] = [];
   #turn: Promise<unknown> = Promise.resolve();
   #stopped = true;
+  /** Resolves when it is stopped: a run waits for nobody then. */
+  #end = Promise.withResolvers<void>();
 
   constructor(options: SelfAuditDeps) {
     this.#o = options;
@@ -78,6 +80,7 @@ export class SelfAudit {
   async start(again = false): Promise<void> {
     if (!this.#stopped) return;
     this.#stopped = false;
+    this.#end = Promise.withResolvers();
     const { clock, schedule, zone, store } = this.#o;
     const matches = await this.#matcher(schedule, zone);
     if (this.#stopped) return;
@@ -86,17 +89,18 @@ export class SelfAudit {
     if (again || state === null || state.through > clock.now()) this.#settle(clock.now());
     this.#cancels.push(onSchedule(clock, matches, () => void this.#due(1)));
     const owed = await this.#owed(clock.now());
-    if (owed > 0) this.#cancels.push(clock.after(SETTLE_MS, () => void this.#due(0)));
+    if (owed > 0 && !this.#stopped) this.#cancels.push(clock.after(SETTLE_MS, () => void this.#due(0)));
   }
 
-  /** Lets a run that goes on finish. Safe to call twice. */
+  /** A run that goes on ends with the check that it is at, and is owed. Safe to call twice. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#end.resolve();
     for (const cancel of this.#cancels.splice(0)) cancel();
     await this.#turn;
   }
 
-  /** Somebody asks: a run now. Null: nothing is audited, because the agreement is over. */
+  /** Somebody asks: a run now. Null: nothing is audited, because the agreement is over or the agent stops. */
   async asked(): Promise<ShownAudit | null> {
     return await this.#next('asked', 0);
   }
@@ -126,7 +130,7 @@ export class SelfAudit {
     return run;
   }
 
-  async #run(trigger: AuditTrigger, takes: 0 | 1): Promise<ShownAudit> {
+  async #run(trigger: AuditTrigger, takes: 0 | 1): Promise<ShownAudit | null> {
     const { clock, random, platform, floorMs, state, log, sweepSchedule, zone, store } = this.#o;
     const pace = new Pace(clock);
     const now = clock.now();
@@ -135,12 +139,14 @@ export class SelfAudit {
     const every = this.#matches === null ? null : await longestGap(this.#matches, now, pace);
     this.#sweeps ??= await cronMatcher(sweepSchedule, zone);
     const sweeps = await longestGap(this.#sweeps, now, pace);
-    const facts = this.#o.facts(sweeps);
+    const facts = this.#unwaiting(this.#o.facts(sweeps));
     const failed = (_check: AuditCheck, error: unknown) => log.trouble('self-audit.check', error);
     const policy = facts.around?.policy ?? null;
-    const deps = { state, clock, random, platform, floorMs, policy, facts, failed };
+    const stopped = () => this.#stopped;
+    const deps = { state, clock, random, platform, floorMs, policy, facts, failed, stopped };
     const occasion = { trigger, missed: Math.max(0, owed - takes), everySeconds: toSeconds(every) };
     const report = await runChecks(deps, occasion);
+    if (report === null) return null;
     const { run, startedAt } = report;
     // The commit point (A21).
     this.#o.journal.append(draftsOf(report, this.#o.tools()), [], {
@@ -148,6 +154,14 @@ export class SelfAudit {
     });
     log.info('self-audit.ran', { findings: findingsOf(report).length, trigger });
     return shownAudit(report, true);
+  }
+
+  /** Whoever stops does not wait for the scan. */
+  #unwaiting(facts: AuditFacts): AuditFacts {
+    const { pass } = facts;
+    if (pass === null) return facts;
+    const ended = this.#end.promise.then(() => 'too-long' as const);
+    return { ...facts, pass: () => Promise.race([pass(), ended]) };
   }
 
   /** Nothing is owed up to now. */

@@ -27,6 +27,8 @@ export interface ChainLog {
   birthHash: Buffer;
   next: number;
   head: Buffer;
+  /** The collector has everything up to here. */
+  acked: number;
   open: boolean;
 }
 
@@ -203,7 +205,7 @@ function prepare(db: Db) {
     plantHold: one('INSERT INTO holds (hold, kind, scope, released_at) VALUES (?, ?, ?, NULL)'),
     releaseHold: one('UPDATE holds SET released_at = ? WHERE hold = ?'),
     logs: one<Omit<ChainLog, 'birthHash' | 'open'> & { birth_hash: Buffer; open: number }>(
-      'SELECT id, birth, birth_hash, next, head, open FROM logs ORDER BY id',
+      'SELECT id, birth, birth_hash, next, head, acked, open FROM logs ORDER BY id',
     ),
     span: one<{ first: number | null; last: number | null }>(
       'SELECT min(seq) AS first, max(seq) AS last FROM leaves WHERE log = ?',

@@ -58,13 +58,17 @@ export function cameraRoutes(room: Room): void {
 async function list(ctx: Context, caller: Caller, input: z.infer<typeof query>) {
   const { agents } = await scopeOf(ctx, caller, input);
   const ids = agents.map(({ agent }) => agent);
+  const live = (await ctx.store.read.rootsOf(ids)).filter(({ state }) => state !== 'retired');
+  const sources = new Set(live.map(({ source }) => source));
+  // The cameras of a root that was given up record somewhere else, or nowhere.
   const rows = (await ctx.store.read.camerasOf(ids)).filter(
-    ({ registeredPos }) => input.unregistered !== true || registeredPos === null,
+    ({ source, registeredPos }) =>
+      sources.has(source) && (input.unregistered !== true || registeredPos === null),
   );
   const rest = rowsAfter(rows, ({ camera }) => camera, input.after);
   const page = rest.slice(0, input.limit);
   const next = page.length < rest.length ? (page.at(-1)?.camera ?? null) : null;
-  const roots = new Set((await ctx.store.read.rootsOf(ids)).map(({ agent }) => agent));
+  const roots = new Set(live.map(({ agent }) => agent));
   const watched = agents.filter(({ agent }) => roots.has(agent));
   const { items, view } = await shown(ctx, caller, page, { agents: watched, filter: { ...input } });
   // That no source of sessions is read says nothing about cameras.

@@ -16,8 +16,8 @@ import type { Coverage, HostCoverage } from '../coverage.ts';
 import { recordingCoverage } from '../coverage-recordings.ts';
 import { type Answer, askHost } from '../ingest/queries.ts';
 import { policyInForce } from '../policy.ts';
-import { asOf, dayItem, isPast, toldSources } from '../recordings-told.ts';
-import type { AgentRow, CameraDayRow, CameraId } from '../store/types.ts';
+import { asOf, dayItem, isPast, toldSources, unseenOf } from '../recordings-told.ts';
+import type { AgentRow, CameraDayQuery, CameraDayRow, CameraId } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { cameraNamed, seesNames } from './cameras-scope.ts';
 import { recordReading } from './reading.ts';
@@ -50,6 +50,8 @@ const DEADLINE_MS = 40 * SECOND_MS;
 const NOT_ASKED = 'not-asked';
 /** Days of one host that stand for what it cannot name now. */
 const MAX_DAYS = 200;
+/** Days that are read for that: those of a thousand cameras for three months. */
+const MOST_DAYS = 100_000;
 
 export function recordingFleetRoutes(room: Room): void {
   for (const question of QUESTIONS) {
@@ -104,19 +106,14 @@ async function askingOf(ctx: Context, caller: Caller, question: Question, input:
     return { question, input, camera: row.camera, agents: [agent], place };
   }
   const roots = await ctx.store.read.rootsOf(scope.agents.map(({ agent }) => agent));
-  const having = new Set(roots.map(({ agent }) => agent));
+  const having = new Set(roots.filter(({ state }) => state !== 'retired').map(({ agent }) => agent));
   // A host that is named is asked, whatever it has told.
   const named = input.host !== undefined;
   const agents = scope.agents.filter(
     ({ agent, state }) => named || (state !== 'revoked' && having.has(agent)),
   );
-  const from =
-    place === null
-      ? 0
-      : Math.max(
-          0,
-          agents.findIndex(({ agent }) => agent === place.agent),
-        );
+  const from = place === null ? 0 : agents.findIndex(({ agent }) => agent === place.agent);
+  if (from < 0) throw noCursor();
   return { question, input, camera: null, agents: agents.slice(from), place };
 }
 
@@ -125,12 +122,15 @@ function placeOf(after: string | undefined): Asking['place'] {
   if (after === undefined) return null;
   const at = after.indexOf('.');
   const [agent, rest] = at < 0 ? [after, ''] : [after.slice(0, at), after.slice(at + 1)];
-  if (!/^[0-9a-f]{32}$/.test(agent)) {
-    throw new TilsynError('request.invalid', 'reading --after: this is not what a page ended with', {
-      exit: 'usage',
-    });
-  }
+  if (!/^[0-9a-f]{32}$/.test(agent)) throw noCursor();
   return { agent, after: rest === '' ? undefined : rest };
+}
+
+function noCursor(): TilsynError {
+  return new TilsynError('request.cursor', 'listing: `after` is no cursor of this list', {
+    hint: 'Give --after exactly what `next` said.',
+    exit: 'usage',
+  });
 }
 
 /** In the order of the hosts; a few at a time, and none after the deadline (J23). */
@@ -224,19 +224,25 @@ async function toldOf(
     await policyInForce(read),
   ];
   const span = { from: instant(input.from) ?? utcMs(0), to: instant(input.to) ?? now };
-  const days = await read.daysOf({ agents: [agent], camera, ...span, limit: 100_000 });
-  const overdue = days.filter((day) => day.present > 0 && isPast(day, policy, now));
-  const fits: Record<Question, readonly CameraDayRow[]> = {
-    ...{ list: days, due: overdue, missing: days.filter(({ missing }) => missing > 0), stats: [] },
-  };
+  const days = async (having: CameraDayQuery['having']) =>
+    await read.daysOf({ agents: [agent], camera, ...span, having, limit: MOST_DAYS });
+  const overdue = async () => (await days('present')).filter((day) => isPast(day, policy, now));
+  const fits = {
+    list: () => days(null),
+    due: overdue,
+    missing: () => days('missing'),
+    stats: overdue,
+  } satisfies Record<Question, () => Promise<CameraDayRow[]>>;
+  const found = await fits[question]();
   const sums = question === 'stats' ? await read.cameraSums([agent]) : [];
-  const sources = toldSources({ roots, cameras, sums, overdue, names, policy });
-  const unseen = sources.flatMap(({ notLookedAt }) => notLookedAt as string[]);
+  const sources =
+    question === 'stats' ? toldSources({ roots, cameras, sums, overdue: found, names, policy }) : [];
+  const listed = question === 'stats' ? [] : found;
   return {
-    ...{ asOf: asOf(roots), sources: question === 'stats' ? sources : [] },
-    days: fits[question].slice(0, MAX_DAYS).map((day) => dayItem(day, names)),
-    moreDays: fits[question].length > MAX_DAYS,
-    notLookedAt: [...new Set(['the-host-itself', ...unseen])],
+    ...{ asOf: asOf(roots), sources },
+    days: listed.slice(0, MAX_DAYS).map((day) => dayItem(day, names)),
+    moreDays: listed.length > MAX_DAYS,
+    notLookedAt: [...new Set(['the-host-itself', ...roots.flatMap(unseenOf)])],
     copies: roots.flatMap(({ source, copies }) => (copies ?? []).map((one) => ({ source, ...one }))),
   };
 }

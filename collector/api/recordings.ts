@@ -1,5 +1,5 @@
 /**
- * `/v1/hosts/:host/sweeps/…`: a host's sweeps, asked of the host while it is connected, and ordered. What lists recordings is
+ * `/v1/hosts/:host/sweeps/…`, `…/sources/…`: a host's sweeps and roots, asked of it and ordered. What lists recordings is
  * in `recordings-fleet.ts`.
  *
  * J20 Each answer is a reading, recorded before the host is asked; a host that is not connected is said to be so, and never
@@ -29,6 +29,14 @@ const QUESTIONS = {
 
 const { dryRun, reason } = field;
 const runBody = z.strictObject({ source: field.id.optional(), reason, dryRun });
+/** Another disk lies under a root, and is meant; or the root is given up, and what became of its disk. */
+const acceptBody = z.strictObject({ source: field.id, reason, dryRun });
+const retireBody = z.strictObject({
+  source: field.id,
+  disposition: z.enum(['destroyed', 'stored', 'returned']),
+  reason,
+  dryRun,
+});
 const approveBody = z.union([
   z.strictObject({ plan: field.id, reason, dryRun }),
   z.strictObject({ clock: z.literal(true), reason, dryRun }),
@@ -63,8 +71,10 @@ export function recordingRoutes(room: Room): void {
       },
     });
   }
-  order(room, 'run', runBody);
-  order(room, 'approve', approveBody);
+  order(room, { path: 'sweeps/run', verb: 'sweep.run', input: runBody });
+  order(room, { path: 'sweeps/approve', verb: 'sweep.approve', input: approveBody });
+  order(room, { path: 'sources/accept-root', verb: 'source.set', act: 'accept-root', input: acceptBody });
+  order(room, { path: 'sources/retire', verb: 'source.set', act: 'retire', input: retireBody });
 }
 
 async function answer(
@@ -87,15 +97,16 @@ function offline(error: unknown): Answer {
   throw error;
 }
 
+type OrderVerb = 'sweep.run' | 'sweep.approve' | 'source.set';
+
 function order<S extends z.ZodType<{ dryRun: boolean; reason: string | null }>>(
   room: Room,
-  name: 'run' | 'approve',
-  input: S,
+  { path, verb, act, input }: { path: string; verb: OrderVerb; act?: string; input: S },
 ): void {
   route<S, { host: string }>(room, {
     method: 'POST',
-    path: `/v1/hosts/:host/sweeps/${name}`,
-    verb: `sweep.${name}`,
+    path: `/v1/hosts/:host/${path}`,
+    verb,
     input,
     handle: async ({ caller, params, input: body }) => {
       const { ctx } = room;
@@ -103,7 +114,8 @@ function order<S extends z.ZodType<{ dryRun: boolean; reason: string | null }>>(
       const { dryRun: dry, reason: why, ...wanted } = body;
       if (dry) return { outcome: 'dry-run', hostId: agent.agent, dryRun: true };
       const { person } = caller.person;
-      const { n } = await issueCommand(ctx, agent.agent, `sweep.${name}`, wanted, person, why);
+      const order = act === undefined ? wanted : { ...wanted, act };
+      const { n } = await issueCommand(ctx, agent.agent, verb, order, person, why);
       return await outcomeOf(ctx, agent, n);
     },
   });

@@ -97,9 +97,10 @@ export function readRecordings(sql: Sql): Reads {
     async camerasOf(agents) {
       return cameraTable.select(`WHERE agent ${IN_LIST} ORDER BY rowid`, [JSON.stringify(agents)]);
     },
-    async daysOf({ agents, camera, from, to, limit }) {
+    async daysOf({ agents, camera, from, to, having, limit }) {
+      const some = having === null ? '' : `AND ${having} > 0`;
       return dayTable.select(
-        `WHERE agent ${IN_LIST} AND (? IS NULL OR camera = ?) AND to_at > ? AND from_at < ?
+        `WHERE agent ${IN_LIST} AND (? IS NULL OR camera = ?) AND to_at > ? AND from_at < ? ${some}
          ORDER BY from_at DESC, camera LIMIT ?`,
         [JSON.stringify(agents), camera, camera, from, to, limit],
       );

@@ -153,6 +153,8 @@ export interface CameraDayQuery {
   camera: CameraId | null;
   from: UtcMs;
   to: UtcMs;
+  /** Only days of which some are there, or vanished; null: all. */
+  having: 'present' | 'missing' | null;
   limit: number;
 }
 

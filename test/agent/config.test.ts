@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { defaultConfig, exampleConfig, parseConfig } from '../../agent/config.ts';
-import { durationMs, isSchedule } from '../../agent/config-values.ts';
+import { durationMs, isSchedule, sizeBytes } from '../../agent/config-values.ts';
 import { TilsynError } from '../../protocol/errors.ts';
 
 const TYPES = 'teamviewer, sshd, anydesk, rustdesk, rdp, declared, csv, recordings';
@@ -32,7 +32,11 @@ describe('what is accepted', () => {
       recordings: [],
       telemetry: { everyMs: 60_000, notify: 'audit' },
       neverEraseYoungerThanMs: 3 * 86_400_000,
-      holds: { holdFreshnessMs: 86_400_000, deferAtMostMs: null },
+      holds: {
+        holdFreshnessMs: 86_400_000,
+        deferAtMostMs: null,
+        vault: { path: null, quotaBytes: null, leaveHours: 6, ratePerSecond: 20_000_000 },
+      },
       schedule: { sweep: '17 * * * *', selfAudit: '0 3 * * *', inventory: '40 4 * * *' },
       proxy: null,
     });
@@ -81,6 +85,7 @@ describe('what is accepted', () => {
         timeZone: 'UTC',
         longestSegment: null,
         mode: 'report',
+        recorderDeletes: null,
       },
     ]);
   });
@@ -91,6 +96,30 @@ describe('what is accepted', () => {
       if (!/^#? *(?:- )?\w+:/.test(line)) continue;
       const above = lines.slice(0, index).findLast((other) => !/^#? *(?:- )?\w+:\s*$/.test(other));
       if (!/type: /.test(line)) expect(above, `above line ${index + 1}`).toMatch(/^ *#|type: /);
+    }
+  });
+
+  test('the vault: another volume, a quota, hours that stay free, a rate; sizes as disks are sold', () => {
+    const { holds, recordings } = parseConfig(
+      'holds: {vault: {path: /srv/vault, quota: 1.5 TB, leaveHours: 0, ratePerSecond: 5MB}}\n' +
+        'sources: [{type: recordings, root: /srv/nvr, layout: frigate, mode: erase, recorderDeletes: true}]',
+      'f',
+    );
+    const vault = { path: '/srv/vault', quotaBytes: 1.5e12, leaveHours: 0, ratePerSecond: 5e6 };
+    expect(holds.vault).toEqual(vault);
+    expect(recordings).toMatchObject([{ recorderDeletes: true }]);
+    expect(parseConfig('holds: {vault: }', 'f')).toEqual(defaultConfig);
+    for (const [text, bytes] of [
+      ['500 GB', 5e11],
+      ['500GB', 5e11],
+      ['0.5 TB', 5e11],
+      ['500', null],
+      ['500 GiB', null],
+      ['-1 GB', null],
+      ['1e3 GB', null],
+      ['', null],
+    ] as const) {
+      expect(sizeBytes(text), text).toBe(bytes);
     }
   });
 
@@ -206,6 +235,20 @@ describe('what is refused', () => {
     ]);
     const v6 = 'sources: [{type: rdp, match: listed, listed: {networks: ["2001:db8::/32", 203.0.113.9]}}]';
     expect(parseConfig(v6, 'f').sources).toMatchObject([{ listed: { accounts: [], keys: [] } }]);
+  });
+
+  test('the vault: each wrong value by its place, and the nearest key', () => {
+    const text =
+      'holds:\n  vault:\n    pth: /a\n    path: Morgan\n    quota: 5\n    leaveHours: -1\n    ratePerSecond: 0.1 MB\n' +
+      'sources: [{type: recordings, root: /a, layout: frigate, recorderDeletes: perhaps}]';
+    expect(problems(text)).toEqual([
+      'line 3: unknown key "pth" in holds.vault; did you mean "path"?',
+      'line 4: holds.vault.path: expected an absolute path',
+      'line 5: holds.vault.quota: expected a size such as 500 GB',
+      'line 6: holds.vault.leaveHours: expected 0 or more',
+      'line 7: holds.vault.ratePerSecond: expected at least 1 MB, such as 20 MB',
+      'line 8: sources[0].recorderDeletes: expected true, false or null',
+    ]);
   });
 
   test('wrong values, all at once, each with its line; no value is quoted', () => {

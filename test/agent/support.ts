@@ -17,6 +17,7 @@ import type { SweepStore } from '../../agent/recordings/sweep-store.ts';
 import type { AuditStore } from '../../agent/self-audit/store.ts';
 import type { TelemetryStore } from '../../agent/telemetry/store.ts';
 import type { AgentIdentity, Draft, Outgoing } from '../../agent/types.ts';
+import type { VaultStore } from '../../agent/vault/store.ts';
 import type { DataClass, GroupKind, SignedGroup } from '../../protocol/group.ts';
 import { signGroup, spanOf } from '../../protocol/group.ts';
 import { type AgreementId, type GroupId, newId, type SessionId, type SourceId } from '../../protocol/ids.ts';
@@ -130,6 +131,7 @@ export interface World {
   book: HoldBook;
   cover: CoverCount;
   audits: AuditStore;
+  vault: VaultStore;
   quarantined: number | null;
   options: OpenOptions;
   /** Closes and opens again, as a restart does. */
@@ -151,7 +153,8 @@ export function world(more: Partial<OpenOptions> = {}): World {
     ...SMALL,
     ...more,
   };
-  const { journal, telemetry, catalogue, sweeps, audits, book, cover, quarantined } = openJournal(options);
+  const { journal, telemetry, catalogue, sweeps, vault, audits, book, cover, quarantined } =
+    openJournal(options);
   opened.push(journal);
   const reopen = (changed: Partial<OpenOptions> = {}) => {
     journal.close();
@@ -164,6 +167,7 @@ export function world(more: Partial<OpenOptions> = {}): World {
     telemetry,
     catalogue,
     sweeps,
+    vault,
     audits,
     book,
     cover,

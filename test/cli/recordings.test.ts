@@ -156,6 +156,15 @@ describe('the recordings of this host', () => {
     const said = await far('sweep approve --clock --yes --reason seen');
     expect(said.json()).toMatchObject({ outcome: 'done', ok: true });
     expect([await whys('sweep.run'), await whys('sweep.approve')]).toEqual([[undefined], ['seen']]);
+    // C74: what it tells by itself, so that the collector can answer for it once it is gone.
+    const days = async () => await collector.ctx.store.read.leaves({ types: ['recordings.day'], limit: 10 });
+    await expect.poll(async () => (await days()).length, { timeout: 30_000 }).toBe(3);
+    const [camera] = (await cli.run('camera list -o json'.split(' '))).json().items;
+    expect(camera).toMatchObject({
+      name: 'gate',
+      recordings: 3,
+      findings: ['unregistered', 'not-recording'],
+    });
     const readings = await collector.ctx.store.read.leaves({ types: ['reading'], limit: 100 });
     const verbs = readings.map(({ bytes }) => JSON.parse(bytes).data.verb);
     expect(verbs).toEqual(expect.arrayContaining(['recording.list', 'recording.due', 'recording.stats']));
@@ -191,6 +200,12 @@ describe('the recordings of this host', () => {
     expect((await run(`source accept-root ${root}`)).code).toBe(2);
     expect((await run(`source accept-root ${root} --yes --reason disk`)).code).toBe(0);
     expect((await run('source accept-root /nowhere --yes --reason disk')).code).toBe(3);
+    const host = agent.status().agent;
+    const far = async (line: string) => await cli.run(`${line} --host ${host} --yes -o json`.split(' '));
+    const set = await far(`source accept-root ${root} --reason disk`);
+    expect(set.json()).toMatchObject({ outcome: 'done', ok: true });
+    expect(await whys('source.set')).toEqual(['disk']);
+    expect((await far('source accept-root /nowhere --reason disk')).code).toBe(3);
     expect((await run(`source retire ${root} --yes --reason sold`)).code).toBe(2);
     expect((await run(`source retire ${root} --disposition destroyed --yes --reason sold`)).code).toBe(0);
     // C79: why each order was given here is in the log, sealed.

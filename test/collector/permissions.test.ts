@@ -88,6 +88,14 @@ const CASES: Readonly<Record<string, Case>> = {
   'GET /v1/hosts/:host/telemetry': {
     asks: (s) => [`/v1/hosts/${s.host}/telemetry`, `/v1/hosts/${s.hostName}/telemetry`],
   },
+  'POST /v1/hosts/:host/sources/accept-root': {
+    asks: (s) => [[`/v1/hosts/${s.host}/sources/accept-root`, { source: s.camera, ...DRY }]],
+  },
+  'POST /v1/hosts/:host/sources/retire': {
+    asks: (s) => [
+      [`/v1/hosts/${s.hostName}/sources/retire`, { source: s.camera, disposition: 'stored', ...DRY }],
+    ],
+  },
   'GET /v1/cameras': { asks: (s) => [...places('/v1/cameras', s), `/v1/cameras?host=${s.host}`] },
   'POST /v1/cameras/register': {
     asks: (s) => [['/v1/cameras/register', { camera: s.camera, purpose: 'theft', ...DRY }]],

@@ -21,7 +21,7 @@ const camera = (id: string) => world.ctx.store.read.cameras.get(id) as Promise<C
 const daysOf = (id: string) =>
   world.ctx.store.read.daysOf({
     ...{ agents: [one.row.agent, two.row.agent], camera: id as never, from: utcMs(0), to: utcMs(9e15) },
-    limit: 10_000,
+    ...{ having: null, limit: 10_000 },
   });
 
 describe('the projection of recordings', () => {

@@ -127,7 +127,7 @@ async function play(
   });
 }
 
-function startMotion(home: string, root: string, port: number, programs: ChildProcess[]): void {
+export function startMotion(home: string, root: string, port: number, programs: ChildProcess[]): void {
   const feed = `http://127.0.0.1:${port}/feed`;
   const conf = join(home, 'motion.conf');
   const lines = [
@@ -157,7 +157,7 @@ function startMotion(home: string, root: string, port: number, programs: ChildPr
 }
 
 /** faketime starts motion as a child of its own. */
-function endGroup({ pid }: ChildProcess): void {
+export function endGroup({ pid }: ChildProcess): void {
   if (pid === undefined) return;
   for (const id of [-pid, pid]) {
     try {
@@ -193,7 +193,7 @@ async function catalogued(state: string, root: string): Promise<number[]> {
   return [...late.values()];
 }
 
-function query<T>(state: string, sql: string, ...values: unknown[]): T[] {
+export function query<T>(state: string, sql: string, ...values: unknown[]): T[] {
   const path = join(state, 'agent.db');
   if (!existsSync(path)) return [];
   const db = new Sqlite(path, { readonly: true });
@@ -249,11 +249,11 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
-function zone(): string {
+export function zone(): string {
   return Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-async function until(what: string, is: () => Promise<boolean>, seconds = 30): Promise<void> {
+export async function until(what: string, is: () => Promise<boolean>, seconds = 30): Promise<void> {
   const end = systemClock.mono() + seconds * SECOND_MS;
   while (!(await is())) {
     if (systemClock.mono() > end) throw new Error(`not in ${seconds} s: ${what}`);
@@ -261,7 +261,7 @@ async function until(what: string, is: () => Promise<boolean>, seconds = 30): Pr
   }
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);

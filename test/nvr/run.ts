@@ -10,7 +10,9 @@ import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { crashes } from './crash.ts';
 import { motion } from './motion.ts';
+import { motionVault } from './motion-vault.ts';
 import { traced } from './trace.ts';
+import { vaultCrashes } from './vault-crash.ts';
 
 interface Scene {
   name: string;
@@ -20,11 +22,17 @@ interface Scene {
 
 const SCENES: readonly Scene[] = [
   { name: 'R1 a sweep killed at each step', needs: [], play: crashes },
+  { name: 'I9 a vault killed at each step', needs: [], play: vaultCrashes },
   { name: 'R3 what the kernel saw of a sweep', needs: ['strace'], play: traced },
   {
     name: 'motion records, the agent catalogues and erases',
     needs: ['motion', 'ffmpeg', 'faketime'],
     play: motion,
+  },
+  {
+    name: 'H6 motion records, a script cuts off and unlinks what is held, the vault has it',
+    needs: ['motion', 'ffmpeg', 'faketime', 'python3'],
+    play: motionVault,
   },
 ];
 

@@ -92,6 +92,8 @@ const AUTHORED = [
   'policy.set: policy',
   'recordings.erasing: policy',
   'recordings.erased: policy',
+  'vault.erasing: policy',
+  'vault.erased: policy',
 ];
 const isAuthored = ({ name }: { name: string }) => AUTHORED.includes(name);
 
@@ -179,7 +181,7 @@ describe('E1 data holds no free text', () => {
     );
   });
 
-  it('E1 Y20 the name of a policy is one plain word in five fields: no sentence, address, or id of a tool', () => {
+  it('E1 Y20 the name of a policy is one plain word in seven fields: no sentence, address, or id of a tool', () => {
     const schemas = places.filter(isAuthored).map(({ schema }) => schema);
     expect(schemas).toHaveLength(AUTHORED.length);
     const isPlain = (text: string) => /^[a-z0-9-]{1,64}$/.test(text) && !/\d{5}/.test(text);

@@ -147,6 +147,16 @@ describe('agent/recordings/findings: gaps', () => {
     ]);
   });
 
+  it('C75 what is dated in the future hides no gap and makes none', async () => {
+    const { it1, root, findings } = scene();
+    for (const days of [5, 4, 3, 2, 1]) fullDay(it1, days);
+    it1.record(frigatePath(Date.UTC(2031, 0, 1), 'gate'));
+    it1.catalogue();
+    await findings.passed(root);
+    expect(it1.told('camera.gap')).toMatchObject([{ state: 'open', from: '2026-11-22T00:00:00.000Z' }]);
+    expect(it1.told('recordings.day')).toHaveLength(5);
+  });
+
   it('C75 what was thought missing and came later ends the gap where it began', async () => {
     const { it1, root, findings } = scene();
     for (const days of [4, 3, 2, 1]) fullDay(it1, days);

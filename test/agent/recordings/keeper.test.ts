@@ -351,6 +351,9 @@ describe('agent/recordings/answers', () => {
       const [due, stats]: any[] = [await it1.ask('recordings.due'), await it1.ask('recordings.stats')];
       const [{ unjudged, limit, cameras }] = stats.sources;
       const gaps = due.watched[0].gaps.map(({ reason }: { reason: string }) => reason);
+      // biome-ignore lint/suspicious/noExplicitAny: an answer as it comes
+      const [plan, status]: any[] = [await it1.ask('sweep.plan'), await it1.ask('sweep.status')];
+      expect([plan.plans[0].unjudged, status.unjudged]).toEqual([unjudged, unjudged]);
       return [due.items.length, gaps, unjudged, limit, [cameras[0].due]];
     };
     const it1 = await house({ mode: 'report', policy: false });

@@ -263,15 +263,24 @@ const approves = step('approve', nth, async (world, at) => {
   await world.sweep(place, null);
   await approve(world, place);
 });
-const stales = step('stale', nth, async (world, at) => {
-  const place = placeOf(world, at);
-  await world.sweep(place, null);
-  const { plans } = await world.run.ask('sweep.plan', { source: world.run.root(place).source });
-  if ((plans[0]?.plan ?? null) === null) return;
-  const hold = world.hold({ from: null, to: null, place: null, camera: null });
-  if ((await approve(world, place)) === 'done') throw new Broken('R6 another list than was shown');
-  world.release(hold);
-});
+/** A plan waits; what it listed is under a hold by the time a person approves it. */
+const stales = step(
+  'stale',
+  fc.record({ place: nth, camera: fc.nat(2), shift: small }),
+  async (world, one) => {
+    const place = goodOf(world, one.place);
+    if (place === null) return;
+    const written = { ...one, ageMs: 50 * DAY_MS, count: 5, size: 8, mtime: 'ago' as const };
+    world.others(() => record(world, place, written));
+    if ((await world.run.pass(place, false)) === 'done') world.truth.passed(place);
+    world.word();
+    await world.sweep(place, null);
+    if (!world.run.waits(place)) return;
+    const hold = world.hold({ from: null, to: null, place: null, camera: null });
+    if ((await approve(world, place)) === 'done') throw new Broken('R6 another list than was shown');
+    world.release(hold);
+  },
+);
 
 const holds = step(
   'hold',
@@ -331,7 +340,7 @@ const weights: [number, fc.Arbitrary<Step>][] = [
   [12, days],
   [6, sweeps],
   [5, approves],
-  [1, stales],
+  [2, stales],
   [4, holds],
   [3, releases],
   [3, mounts],

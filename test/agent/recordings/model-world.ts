@@ -294,6 +294,8 @@ export class World {
   word(): void {
     if (this.#behind) this.run.succeed();
     this.#behind = false;
+    // All that is ordered: what a copy of an earlier day still has is over.
+    this.run.other.prepare('UPDATE holds SET released_at = 1').run();
     for (const [id, held] of this.truth.holds) this.#placeHold(id, held);
     this.run.word(this.truth.now);
     [this.truth.word, this.truth.slept] = [this.truth.now, 0];
@@ -330,7 +332,7 @@ export class World {
     this.run.other
       .prepare(
         `INSERT INTO holds (hold, kind, scope, released_at) VALUES (?, 'dispute', ?, NULL)
-         ON CONFLICT (hold) DO NOTHING`,
+         ON CONFLICT (hold) DO UPDATE SET scope = excluded.scope, released_at = NULL`,
       )
       .run(idBytes(id as never), scope);
   }

@@ -57,12 +57,27 @@ describe('agent/self-audit: sealed data that should be gone', () => {
   });
 });
 
+describe('agent/self-audit: a check that cannot look', () => {
+  it('A1 is a finding, says so, and keeps no other check from looking', async () => {
+    const world = filled();
+    world.sql('ALTER TABLE ack_marks RENAME TO elsewhere');
+    expect(await world.found()).toEqual({ 'check-failed': 1 });
+    const [told] = world.told('audit.finding');
+    expect(told).toMatchObject({ check: 'check-failed', of: 'groups', unseen: ['failed'] });
+    const [run] = world.told('audit.run') as { checks: { check: string; looked: number }[] }[];
+    expect(run?.checks.filter(({ looked }) => looked > 0).map(({ check }) => check)).toEqual(
+      expect.arrayContaining(['canary-footage', 'canary-session', 'chain', 'schedule']),
+    );
+  });
+});
+
 describe('agent/self-audit: the chain', () => {
   const BREAKS: [string, string][] = [
     ['a leaf that was changed', "UPDATE leaves SET bytes = replace(bytes, 'tick', 'tack') WHERE seq = 3"],
     ['a hash that was changed', 'UPDATE leaves SET hash = zeroblob(32) WHERE seq = 3'],
     ['a leaf that is gone', 'DELETE FROM leaves WHERE seq = 4'],
     ['the newest leaf gone', 'DELETE FROM leaves WHERE seq = (SELECT max(seq) FROM leaves)'],
+    ['an unacked beginning gone', 'DELETE FROM parts WHERE seq < 4; DELETE FROM leaves WHERE seq < 4'],
     ['a head of something else', 'UPDATE logs SET head = zeroblob(32)'],
     ['a birth that was changed', "UPDATE logs SET birth = replace(birth, 'enrolled', 'moved')"],
     ['no open log', 'UPDATE logs SET open = 0'],
@@ -80,7 +95,7 @@ describe('agent/self-audit: the chain', () => {
         since: null,
       };
       expect((await checkChain(deps)).result).toMatchObject({ looked: 10, of: 10, found: [], unseen: [] });
-      world.sql(sql);
+      for (const one of sql.split('; ')) world.sql(one);
       expect((await checkChain(deps)).result.found).toMatchObject([{ code: 'chain-broken' }]);
     });
   }
@@ -100,6 +115,32 @@ describe('agent/self-audit: the chain', () => {
     expect(result).toMatchObject({ looked: 2 * STRETCH, of: many, unseen: ['beyond-sample'], found: [] });
     // Wherever the stretch is drawn, both its ends hang together with what stands before them.
     for (let n = 0; n < 5; n += 1) expect((await checkChain(deps)).result.found).toEqual([]);
+  });
+
+  it('what the agent writes, and drops because it was acked, while it is looked at is no break', async () => {
+    const world = filled();
+    const { journal } = world.base;
+    const [log] = journal.logs();
+    journal.succeed(log?.log as never, 'restored', { size: 10, head: null });
+    journal.append(Array.from({ length: 300 }, () => beat));
+    const open = journal.logs().find((one) => one.open);
+    journal.acked(open?.log as never, 250);
+    const at = (world.sql('SELECT id FROM logs WHERE open = 1') as { id: number }[])[0]?.id;
+    let turns = 0;
+    // A step of this clock is longer than any stretch: every page is followed by a turn of somebody else's.
+    const clock = {
+      mono: () => {
+        turns += 1;
+        return turns * 1_000;
+      },
+    };
+    const pace = new Pace(clock, async () => {
+      journal.append([beat]);
+      world.sql('DELETE FROM leaves WHERE log = ? AND seq < ?', at, Math.min(250, turns));
+    });
+    const deps = { store: world.base.audits, random: randomBytes, key: null, since: null };
+    expect((await checkChain({ ...deps, pace })).result.found).toEqual([]);
+    expect(turns).toBeGreaterThan(4);
   });
 
   it('another key than the agent’s own is no birth of its log', async () => {

@@ -1,4 +1,6 @@
 /** When audits take place, and what is owed where they did not. */
+import { unlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { longestGap, REACH_MS, slotsIn } from '../../../agent/self-audit/meant.ts';
 import { SETTLE_MS } from '../../../agent/self-audit/self-audit.ts';
@@ -138,6 +140,30 @@ describe('agent/self-audit: schedule', () => {
     await world.audit.start(true);
     world.clock.advance(SETTLE_MS);
     expect(await world.found()).not.toHaveProperty('missed-run');
+    await world.settled();
+  });
+
+  it('A21 a stop does not wait for the scan; what was left of the run does not count, and is owed', async () => {
+    const world = new AuditWorld();
+    const path = world.record(5);
+    world.nvr.catalogue();
+    unlinkSync(join(world.nvr.root, path));
+    const asked = Promise.withResolvers<void>();
+    world.pass = () => {
+      asked.resolve();
+      return new Promise(() => {});
+    };
+    await world.audit.start();
+    live(world, 20 * HOUR_MS);
+    await asked.promise;
+    await world.audit.stop();
+    expect(runs(world)).toEqual([]);
+    world.pass = async () => 'done';
+    world.audit = world.newAudit();
+    await world.audit.start();
+    world.clock.advance(SETTLE_MS);
+    await until(world, 1);
+    expect(missed(world)).toEqual([1]);
     await world.settled();
   });
 
