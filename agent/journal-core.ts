@@ -7,7 +7,7 @@ import { TilsynError } from '../protocol/errors.ts';
 import type { GroupId, LogId, Random, SourceId } from '../protocol/ids.ts';
 import { type Clock, SECOND_MS, type UtcMs } from '../protocol/time.ts';
 import type { Ballast } from './ballast.ts';
-import { type Db, databaseError, isFull } from './db.ts';
+import { type Db, databaseError, isFull, unhurried } from './db.ts';
 import { CommandBook } from './journal-commands.ts';
 import { GroupBook } from './journal-groups.ts';
 import { LogBook, type LogRow } from './journal-logs.ts';
@@ -130,13 +130,17 @@ export class JournalCore {
   }
 
   /**
-   * One durable transaction that gives way to events (J11): no room is made for it. False where there is none.
+   * One transaction that gives way to events (J11): no room is made for it. False where there is none.
    * It may not touch what events are made of.
+   * @param lasting false: it can be done again, and need not have reached the disk by now (Q4)
    */
-  spare(act: () => void): boolean {
+  spare(act: () => void, lasting = true): boolean {
     if (!this.space.plenty()) return false;
+    const { db } = this.o;
+    const transaction = db.transaction(act);
     try {
-      this.o.db.transaction(act).immediate();
+      if (lasting) transaction.immediate();
+      else unhurried(db, () => transaction.immediate());
       return true;
     } catch (error) {
       if (isFull(error)) return false;

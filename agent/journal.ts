@@ -71,9 +71,9 @@ export class AgentJournal implements Journal {
     if (stored !== null) core.stored(stored);
   }
 
-  /** One durable transaction that gives way to events. False where there is no room for it (J11). */
-  spare(act: () => void): boolean {
-    return this.#core.spare(act);
+  /** One transaction that gives way to events. False where there is no room for it (J11). `lasting`: as `JournalCore` has it. */
+  spare(act: () => void, lasting = true): boolean {
+    return this.#core.spare(act, lasting);
   }
 
   /**

@@ -10,15 +10,16 @@ import {
   closeSync,
   constants,
   fstatSync,
-  fsyncSync,
+  fsync,
   lstatSync,
   openSync,
   rmdirSync,
   type Stats,
   unlinkSync,
 } from 'node:fs';
+import { promisify } from 'node:util';
 import { codeOf, hasCode } from '../../protocol/errors.ts';
-import { toBytes } from './names.ts';
+import { forSystem } from './names.ts';
 import type { OpenRoot } from './root.ts';
 import type { ByteName } from './types.ts';
 
@@ -49,11 +50,12 @@ export interface EraseFolder {
   read(name: ByteName): number | null;
   /** Removes an empty folder in this one; false where it is not empty, or no folder. */
   removeEmpty(name: ByteName): boolean;
-  /** What was removed stays removed after a power cut. */
-  sync(): void;
+  /** What was removed stays removed after a power cut. Others have their turn meanwhile. */
+  sync(): Promise<void>;
   close(): void;
 }
 
+const synced = promisify(fsync);
 const FOLDER = constants.O_RDONLY | (constants.O_DIRECTORY ?? 0) | (constants.O_NOFOLLOW ?? 0);
 
 /** True where this system can reach a name through an open folder. Elsewhere recordings are only reported. */
@@ -110,7 +112,7 @@ function folderOf(fd: number): EraseFolder {
         return false;
       }
     },
-    sync: () => fsyncSync(fd),
+    sync: () => synced(fd),
     close: () => closeSync(fd),
   };
 }
@@ -144,9 +146,9 @@ function eraseIn(fd: number, name: ByteName, { sizeBytes, inode }: Expected): Er
 }
 
 /** The system resolves the number to the folder that is open, wherever its name leads by now (proc(5)). */
-function inside(fd: number, name: ByteName): Buffer {
+function inside(fd: number, name: ByteName): string | Buffer {
   if (name === '' || name === '.' || name === '..' || name.includes('/') || name.includes('\0')) {
     throw new RangeError('no name of a file');
   }
-  return Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), toBytes(name)]);
+  return forSystem(`/proc/self/fd/${fd}/${name}`);
 }

@@ -183,7 +183,8 @@ export class Scanner {
       const stored = journal.spare(() => {
         do over = steps.next().done === true;
         while (!over && clock.mono() < until && walk.written < SLICE_ROWS);
-      });
+        // A power cut may take slices back: their folders are not marked as read then either.
+      }, false);
       // What the steps knew was rolled back with the slice: they are not gone on with (C28).
       if (!stored) return 'full-disk';
       const trouble = this.#tell(walk);

@@ -17,13 +17,14 @@ import type { Draft, FaultSeam } from '../types.ts';
 import { judge, type Kept, type Surroundings } from './due.ts';
 import { type Erased, type EraseFolder, openFolder } from './erase.ts';
 import { shown } from './names.ts';
+import { OpenFolders } from './open-folders.ts';
 import { type AcceptedRoot, type OpenRoot, openRoot, type RootTrouble } from './root.ts';
-import type { SliceRow, SweepStore } from './sweep-store.ts';
-import type { CameraRow, Layout, RecordingRow, RecordingSource } from './types.ts';
+import { placeAfter, type SliceRow, type SweepStore } from './sweep-store.ts';
+import type { CameraRow, Layout, Place, RecordingRow, RecordingSource } from './types.ts';
 
 export const SLICE_FILES = 500;
 /** Longest that unlinking keeps everything else from running. */
-const STRETCH_MS = 50;
+const STRETCH_MS = 20;
 
 export interface SliceDeps {
   journal: Pick<AgentJournal, 'transact'>;
@@ -45,7 +46,15 @@ export interface SliceWork {
   around: Surroundings;
 }
 
+/** Which rows of the camera the slice looks at: what ended by then, behind a place. */
+export interface SlicePart {
+  endBy: UtcMs;
+  after: Place | null;
+}
+
 export interface SliceResult {
+  /** Where the next slice of the camera begins; null: there is nothing left. */
+  next: Place | null;
   erased: number;
   bytes: number;
   /** Left alone past their due time, by reason. */
@@ -54,39 +63,43 @@ export interface SliceResult {
   trouble: RootTrouble | null;
 }
 
-/** Erases those of `rows` that may go now. Rows are of one camera. */
-export async function eraseSlice(
-  deps: SliceDeps,
-  work: SliceWork,
-  rows: readonly RecordingRow[],
-): Promise<SliceResult> {
+/** Erases what may go now of the next 500 rows of one camera. */
+export async function eraseSlice(deps: SliceDeps, work: SliceWork, part: SlicePart): Promise<SliceResult> {
   const left = new Map<string, number>();
-  const slice = begin(deps, work, rows, left);
-  if (slice === null) return { erased: 0, bytes: 0, left, trouble: null };
+  const { slice, rows, next } = begin(deps, work, part, left);
+  if (slice === null) return { next, erased: 0, bytes: 0, left, trouble: null };
   deps.faults.hit?.('agent.sweep.begun');
   // A crash from here to the end of transaction 2 leaves rows in `erasing`; `finishSlice` takes the same road.
-  return await carryOut(deps, work, slice, left);
+  return { next, ...(await carryOut(deps, work, slice, rows, left)) };
 }
 
-/** Transaction 1. Null: nothing of these may go. */
+interface Begun {
+  /** Null: nothing of these may go. */
+  slice: SliceRow | null;
+  /** What was marked. */
+  rows: RecordingRow[];
+  next: Place | null;
+}
+
+/** Transaction 1. */
 function begin(
   { journal, store, clock, faults, now }: SliceDeps,
   { source, camera, around }: SliceWork,
-  rows: readonly RecordingRow[],
+  { endBy, after }: SlicePart,
   left: Map<string, number>,
-): SliceRow | null {
-  let slice: SliceRow | null = null;
+): Begun {
+  let begun: Begun = { slice: null, rows: [], next: null };
   journal.transact(() => {
     left.clear();
-    slice = null;
     const at = now();
     const holds = store.holds();
+    const seen = store.ended(camera.id, endBy, after, SLICE_FILES);
+    const next = placeAfter(seen, SLICE_FILES);
+    begun = { slice: null, rows: [], next };
     const going: RecordingRow[] = [];
     let due: UtcMs | null = null;
     let named = { policy: around.policy.name, version: around.policy.version };
-    for (const { folder, name } of rows) {
-      const row = store.row(folder, name);
-      if (row === null || row.state !== 'present') continue;
+    for (const row of seen) {
       const verdict = judge(row, camera.camera, around, holds, at);
       if (verdict.verdict === 'keep') {
         count(left, verdict.reason);
@@ -101,11 +114,12 @@ function begin(
     const made = { source: source.id, camera: camera.id, ...named, due, ...facts, begunAt: clock.now() };
     const id = store.beginSlice(made);
     for (const row of going) store.mark(row, 'erasing', id);
-    slice = { ...made, id, doneAt: null };
+    const slice = { ...made, id, doneAt: null };
+    begun = { slice, rows: going, next };
     faults.hit?.('agent.sweep.marking');
     return { tell: [{ type: 'recordings.erasing', data: told(source, camera, slice) }] };
   });
-  return slice;
+  return begun;
 }
 
 function factsOf(store: SweepStore, rows: readonly RecordingRow[]) {
@@ -154,9 +168,9 @@ async function carryOut(
   deps: SliceDeps,
   work: SliceWork,
   slice: SliceRow,
+  rows: readonly RecordingRow[],
   left: Map<string, number>,
-): Promise<SliceResult> {
-  const rows = deps.store.erasing(slice.id);
+): Promise<Omit<SliceResult, 'next'>> {
   const root = openRoot(work.accepted);
   if ('trouble' in root) {
     end(
@@ -190,24 +204,27 @@ async function unlinkAll(
   const { store, clock, faults, rest } = deps;
   const outcomes: Outcome[] = [];
   const watch = new HoldWatch(store);
+  const folders = new OpenFolders(root);
   let since = clock.mono();
-  for (const [folder, inIt] of byFolder(rows)) {
-    const open = openFolder(root, store.read.pathOf(folder));
-    try {
+  const others = async (turn: Promise<void>) => {
+    await turn;
+    since = clock.mono();
+    watch.rested();
+  };
+  try {
+    for (const [folder, inIt] of byFolder(rows)) {
+      if (folders.full) await others(folders.settle());
+      const open = folders.open(store.read.pathOf(folder));
       for (const row of inIt) {
-        if (clock.mono() - since > STRETCH_MS) {
-          await rest();
-          since = clock.mono();
-          watch.rested();
-        }
+        if (clock.mono() - since > STRETCH_MS) await others(rest());
         faults.hit?.('agent.sweep.file');
         outcomes.push({ row, was: one(deps, work, open, row, watch.holds()) });
         faults.hit?.('agent.sweep.unlinked');
       }
-      if (typeof open === 'object') open.sync();
-    } finally {
-      if (typeof open === 'object') open.close();
     }
+    await folders.settle();
+  } finally {
+    folders.close();
   }
   return outcomes;
 }
@@ -309,9 +326,12 @@ function end(
   const data = told(source, camera, slice, { lateSeconds, ...counts, count: done.erased, bytes: done.bytes });
   journal.transact(() => {
     for (const { row, was } of outcomes) {
-      if (was === 'erased' || was === 'absent') store.mark(row, 'erased', slice.id);
-      else leave(store, row, typeof was === 'string' ? was : was.failed, clock.now());
+      if (was !== 'erased' && was !== 'absent')
+        leave(store, row, typeof was === 'string' ? was : was.failed, clock.now());
     }
+    // What is left in `erasing` is what went. Were it not, nothing of this would be committed.
+    if (store.markErased(slice.id) !== done.erased)
+      throw new Error('a slice does not end as it was carried out');
     // C66: a backup restores a folder's time of change with it, and the folder would look as it did before.
     for (const folder of new Set(outcomes.map(({ row }) => row.folder))) store.rescan(folder);
     store.endSlice(slice.id, clock.now());

@@ -124,6 +124,11 @@ export class SweepStore {
     this.#sql.mark.run(STATES.indexOf(state), slice, folder, toBytes(name));
   }
 
+  /** Every row of a slice that is in `erasing`; returns how many. */
+  markErased(slice: number): number {
+    return this.#sql.markErased.run(slice).changes;
+  }
+
   /** What lies there is not what the row says: the next scan looks at it anew. */
   forgetFile({ folder, name }: Pick<RecordingRow, 'folder' | 'name'>): void {
     this.#sql.forgetFile.run(folder, toBytes(name));
@@ -239,6 +244,13 @@ export class SweepStore {
   }
 }
 
+/** Where the page behind this one begins; null: this was the last. */
+export function placeAfter(page: readonly RecordingRow[], limit: number): Place | null {
+  const last = page.at(-1);
+  if (last === undefined || page.length < limit) return null;
+  return { end: last.bounds.endLatest ?? utcMs(0), folder: last.folder, name: last.name };
+}
+
 interface RawSource {
   id: number;
   source: Buffer;
@@ -309,6 +321,7 @@ function prepare(db: Db) {
     row: one<RawRow>(`SELECT ${ROW} FROM recordings WHERE folder = ? AND name = ?`),
     erasing: one<RawRow>(`SELECT ${ROW} FROM recordings WHERE slice = ? AND state = 1 ORDER BY folder, name`),
     mark: one('UPDATE recordings SET state = ?, slice = ? WHERE folder = ? AND name = ?'),
+    markErased: one('UPDATE recordings SET state = 2 WHERE slice = ? AND state = 1'),
     forgetFile: one('DELETE FROM recordings WHERE folder = ? AND name = ?'),
     rescan: one('UPDATE rec_folders SET mtime = NULL WHERE id = ?'),
     refuse: one(

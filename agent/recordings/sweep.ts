@@ -12,16 +12,16 @@
 import { covers, type Hold } from '../../protocol/hold.ts';
 import { type Id, newId, type Random } from '../../protocol/ids.ts';
 import { ListRoot } from '../../protocol/list-root.ts';
-import { toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
+import { toIso, type UtcMs } from '../../protocol/time.ts';
 import type { Reason } from '../../protocol/words.ts';
 import type { TimeTrouble } from '../trusted-time.ts';
 import type { Draft } from '../types.ts';
 import { endedBy, judge, type Surroundings, thingOf, waitsFor } from './due.ts';
 import { shown } from './names.ts';
 import { type AcceptedRoot, openRoot, type RootTrouble } from './root.ts';
-import { eraseSlice, finishSlice, SLICE_FILES, type SliceDeps, type SliceWork } from './slice.ts';
+import { eraseSlice, finishSlice, type SliceDeps, type SliceWork } from './slice.ts';
 import { Suspects } from './suspects.ts';
-import type { PlanRow } from './sweep-store.ts';
+import { type PlanRow, placeAfter } from './sweep-store.ts';
 import type { CameraRow, Layout, Place, RecordingRow, RecordingSource } from './types.ts';
 
 /** A source with all that a sweep of it needs. */
@@ -244,12 +244,10 @@ export class Sweep {
     const endBy = endedBy(around, at);
     if (endBy === null) return;
     for (const camera of store.cameras(source.id)) {
-      for (let after: Place | null = null; ; ) {
+      for (let after: Place | null = null, more = true; more; more = after !== null) {
         const rows: RecordingRow[] = store.ended(camera.id, endBy, after, PAGE);
         if (rows.length > 0) yield { camera, rows };
-        const last = rows.at(-1);
-        if (last === undefined || rows.length < PAGE) break;
-        after = { end: last.bounds.endLatest ?? utcMs(0), folder: last.folder, name: last.name };
+        after = placeAfter(rows, PAGE);
       }
     }
   }
@@ -314,10 +312,12 @@ export class Sweep {
     const { source, accepted, layout } = it;
     const sum = { erased: 0, bytes: 0, failed: 0 };
     const left = new Map<string, number>();
-    for await (const { camera, rows } of this.#pages(source, around, dueBy)) {
-      for (let from = 0; from < rows.length; from += SLICE_FILES) {
-        const work: SliceWork = { source, accepted, layout, camera, around };
-        const result = await eraseSlice(this.#deps, work, rows.slice(from, from + SLICE_FILES));
+    const endBy = endedBy(around, dueBy);
+    if (endBy === null) return this.#done(source, sum, left, at);
+    for (const camera of this.#deps.store.cameras(source.id)) {
+      const work: SliceWork = { source, accepted, layout, camera, around };
+      for (let after: Place | null = null, more = true; more; more = after !== null) {
+        const result = await eraseSlice(this.#deps, work, { endBy, after });
         sum.erased += result.erased;
         sum.bytes += result.bytes;
         for (const [reason, n] of result.left) add(left, reason, n);
@@ -325,6 +325,7 @@ export class Sweep {
           this.#suspects.tell(source, result.trouble);
           return { ...this.#waits(it, result.trouble, null), ...sum, left: Object.fromEntries(left) };
         }
+        after = result.next;
         await this.#deps.rest();
       }
     }

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { openDatabase } from '../../agent/db.ts';
+import { openDatabase, unhurried } from '../../agent/db.ts';
 import {
   ensureStateDir,
   preallocate,
@@ -160,6 +160,21 @@ it('Q2 a database of a newer version is opened as it is', () => {
   expect(again.quarantined).toBeNull();
   again.journal.append([beat]);
   expect(again.journal.backlog()).toBe(2);
+});
+
+it('Q4 only what can be read again does not wait for the disk, and only until it is done', () => {
+  const dir = stateDir();
+  ensureStateDir(dir);
+  const db = openDatabase(join(dir, 'agent.db'));
+  const level = () => db.pragma('synchronous', { simple: true });
+  expect(unhurried(db, level)).toBe(1);
+  expect(level()).toBe(2);
+  const failing = () => {
+    throw new Error('inside');
+  };
+  expect(() => unhurried(db, failing)).toThrow('inside');
+  expect(level()).toBe(2);
+  db.close();
 });
 
 it('Q1 synchronous is FULL, secure_delete on; the fault seam alone can weaken it', () => {
