@@ -56,7 +56,7 @@ export class Queue {
     while (stream.page.length === 0) {
       const [interval] = stream.left;
       if (interval === undefined) return;
-      stream.page = this.#store.uncopied(stream.from.camera.id, interval, stream.after, PAGE);
+      stream.page = this.#store.uncopied(stream.from.camera, interval, stream.after, PAGE);
       const last = stream.page.at(-1);
       if (last === undefined || stream.page.length < PAGE) {
         stream.left.shift();

@@ -1,16 +1,21 @@
 /** What the vault knows of the roots and their cameras, and what of them the holds in force reach. */
 import type { Hold } from '../../protocol/hold.ts';
+import { DAY_MS, HOUR_MS } from '../../protocol/time.ts';
 import type { Standing } from '../recordings/due.ts';
 import type { Root } from '../recordings/roots.ts';
 import type { SweepStore } from '../recordings/sweep-store.ts';
-import type { CameraRow, RecordingSource } from '../recordings/types.ts';
+import type { Layout, RecordingSource } from '../recordings/types.ts';
 import { merged, reach } from './plan.ts';
-import type { Interval } from './store.ts';
+import type { Interval, Spanned } from './store.ts';
 
-/** A camera of a recorder that deletes by itself, and in which intervals holds reach it. */
-export interface HeldCamera {
+/** A camera of a recorder that deletes by itself. */
+export interface WatchedCamera extends Spanned {
   source: RecordingSource;
-  camera: CameraRow;
+}
+
+/** In which intervals holds reach it. */
+export interface HeldCamera {
+  camera: WatchedCamera;
   intervals: Interval[];
 }
 
@@ -19,24 +24,47 @@ export function recorderDeletes({ mode, recorderDeletes: said }: Root['config'])
   return said ?? mode === 'report';
 }
 
-/** Sources that the vault copies from. */
-export function watchedSources(sweeps: SweepStore, roots: readonly Root[]): RecordingSource[] {
-  const ids = new Set(roots.filter(({ config }) => recorderDeletes(config)).map(({ id }) => id));
-  return sweeps.sources().filter(({ id }) => ids.has(id));
+/** Cameras of the sources that the vault copies from. */
+export function watchedCameras(sweeps: SweepStore, roots: readonly Root[]): WatchedCamera[] {
+  const layouts = new Map(
+    roots.filter(({ config }) => recorderDeletes(config)).map(({ id, layout }) => [id, layout]),
+  );
+  return sweeps.sources().flatMap((source) => {
+    const layout = layouts.get(source.id);
+    if (layout === undefined) return [];
+    const spanMs = spanOf(layout);
+    return sweeps.cameras(source.id).map(({ id, camera }) => ({ source, id, camera, spanMs }));
+  });
 }
 
-/** Cameras that any of `holds` reaches. */
+/** Those that any of `holds` reaches. */
 export function heldCameras(
-  sweeps: SweepStore,
-  sources: readonly RecordingSource[],
+  cameras: readonly WatchedCamera[],
   holds: readonly Hold[],
   standing: Standing,
 ): HeldCamera[] {
-  return sources.flatMap((source) =>
-    sweeps.cameras(source.id).flatMap((camera) => {
-      const reached = holds.map((hold) => reach(hold, camera.camera, standing));
-      const intervals = merged(reached.filter((one) => one !== null));
-      return intervals.length === 0 ? [] : [{ source, camera, intervals }];
-    }),
-  );
+  return cameras.flatMap((camera) => {
+    const reached = holds.map((hold) => reach(hold, camera.camera, standing));
+    const intervals = merged(reached.filter((one) => one !== null));
+    return intervals.length === 0 ? [] : [{ camera, intervals }];
+  });
+}
+
+/** A path may state any end: no longer than a segment of a week, and the day that a date stands for. */
+const STATED_MS = 9 * DAY_MS;
+
+/**
+ * Latest end minus earliest start, at the most (D3): as narrow as the layout's own examples allow, because every hold asks
+ * for so much more of each camera than it covers.
+ */
+export function spanOf(layout: Pick<Layout, 'examples' | 'folder' | 'longestSegmentMs'>): number {
+  let spread = 0;
+  for (const example of layout.examples) {
+    const parts = example.split('/');
+    const says = layout.folder(parts.slice(0, -1)).file(parts.at(-1) ?? '');
+    if (says.is !== 'recording' || says.endStated !== null) return STATED_MS;
+    spread = Math.max(spread, says.startLatest - says.startEarliest);
+  }
+  // An hour that is read twice.
+  return layout.examples.length === 0 ? STATED_MS : spread + HOUR_MS + layout.longestSegmentMs;
 }

@@ -30,6 +30,14 @@ export interface Interval {
   to: number;
 }
 
+/** A camera, and how long after its start a recording of it can end at the latest. */
+export interface Spanned {
+  id: number;
+  /** Random id. */
+  camera: string;
+  spanMs: number;
+}
+
 export interface EraseSlice {
   id: number;
   source: string;
@@ -62,28 +70,40 @@ export class VaultStore {
   }
 
   /** Originals of a camera that are there, overlap the interval and have no copy; those without an end first. */
-  uncopied(camera: number, { from, to }: Interval, after: At | null, limit: number): RecordingRow[] {
+  uncopied(
+    { id: camera, spanMs }: Spanned,
+    { from, to }: Interval,
+    after: At | null,
+    limit: number,
+  ): RecordingRow[] {
     const { end, folder, name } = after ?? { end: -2, folder: 0, name: '' };
     // Without an end: all of them, whenever they began before `to` (D2).
     const open = end < 0 ? this.#sql.uncopied.all(camera, end, folder, toBytes(name), -1, to, limit) : [];
     if (open.length === limit) return open.map(rowOf);
     const at = end < from ? { end: from, folder: -1, name: '' } : { end, folder, name };
     const rest = limit - open.length;
-    const most = Number.MAX_SAFE_INTEGER;
+    const most = lastEnd(to, spanMs);
     const ended = this.#sql.uncopied.all(camera, at.end, at.folder, toBytes(at.name), most, to, rest);
     return [...open, ...ended].map(rowOf);
   }
 
   /** How many those are, and how large as far as is known. */
-  countUncopied(camera: number, { from, to }: Interval): { count: number; bytes: number } {
-    return this.#sql.countUncopied.get({ camera, from, to }) ?? { count: 0, bytes: 0 };
+  countUncopied({ id: camera, spanMs }: Spanned, { from, to }: Interval): { count: number; bytes: number } {
+    return (
+      this.#sql.countUncopied.get({ camera, from, to, last: lastEnd(to, spanMs) }) ?? { count: 0, bytes: 0 }
+    );
   }
 
   /** Rows of a camera that overlap the interval, by their state. */
-  copies(camera: string, { from, to }: Interval): { state: CopyState; count: number; bytes: number }[] {
-    return this.#sql.copies.all({ camera: idBytes(camera as never), from, to }).map(({ state, ...sum }) => {
-      return { ...sum, state: COPY_STATES[state] ?? 'copied' };
-    });
+  copies(
+    { camera, spanMs }: Spanned,
+    { from, to }: Interval,
+  ): { state: CopyState; count: number; bytes: number }[] {
+    return this.#sql.copies
+      .all({ camera: idBytes(camera as never), from, to, last: lastEnd(to, spanMs) })
+      .map(({ state, ...sum }) => {
+        return { ...sum, state: COPY_STATES[state] ?? 'copied' };
+      });
   }
 
   begin(copy: NewCopy): number {
@@ -234,6 +254,11 @@ type RawSlice = Omit<EraseSlice, 'source' | 'camera' | 'root'> & {
 
 const COPY =
   'id, file, vault, folder, name, source, camera, start, spread, ends, size, inode, sha256, kept, state, said';
+/** What ends later began after `to`. */
+function lastEnd(to: number, spanMs: number): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, to + spanMs);
+}
+
 /** Another inode, or more bytes than were copied, is another recording. */
 const NO_COPY = `NOT EXISTS (SELECT 1 FROM vault_copies v WHERE v.folder = r.folder AND v.name = r.name
   AND v.inode IS r.inode AND v.size >= coalesce(r.size, 0) AND v.state < 5)`;
@@ -250,14 +275,19 @@ function prepare(db: Db) {
        AND (coalesce(ends, -1), folder, name) > (?, ?, ?) AND coalesce(ends, -1) <= ? AND start <= ? AND ${NO_COPY}
        ORDER BY coalesce(ends, -1), folder, name LIMIT ?`,
     ),
+    // Two ranges of the index: those without an end, and those that end in or after the interval.
     countUncopied: one<{ count: number; bytes: number }>(
-      `SELECT count(*) AS count, coalesce(sum(size), 0) AS bytes FROM recordings r
-       WHERE camera = @camera AND state = 0 AND (coalesce(ends, -1) >= @from OR coalesce(ends, -1) = -1)
-       AND start <= @to AND ${NO_COPY}`,
+      `SELECT count(*) AS count, coalesce(sum(size), 0) AS bytes FROM (
+         SELECT size FROM recordings r WHERE camera = @camera AND state = 0 AND coalesce(ends, -1) = -1
+         AND start <= @to AND ${NO_COPY}
+         UNION ALL
+         SELECT size FROM recordings r WHERE camera = @camera AND state = 0
+         AND coalesce(ends, -1) BETWEEN @from AND @last AND start <= @to AND ${NO_COPY})`,
     ),
     copies: one<{ state: number; count: number; bytes: number }>(
       `SELECT state, count(*) AS count, coalesce(sum(size), 0) AS bytes FROM vault_copies
-       WHERE camera = @camera AND (coalesce(ends, -1) >= @from OR coalesce(ends, -1) = -1) AND start <= @to
+       WHERE camera = @camera AND state IN (0, 1, 2, 3, 4)
+       AND (coalesce(ends, -1) BETWEEN @from AND @last OR coalesce(ends, -1) = -1) AND start <= @to
        GROUP BY state`,
     ),
     begin: one<{ id: number }>(

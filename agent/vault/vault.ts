@@ -19,7 +19,6 @@ import type { Standing, Surroundings } from '../recordings/due.ts';
 import { canErase } from '../recordings/erase.ts';
 import type { Root } from '../recordings/roots.ts';
 import type { SweepStore } from '../recordings/sweep-store.ts';
-import type { RecordingSource } from '../recordings/types.ts';
 import type { Draft, FaultSeam } from '../types.ts';
 import { guard } from './guard.ts';
 import { orphans } from './orphans.ts';
@@ -27,7 +26,7 @@ import { type OpenVault, openVault, vaultTrouble } from './place.ts';
 import { admit, type Need, Pace, perHour, type Room, reach } from './plan.ts';
 import { Queue } from './queue.ts';
 import { release } from './release.ts';
-import { heldCameras, watchedSources } from './sources.ts';
+import { heldCameras, type WatchedCamera, watchedCameras } from './sources.ts';
 import type { VaultStore } from './store.ts';
 import type { Protection, VaultRow } from './types.ts';
 import { type Touched, violations } from './violated.ts';
@@ -156,16 +155,16 @@ export class Vault {
     const holds = sweeps.holds();
     // Nothing is known of any hold: every copy stays, and there is nothing to go by.
     if (holds === null) return;
-    const sources = watchedSources(sweeps, this.#o.roots());
-    const needs = await this.#needs(sources, holds);
+    const cameras = watchedCameras(sweeps, this.#o.roots());
+    const needs = await this.#needs(cameras, holds);
     const short = needs.some(({ count }) => count > 0)
       ? canErase(platform)
-        ? await this.#copy(work, sources, holds, needs)
+        ? await this.#copy(work, cameras, holds, needs)
         : all(needs, 'vault-unsupported')
       : new Map<string, Short>();
     // Asked anew in the middle: what was not tried now failed as before, as far as is known.
     this.#tell(this.#replan ? new Map([...this.#short, ...short]) : short);
-    await guard({ ...this.#o, standing, stopped: () => this.#stopped || this.#replan }, sources);
+    await guard({ ...this.#o, standing, stopped: () => this.#stopped || this.#replan }, sweeps.sources());
   }
 
   /** Those that are what was made; what is wrong with the others is told once. */
@@ -192,11 +191,11 @@ export class Vault {
 
   async #copy(
     work: Work,
-    sources: readonly RecordingSource[],
+    cameras: readonly WatchedCamera[],
     holds: readonly Hold[],
     needs: readonly Needed[],
   ): Promise<Map<string, Short>> {
-    const { sweeps, store, standing } = this.#o;
+    const { store, standing } = this.#o;
     const vault = openVault({ ...this.#o, ...this.#place() });
     if (typeof vault === 'string') return all(needs, vault);
     const rate = await this.#rate(vault);
@@ -204,11 +203,11 @@ export class Vault {
     const room = (taken: number): Room => this.#room(vault, rate, used + taken);
     const verdicts = admit(needs, room(0));
     const admitted = holds.filter(({ hold }) => verdicts.get(hold) === null);
-    const queue = new Queue(store, heldCameras(sweeps, sources, admitted, standing), standing);
+    const queue = new Queue(store, heldCameras(cameras, admitted, standing), standing);
     const halt = await work.run(vault, queue, admitted, room);
     const short = new Map<string, Short>(work.failures);
     if (halt === null && ![...verdicts.values()].some((why) => why !== null)) return short;
-    for (const { hold, count, bytes } of await this.#needs(sources, holds)) {
+    for (const { hold, count, bytes } of await this.#needs(cameras, holds)) {
       const reason = verdicts.get(hold) ?? halt;
       if (count > 0 && reason !== null) short.set(hold, { reason, count, bytes });
     }
@@ -249,16 +248,16 @@ export class Vault {
   }
 
   /** What each hold reaches and has no copy. */
-  async #needs(sources: readonly RecordingSource[], holds: readonly Hold[]): Promise<Needed[]> {
-    const { sweeps, store, standing, rest } = this.#o;
-    const cameras = sources.flatMap(({ id }) => sweeps.cameras(id));
+  async #needs(cameras: readonly WatchedCamera[], holds: readonly Hold[]): Promise<Needed[]> {
+    const { store, standing, rest } = this.#o;
     const needs: Needed[] = [];
     for (const hold of holds) {
       const need = { hold: hold.hold as string, count: 0, bytes: 0, begun: false };
-      for (const { id, camera } of cameras) {
-        const interval = reach(hold, camera, standing);
+      for (const camera of cameras) {
+        const interval = reach(hold, camera.camera, standing);
         if (interval === null) continue;
-        const { count, bytes } = store.countUncopied(id, interval);
+        await rest();
+        const { count, bytes } = store.countUncopied(camera, interval);
         need.count += count;
         need.bytes += bytes;
         if (count === 0 || need.begun) continue;
@@ -322,20 +321,18 @@ export class Vault {
     const one = holds.find((row) => row.hold === hold);
     if (one === undefined) return nothing;
     const sum = { ...nothing };
-    for (const { id } of watchedSources(sweeps, roots())) {
-      for (const camera of sweeps.cameras(id)) {
-        const interval = reach(one, camera.camera, standing);
-        if (interval === null) continue;
-        const left = store.countUncopied(camera.id, interval);
-        sum.total += left.count;
-        sum.leftBytes += left.bytes;
-        for (const { state, count, bytes } of store.copies(camera.camera, interval)) {
-          if (state === 'lost') sum.lost += count;
-          if (state === 'copying' || state === 'whole' || state === 'copied') sum.total += count;
-          if (state !== 'copied') continue;
-          sum.done += count;
-          sum.bytes += bytes;
-        }
+    for (const camera of watchedCameras(sweeps, roots())) {
+      const interval = reach(one, camera.camera, standing);
+      if (interval === null) continue;
+      const left = store.countUncopied(camera, interval);
+      sum.total += left.count;
+      sum.leftBytes += left.bytes;
+      for (const { state, count, bytes } of store.copies(camera, interval)) {
+        if (state === 'lost') sum.lost += count;
+        if (state === 'copying' || state === 'whole' || state === 'copied') sum.total += count;
+        if (state !== 'copied') continue;
+        sum.done += count;
+        sum.bytes += bytes;
       }
     }
     // Nobody can say of copies that are not there that they are.

@@ -138,7 +138,7 @@ export class Work {
 
   /** Not null: no other file would fare better. */
   async #one(vault: OpenVault, wanted: Wanted, holds: readonly Hold[]): Promise<string | null> {
-    const folder = folderOf(wanted.from.source, this.#d.sweeps.read.pathOf(wanted.row.folder));
+    const folder = folderOf(wanted.from.camera.source, this.#d.sweeps.read.pathOf(wanted.row.folder));
     if (typeof folder === 'string') return this.#fail(wanted, holds, folder);
     try {
       const touched = whatLiesThere(folder, wanted);
@@ -207,7 +207,7 @@ export class Work {
     return store.begin({
       ...{ file, vault, folder, name, bounds, inode, said, sizeBytes: sizeBytes ?? 0 },
       path: [...sweeps.read.pathOf(folder), name].join('/'),
-      source: from.source.source,
+      source: from.camera.source.source,
       camera: from.camera.camera,
       state: said === null ? 'copying' : 'lost',
     });
@@ -300,8 +300,8 @@ export class Work {
       this.#row(this.#vault, random(16).toString('hex'), wanted, reason);
       // Another file by now: it is catalogued as such, and copied as such.
       if (reason === 'changed') sweeps.forgetFile(row);
-      const key = `${from.source.source} ${reason}`;
-      const group = groups.get(key) ?? { source: from.source.source, reason, touched: [] };
+      const key = `${from.camera.source.source} ${reason}`;
+      const group = groups.get(key) ?? { source: from.camera.source.source, reason, touched: [] };
       const copied = store.hasCopy(row.folder, row.name);
       group.touched.push({ camera: from.camera.camera, bounds: row.bounds, copied });
       groups.set(key, group);
