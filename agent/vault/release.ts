@@ -56,7 +56,7 @@ export async function release(deps: ReleaseDeps): Promise<number> {
     const holds = deps.sweeps.holds();
     // Looked at first without writing: most copies are held, or not due, for a long time.
     const going = rows.filter((row) => !isTried(deps, row) && mayGo(deps, row, holds) !== null);
-    for (const part of alike(going)) gone += one(deps, part);
+    for (const part of alike(going)) gone += await one(deps, part);
     await deps.rest();
   }
   forgetLost(deps);
@@ -81,7 +81,7 @@ function alike(rows: readonly CopyRow[]): CopyRow[][] {
   );
 }
 
-function one(deps: ReleaseDeps, rows: readonly CopyRow[]): number {
+async function one(deps: ReleaseDeps, rows: readonly CopyRow[]): Promise<number> {
   const { store, faults } = deps;
   const vault = store.vaults().find(({ id }) => id === rows[0]?.vault);
   // What lies there is not what was made: the rounds of the vault say so.
@@ -89,7 +89,7 @@ function one(deps: ReleaseDeps, rows: readonly CopyRow[]): number {
   const slice = begin(deps, rows);
   if (slice === null) return 0;
   faults.hit?.('agent.vault.erasing');
-  return carryOut(deps, vault, slice);
+  return await carryOut(deps, vault, slice);
 }
 
 /** What the judge says; null: it stays. */
@@ -160,7 +160,7 @@ function told(
 }
 
 /** A crash from here to the end of transaction 2 leaves rows in `erasing`; `finish` takes the same road. */
-function carryOut(deps: ReleaseDeps, vault: VaultRow, slice: EraseSlice): number {
+async function carryOut(deps: ReleaseDeps, vault: VaultRow, slice: EraseSlice): Promise<number> {
   const { store, sweeps, faults } = deps;
   const folder = vaultFolder(vault);
   const outcomes: [CopyRow, Erased | 'held' | 'root'][] = [];
@@ -174,7 +174,7 @@ function carryOut(deps: ReleaseDeps, vault: VaultRow, slice: EraseSlice): number
       outcomes.push([row, held ? 'held' : eraseIn(folder, row)]);
       faults.hit?.('agent.vault.unlinked');
     }
-    if (typeof folder === 'object') folder.sync();
+    if (typeof folder === 'object') await folder.sync();
   } finally {
     if (typeof folder === 'object') folder.close();
   }
