@@ -106,7 +106,7 @@ export class HoldCourier {
   async #asNow({ agent, orders }: HoldHostRow): Promise<HoldOrder> {
     const { cameras } = orders;
     if (cameras === undefined) return orders;
-    const told = await camerasOf(this.#ctx.store.read, [agent]);
+    const told = await camerasOf(this.#ctx.store.read, agent);
     const held = told.filter(({ camera }) => cameras.includes(camera));
     const last = Math.max(0, ...held.map(({ pos }) => pos));
     if (told.every(({ camera, pos }) => pos <= last || cameras.includes(camera))) return orders;

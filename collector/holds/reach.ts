@@ -4,12 +4,12 @@ import type { HoldReach } from '../../protocol/event-holds.ts';
 import type { HoldOrder } from '../../protocol/hold.ts';
 import type { AgentId, CustomerId } from '../../protocol/ids.ts';
 import { SECOND_MS, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
+import { cameraNamed } from '../api/cameras-scope.ts';
 import { hostNamed, scopeOf } from '../api/scope.ts';
 import { sessionNamed } from '../api/session-open.ts';
 import { type Caller, sees } from '../auth.ts';
 import type { AgentRow, HoldId } from '../store/types.ts';
 import type { Context } from '../types.ts';
-import { cameraNamed } from './cameras.ts';
 import type { TypedScope } from './scope.ts';
 
 export interface Reached {
@@ -37,8 +37,10 @@ export async function reachOf(
   const host = (text: string) => hostNamed(ctx, caller, text, visible);
   if (typed.cameras !== undefined) {
     const cameras = [];
-    for (const text of new Set(typed.cameras))
-      cameras.push(await cameraNamed({ ctx, caller, visible, host }, text));
+    for (const text of new Set(typed.cameras)) {
+      const { row } = await cameraNamed(ctx, caller, text, visible);
+      cameras.push({ host: row.agent, camera: row.camera });
+    }
     const ids = new Set<string>(cameras.map((one) => one.host));
     const agents = visible.filter(({ agent }) => ids.has(agent));
     return { reach: { ...times, cameras }, customer: oneOf(agents, caller), agents };
