@@ -204,6 +204,7 @@ export class Footage {
     [this.#keeper, this.#vault] = [null, null];
     this.#answers = {};
     await vault?.stop();
+    await this.holds.settled();
     await keeper?.stop();
     await this.#findings?.stop();
     this.#findings = null;
@@ -226,6 +227,7 @@ export class Footage {
     const at = this.#time.now();
     // Remembered here: the word may come before the roots are open.
     if (applied && at !== null) this.#confirmedAt = at;
+    this.#findings?.timed();
   }
 
   /** Every root is read again. */

@@ -165,6 +165,11 @@ export class HoldDesk {
     return this.#reporting;
   }
 
+  /** What was being told is told. */
+  settled(): Promise<void> {
+    return this.#reporting;
+  }
+
   async #reportOne(row: HeldRow): Promise<void> {
     const data = await this.#statusOf(row);
     const text = JSON.stringify(data);

@@ -65,6 +65,8 @@ export class Findings {
   readonly #whole = new Map<number, number>();
   readonly #left = new Map<number, Said<ReadonlyMap<string, number>>>();
   readonly #copies = new Map<number, Said<Copies[]>>();
+  /** Passes that ended before anybody had said what time it is. */
+  readonly #owed = new Set<Root>();
   #turn: Promise<void> = Promise.resolve();
   #stopped = false;
 
@@ -87,6 +89,14 @@ export class Findings {
     return this.#turn;
   }
 
+  /** The time is known: what could not be looked at without it is looked at now, not with the next pass. */
+  timed(): void {
+    if (this.#owed.size === 0 || this.#d.now() === null) return;
+    const owed = [...this.#owed];
+    this.#owed.clear();
+    for (const root of owed) void this.later(root);
+  }
+
   /** Lets the look at a camera that runs finish. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -106,7 +116,10 @@ export class Findings {
   async #lookAtDays(root: Root): Promise<void> {
     const { clock, sweeps } = this.#d;
     const now = this.#d.now();
-    if (now === null) return;
+    if (now === null) {
+      this.#owed.add(root);
+      return;
+    }
     const last = this.#whole.get(root.id);
     const whole = last === undefined || clock.mono() - last >= DAY_MS;
     for (const camera of sweeps.cameras(root.id)) {

@@ -105,6 +105,11 @@ export class ApiWorld {
     return { ...this.ctx, keyring: this.#keyring };
   }
 
+  /** For whoever brings an agent of its own. */
+  get ingest(): Ingest {
+    return this.#ingest;
+  }
+
   #keyring!: Keyring;
   #ingest!: Ingest;
   #store!: Store;
