@@ -188,7 +188,7 @@ function answerOf(
 }
 
 function itemOf(
-  { keeper }: AnswerDeps,
+  { keeper, sweeps }: AnswerDeps,
   row: RecordingRow,
   { root, camera }: Seen,
   folder: string,
@@ -220,7 +220,7 @@ function itemOf(
         ? null
         : verdict?.verdict === 'keep'
           ? verdict.reason
-          : (keeper.waiting(root.id)?.reason ?? null),
+          : (sweeps.refusal(row) ?? keeper.waiting(root.id)?.reason ?? null),
   };
 }
 

@@ -91,6 +91,8 @@ export interface PlanFacts {
   count: number;
   /** Of these: how many became due since the last completed sweep. */
   fresh: number;
+  /** Of these: how many were left alone by a sweep before, each for a reason of its own. Absent: none. */
+  tried?: number;
   /** Recordings that are there. */
   present: number;
   /** A person approved an erasing sweep of this catalogue before. */
@@ -103,10 +105,13 @@ const SHARE = 0.05;
 export function waitsFor({
   count,
   fresh,
+  tried = 0,
   present,
   approved,
 }: PlanFacts): 'first-sweep' | 'large-plan' | null {
   if (count === 0) return null;
   if (!approved) return 'first-sweep';
-  return count > 2 * fresh && count > SHARE * present ? 'large-plan' : null;
+  // What was tried in vain stands in every plan: it is no reason to keep the rest past its time.
+  const fresher = count - tried;
+  return fresher > 2 * fresh && fresher > SHARE * present ? 'large-plan' : null;
 }

@@ -145,6 +145,11 @@ export class SweepStore {
     this.#sql.refuse.run(folder, toBytes(name), reason, at);
   }
 
+  /** Why this one was left alone past its due time; null: it was not. */
+  refusal({ folder, name }: Pick<RecordingRow, 'folder' | 'name'>): string | null {
+    return this.#sql.refusal.get(folder, toBytes(name))?.reason ?? null;
+  }
+
   beginSlice(slice: Omit<SliceRow, 'id' | 'doneAt'>): number {
     const { source, camera, policy, version, due, starts, ends, count, bytes, root, begunAt } = slice;
     const found = this.#sql.beginSlice.get(
@@ -324,6 +329,9 @@ function prepare(db: Db) {
     markErased: one('UPDATE recordings SET state = 2 WHERE slice = ? AND state = 1'),
     forgetFile: one('DELETE FROM recordings WHERE folder = ? AND name = ?'),
     rescan: one('UPDATE rec_folders SET mtime = NULL WHERE id = ?'),
+    refusal: one<{ reason: string | null }>(
+      "SELECT reason FROM rec_unknown WHERE folder = ? AND name = ? AND kind = 'refused'",
+    ),
     refuse: one(
       `INSERT INTO rec_unknown (folder, name, kind, reason, seen_at) VALUES (?, ?, 'refused', ?, ?)
        ON CONFLICT (folder, name) DO UPDATE SET reason = excluded.reason`,

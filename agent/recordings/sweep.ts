@@ -78,6 +78,8 @@ export interface Due {
   /** Root of the list, by path; what a person approves. */
   root: string;
   fresh: number;
+  /** Were tried before, and left alone: they stand in every plan, and say nothing about this one (R6). */
+  tried: number;
   left: Map<string, number>;
 }
 
@@ -174,7 +176,7 @@ export class Sweep {
    */
   async due(source: RecordingSource, around: Surroundings, at: UtcMs, listed = true): Promise<Due> {
     const { store, rest } = this.#deps;
-    const found: Due = { count: 0, bytes: 0, oldest: null, root: '', fresh: 0, left: new Map() };
+    const found: Due = { count: 0, bytes: 0, oldest: null, root: '', fresh: 0, tried: 0, left: new Map() };
     const list = listed ? new ListRoot() : null;
     const holds = store.holds();
     const { sweptAt } = source;
@@ -222,6 +224,7 @@ export class Sweep {
     },
   ): void {
     const { row, camera, around, at, holds, sweptAt, released } = it;
+    const { store } = this.#deps;
     const verdict = judge(row, camera.camera, around, holds, at);
     if (verdict.verdict === 'keep') {
       // What is not due yet is in a page only because months differ in length.
@@ -236,6 +239,7 @@ export class Sweep {
     // What a hold kept until it was released became due with that, and somebody gave the word for it (R6).
     const thing = () => thingOf(row, camera.camera, around);
     if (late || released.some((hold) => covers(hold, thing()))) found.fresh += 1;
+    else if (store.refusal(row) !== null) found.tried += 1;
     list?.add({ folder: row.folder, name: shown(row.name), bytes: row.sizeBytes });
   }
 
@@ -252,9 +256,9 @@ export class Sweep {
     }
   }
 
-  async #mustWait(source: RecordingSource, { count, fresh }: Due): Promise<WaitReason | null> {
+  async #mustWait(source: RecordingSource, { count, fresh, tried }: Due): Promise<WaitReason | null> {
     const { count: present } = await this.#deps.store.read.present(source.id, this.#deps.rest);
-    return waitsFor({ count, fresh, present, approved: source.approved });
+    return waitsFor({ count, fresh, tried, present, approved: source.approved });
   }
 
   /** The plan that waits; told once, as long as it lists the same. */

@@ -270,6 +270,22 @@ describe('agent/recordings: what waits for a person', () => {
   });
 });
 
+it('R6 files that were tried in vain keep nothing else waiting', async () => {
+  const it1 = new SweepWorld();
+  // Three of ten have a second name, and stay (C16); they are over their time in every plan from now on.
+  const old = [40, 41, 42].map((days) => frigatePath(NOW - days * DAY_MS, 'gate'));
+  const rest = [29.5, 10, 9, 8, 7, 6, 5].map((days) => frigatePath(NOW - days * DAY_MS, 'gate'));
+  for (const path of [...old, ...rest]) it1.record(path);
+  for (const [n, path] of old.entries()) linkSync(join(it1.root, path), join(it1.base.dir, `second-${n}`));
+  it1.catalogue();
+  const first = await it1.run();
+  expect(first).toMatchObject({ waits: null, failed: 3 });
+  it1.trusted = utcMs(NOW + DAY_MS);
+  expect(await it1.run()).toMatchObject({ waits: null, erased: 1, failed: 3 });
+  expect(it1.has(rest[0] ?? '')).toBe(false);
+  expect(it1.files()).toHaveLength(9);
+});
+
 describe('agent/recordings: roots and files that are not what they were', () => {
   it('R3 a root without its marker, with another’s, or another root in its place stops the sweep', async () => {
     const it1 = new SweepWorld();
