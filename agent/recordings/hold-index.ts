@@ -8,6 +8,8 @@ import { type Bounds, contradicts, type Hold } from '../../protocol/hold.ts';
 
 interface Line {
   holds: readonly Hold[];
+  /** Their places in the whole list. */
+  places: readonly number[];
   from: readonly number[];
   to: readonly number[];
   /** Latest `to` of this one and all before it. */
@@ -21,14 +23,14 @@ const FEW = 8;
 /** Holds that may cover a recording of this camera within these bounds, in the order of the list. */
 export function holdsNear(holds: readonly Hold[], camera: string, bounds: Bounds): readonly Hold[] {
   if (holds.length <= FEW || contradicts(bounds)) return holds;
-  const { holds: all, from, to, reach } = lineOf(holds, camera);
+  const { holds: all, places, from, to, reach } = lineOf(holds, camera);
   const [start, end] = [bounds.startEarliest, bounds.endLatest ?? Number.POSITIVE_INFINITY];
-  const found: Hold[] = [];
+  const found: number[] = [];
   for (let at = countUpTo(from, end) - 1; at >= 0 && (reach[at] ?? 0) >= start; at -= 1) {
-    const hold = all[at];
-    if (hold !== undefined && (to[at] ?? 0) >= start) found.push(hold);
+    if ((to[at] ?? 0) >= start) found.push(at);
   }
-  return found.length < 2 ? found : holds.filter((hold) => found.includes(hold));
+  if (found.length > 1) found.sort((a, b) => (places[a] ?? 0) - (places[b] ?? 0));
+  return found.flatMap((at) => all[at] ?? []);
 }
 
 function lineOf(holds: readonly Hold[], camera: string): Line {
@@ -37,8 +39,14 @@ function lineOf(holds: readonly Hold[], camera: string): Line {
   const known = cameras.get(camera);
   if (known !== undefined) return known;
   const mine = holds
+    .map((hold, place) => ({ hold, place, scope: hold.scope }))
     .filter(({ scope }) => scope.cameras === undefined || scope.cameras.includes(camera))
-    .map((hold) => ({ hold, from: hold.scope.from ?? -Infinity, to: hold.scope.to ?? Infinity }))
+    .map(({ hold, place, scope }) => ({
+      hold,
+      place,
+      from: scope.from ?? -Infinity,
+      to: scope.to ?? Infinity,
+    }))
     .sort((a, b) => (a.from === b.from ? 0 : a.from < b.from ? -1 : 1));
   let most = Number.NEGATIVE_INFINITY;
   const reach = mine.map(({ to }) => {
@@ -47,6 +55,7 @@ function lineOf(holds: readonly Hold[], camera: string): Line {
   });
   const line = {
     holds: mine.map(({ hold }) => hold),
+    places: mine.map(({ place }) => place),
     from: mine.map((one) => one.from),
     to: mine.map((one) => one.to),
     reach,
