@@ -15,6 +15,7 @@ import type { CoverCount } from './holds/cover.ts';
 import { HoldDesk, type Protection } from './holds/desk.ts';
 import type { Findings } from './recordings/findings.ts';
 import type { Keeper, KeeperDeps } from './recordings/keeper.ts';
+import { spanOf } from './recordings/layouts/span.ts';
 import { rest } from './recordings/rest.ts';
 import { setPolicy } from './recordings/rules.ts';
 import type { ShownSource } from './status.ts';
@@ -73,6 +74,7 @@ export class Footage {
       now: () => this.#time.now() ?? clock.now(),
       protection: async (hold) => this.#protection(hold),
       volume: () => volumeOf(config.recordings),
+      spanOf: (source) => this.#spanOf(source),
       changed: () => this.#vault?.holdsChanged(),
       failed: (error) => log.trouble('holds', error),
     });
@@ -180,6 +182,11 @@ export class Footage {
     return said === undefined
       ? { state: 'not-needed', copied: 0, reason: null }
       : { state: said.state, copied: said.done, reason: said.reason };
+  }
+
+  #spanOf(source: number): number | null {
+    const root = this.#keeper?.roots.find(({ id }) => id === source);
+    return root === undefined ? null : spanOf(root.layout);
   }
 
   #reaches(hold: string, source: number): boolean {

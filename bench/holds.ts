@@ -10,6 +10,8 @@ import { type Db, openDatabase } from '../agent/db.ts';
 import { HoldBook } from '../agent/holds/book.ts';
 import { CoverCount } from '../agent/holds/cover.ts';
 import { judge, type Surroundings } from '../agent/recordings/due.ts';
+import { layoutOf } from '../agent/recordings/layouts/index.ts';
+import { spanOf } from '../agent/recordings/layouts/span.ts';
 import { SweepStore } from '../agent/recordings/sweep-store.ts';
 import type { Place } from '../agent/recordings/types.ts';
 import { newId } from '../protocol/ids.ts';
@@ -41,8 +43,13 @@ export async function holdsBench({ recordings }: { recordings: number }): Promis
     const many = median(walk);
     const cover = new CoverCount(db);
     const order = { hold: newId(randomBytes), from: first, to: first + DAY_MS, cameras: [ids[0] ?? ''] };
+    const layout = layoutOf({ layout: 'frigate', zone: 'UTC', longestSegmentMs: null });
     const began = performance.now();
-    const { recordings: covered } = await cover.count(order, async () => {});
+    const { recordings: covered } = await cover.count(
+      order,
+      async () => {},
+      () => spanOf(layout),
+    );
     const preview = performance.now() - began;
     const size = `${recordings.toLocaleString('en')} recordings`;
     return [

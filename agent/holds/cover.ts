@@ -35,11 +35,11 @@ const PAGE = 2_000;
 const [PRESENT, ERASING, ERASED, MISSING] = STATES.map((_, i) => i) as [number, number, number, number];
 
 export class CoverCount {
-  readonly #cameras: Statement<[], { id: number; camera: Buffer }>;
+  readonly #cameras: Statement<[], { id: number; source: number; camera: Buffer }>;
   readonly #page: Statement<unknown[], RawCovered>;
 
   constructor(db: Db) {
-    this.#cameras = db.prepare('SELECT id, camera FROM rec_cameras ORDER BY id');
+    this.#cameras = db.prepare('SELECT id, source, camera FROM rec_cameras ORDER BY id');
     this.#page = db.prepare(
       `SELECT coalesce(ends, -1) AS ends, folder, name, start, spread, size FROM recordings
        WHERE camera = ? AND state = ? AND (coalesce(ends, -1), folder, name) > (?, ?, ?)
@@ -47,27 +47,38 @@ export class CoverCount {
     );
   }
 
-  /** What the catalogue knows of it now. @param rest lets others have their turn */
-  async count(order: HoldOrder, rest: () => Promise<void>): Promise<Covered> {
+  /**
+   * What the catalogue knows of it now.
+   * @param rest lets others have their turn
+   * @param spanOf how long after its start a recording of this source can end; null: nobody can say
+   */
+  async count(
+    order: HoldOrder,
+    rest: () => Promise<void>,
+    spanOf: (source: number) => number | null = () => null,
+  ): Promise<Covered> {
     const sum: Covered = {
       ...{ recordings: 0, bytes: 0, erasing: 0, erased: 0, missing: 0 },
       oldest: null,
       newest: null,
     };
     const hold = holdOf(order);
-    for (const { id, camera } of this.#camerasOf(order)) {
+    for (const { id, source, camera } of this.#camerasOf(order)) {
+      const span = spanOf(source);
+      // What ends later than that began after the hold.
+      const last = order.to === null || span === null ? null : order.to + span;
       for (const state of [PRESENT, ERASING, ERASED, MISSING]) {
         // Recordings without a known end stand at -1; of the others none that ended before the hold begins.
-        await this.#walk(sum, { hold, id, camera, state, after: -2, before: 0 }, rest);
-        await this.#walk(sum, { hold, id, camera, state, after: (order.from ?? 0) - 1, before: null }, rest);
+        await this.#walk(sum, { hold, id, camera, state, after: -2, last: -1 }, rest);
+        await this.#walk(sum, { hold, id, camera, state, after: (order.from ?? 0) - 1, last }, rest);
       }
     }
     return sum;
   }
 
   /** C80: a camera that is not known may be any. */
-  #camerasOf({ cameras }: HoldOrder): { id: number; camera: string }[] {
-    const all = this.#cameras.all().map(({ id, camera }) => ({ id, camera: camera.toString('hex') }));
+  #camerasOf({ cameras }: HoldOrder): { id: number; source: number; camera: string }[] {
+    const all = this.#cameras.all().map(({ camera, ...row }) => ({ ...row, camera: camera.toString('hex') }));
     const known = new Set(all.map(({ camera }) => camera));
     if (cameras === undefined || cameras.some((camera) => !isId(camera) || !known.has(camera))) return all;
     const wanted = new Set(cameras.map((camera) => idBytes(camera as never).toString('hex')));
@@ -76,14 +87,14 @@ export class CoverCount {
 
   async #walk(
     sum: Covered,
-    it: { hold: Hold; id: number; camera: string; state: number; after: number; before: number | null },
+    it: { hold: Hold; id: number; camera: string; state: number; after: number; last: number | null },
     rest: () => Promise<void>,
   ): Promise<void> {
     let [ends, folder, name]: [number, number, Buffer] = [it.after, Number.MAX_SAFE_INTEGER, Buffer.alloc(0)];
     for (;;) {
       const rows = this.#page.all(it.id, it.state, ends, folder, name, PAGE);
       for (const row of rows) {
-        if (it.before !== null && row.ends >= it.before) return;
+        if (it.last !== null && row.ends > it.last) return;
         const bounds = {
           startEarliest: utcMs(row.start),
           startLatest: utcMs(row.start + row.spread),

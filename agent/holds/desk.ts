@@ -9,7 +9,7 @@
  */
 import { TilsynError } from '../../protocol/errors.ts';
 import type { EventData } from '../../protocol/event.ts';
-import { holdOrder } from '../../protocol/hold.ts';
+import { type HoldOrder, holdOrder } from '../../protocol/hold.ts';
 import { verifyRecord } from '../../protocol/sign.ts';
 import { holdSlip } from '../../protocol/slip.ts';
 import { toIso, type UtcMs } from '../../protocol/time.ts';
@@ -37,6 +37,8 @@ export interface DeskDeps {
   protection(hold: string): Promise<Protection>;
   /** Bytes of the volumes that recordings lie on; null: there is none. */
   volume(): { bytes: number; free: number } | null;
+  /** How long after its start a recording of this source can end; null: nobody can say. */
+  spanOf(source: number): number | null;
   /** Holds came or went. */
   changed(): void;
   /** Telling of them failed. */
@@ -130,8 +132,13 @@ export class HoldDesk {
     const read = holdOrder.safeParse(body);
     if (!read.success)
       throw new TilsynError('hold.unreadable', 'previewing a hold: its scope cannot be read');
-    const covered = await this.#o.cover.count(read.data, this.#o.rest);
+    const covered = await this.#count(read.data);
     return { ...shown(covered), volume: this.#o.volume() };
+  }
+
+  #count(order: HoldOrder): Promise<Covered> {
+    const { cover, rest, spanOf } = this.#o;
+    return cover.count(order, rest, spanOf);
   }
 
   async #statuses(): Promise<Record<string, unknown>[]> {
@@ -143,9 +150,8 @@ export class HoldDesk {
   }
 
   async #statusOf(row: HeldRow): Promise<EventData<'hold.reported'>> {
-    const { cover, rest, protection } = this.#o;
-    const covered = await cover.count(row, rest);
-    const { state, copied, reason } = await protection(row.hold);
+    const covered = await this.#count(row);
+    const { state, copied, reason } = await this.#o.protection(row.hold);
     return { hold: row.hold, ...shown(covered), protection: state, copied, reason };
   }
 

@@ -224,7 +224,6 @@ export class Sweep {
     },
   ): void {
     const { row, camera, around, at, holds, sweptAt, released } = it;
-    const { store } = this.#deps;
     const verdict = judge(row, camera.camera, around, holds, at);
     if (verdict.verdict === 'keep') {
       // What is not due yet is in a page only because months differ in length.
@@ -239,7 +238,7 @@ export class Sweep {
     // What a hold kept until it was released became due with that, and somebody gave the word for it (R6).
     const thing = () => thingOf(row, camera.camera, around);
     if (late || released.some((hold) => covers(hold, thing()))) found.fresh += 1;
-    else if (store.refusal(row) !== null) found.tried += 1;
+    else if (this.#deps.store.refusal(row) !== null) found.tried += 1;
     list?.add({ folder: row.folder, name: shown(row.name), bytes: row.sizeBytes });
   }
 

@@ -6,6 +6,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { HoldBook } from '../../../agent/holds/book.ts';
 import { CoverCount } from '../../../agent/holds/cover.ts';
 import { HoldDesk } from '../../../agent/holds/desk.ts';
+import { layoutOf } from '../../../agent/recordings/layouts/index.ts';
+import { spanOf } from '../../../agent/recordings/layouts/span.ts';
 import { newId } from '../../../protocol/ids.ts';
 import { publicText, signRecord } from '../../../protocol/sign.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, toIso, utcMs } from '../../../protocol/time.ts';
@@ -33,6 +35,7 @@ function house() {
     rest: async () => {},
     protection: async () => ({ state: 'not-needed', copied: 0, reason: null }),
     volume: () => null,
+    spanOf: () => null,
     changed: () => changes.push('changed'),
     failed: (error) => {
       throw error;
@@ -168,6 +171,19 @@ describe('a hold on a host', () => {
     expect(it1.base.book.list()).toMatchObject([{ readable: false }]);
     expect(await it1.run()).toMatchObject({ waits: 'holds-unreadable' });
     expect(it1.files()).toHaveLength(12);
+  });
+
+  it('H2 counts the same where it knows how long recordings are, and looks no further', async () => {
+    const { it1 } = house();
+    const at = hour(it1, 5);
+    for (const hours of [0, 1, 2, 3, 4, 5, 6]) fill(it1, 'gate', at + hours * HOUR_MS);
+    it1.catalogue();
+    const span = spanOf(layoutOf({ layout: 'frigate', zone: 'UTC', longestSegmentMs: null }));
+    const order = { hold: newId(randomBytes), from: at + 7 * MINUTE_MS, to: at + 70 * MINUTE_MS };
+    const rest = async () => {};
+    const whole = await it1.base.cover.count(order, rest);
+    expect(whole.recordings).toBe(14);
+    expect(await it1.base.cover.count(order, rest, () => span)).toEqual(whole);
   });
 
   it('H2 a preview counts and changes nothing', async () => {
