@@ -73,7 +73,10 @@ export async function holdPlace(input: Input): Promise<number> {
 export function printHold(input: Input, item: Item): void {
   printItem(input, item, HOLD_CARD, HOLD_CSV);
   if ((text(input, 'output') ?? 'table') !== 'table') return;
-  for (const one of item.agents as Item[]) input.io.out(`  ${clean(hostText(one, zone(input)))}\n`);
+  const hosts = item.agents as Item[];
+  for (const one of hosts) input.io.out(`  ${clean(hostText(one, zone(input)))}\n`);
+  if (hosts.some(({ state, confirmed }) => state === 'cannot-enforce' && !confirmed))
+    input.io.out('hold it by hand, then: tilsyn hold confirm ID (docs/guide/holds.md, By hand)\n');
 }
 
 async function untilDone(input: Input, placed: Item): Promise<Item> {
