@@ -12,6 +12,7 @@ import { fromIso, MINUTE_MS, toIso, type UtcMs } from '../../protocol/time.ts';
 import { ask, waiting } from '../approvals.ts';
 import { withoutReason } from '../approvals-errors.ts';
 import { type Caller, sees } from '../auth.ts';
+import { GivenOrders } from '../holds/given.ts';
 import { placeHold } from '../holds/place.ts';
 import { orderFor, type Reached, reachOf } from '../holds/reach.ts';
 import { releasable, unknownHold } from '../holds/release.ts';
@@ -265,8 +266,8 @@ async function itemsOf(ctx: Context, caller: Caller, rows: readonly HoldRow[], v
   const opened = positions.length === 0 ? null : await ctx.opener.open(read, positions);
   const byId = new Map<AgentId, AgentRow>(agents.map((one) => [one.agent, one]));
   const items: HoldItem[] = [];
-  for (const row of rows)
-    items.push(await holdItem(ctx, row, { host, agents: byId, opened, now: ctx.clock.now() }));
+  const view = { host, agents: byId, opened, given: new GivenOrders(ctx), now: ctx.clock.now() };
+  for (const row of rows) items.push(await holdItem(ctx, row, view));
   return { items, coverage, host };
 }
 
@@ -289,7 +290,8 @@ async function list(
 
 async function bare(ctx: Context, row: HoldRow): Promise<HoldItem> {
   const agents = new Map((await ctx.store.read.agents.list()).map((one) => [one.agent, one]));
-  return await holdItem(ctx, row, { host: () => null, agents, opened: null, now: ctx.clock.now() });
+  const view = { host: () => null, agents, opened: null, given: new GivenOrders(ctx), now: ctx.clock.now() };
+  return await holdItem(ctx, row, view);
 }
 
 async function show(ctx: Context, caller: Caller, row: HoldRow) {

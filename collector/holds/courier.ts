@@ -10,9 +10,10 @@ import type { AgentId } from '../../protocol/ids.ts';
 import { SECOND_MS } from '../../protocol/time.ts';
 import { issueIn } from '../ingest/commands.ts';
 import { Looks } from '../looks.ts';
-import type { AgentRow, CommandRow, HoldHostRow, HoldRow } from '../store/types.ts';
+import type { AgentRow, HoldHostRow, HoldRow, Tx } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { camerasOf, type NamedCamera, openCameras } from './cameras.ts';
+import { GivenOrders } from './given.ts';
 import { orderHost } from './place.ts';
 import { partOf } from './reach.ts';
 
@@ -43,15 +44,19 @@ export class HoldCourier {
 
   async #look(): Promise<void> {
     const { store } = this.#ctx;
+    // The holds first: whatever is found of them had its orders committed with it.
     const holds = await store.read.holds.list();
     if (holds.length === 0) return;
     const agents = new Map((await store.read.agents.list()).map((row) => [row.agent, row]));
+    const given = new GivenOrders(this.#ctx);
     for (const hold of holds) {
       if (this.#looks.closed) return;
       if (hold.state === 'placed') await this.#join(hold, agents);
       for (const row of await store.read.holdHosts.list({ hold: hold.hold })) {
         const agent = agents.get(row.agent);
-        if (agent !== undefined && agent.state !== 'revoked') await this.#give(hold, row, agent);
+        if (agent === undefined || agent.state === 'revoked') continue;
+        if (hold.state === 'placed') await this.#place(hold, row, given);
+        else await this.#release(hold, row, given);
       }
     }
   }
@@ -64,42 +69,43 @@ export class HoldCourier {
     const known = new Set((await store.read.holdHosts.list({ hold: hold.hold })).map(({ agent }) => agent));
     for (const agent of agents.values()) {
       if (agent.site !== site || agent.state === 'revoked' || known.has(agent.agent)) continue;
-      await store.write((tx) => orderHost(this.#ctx, tx, hold, agent, null));
+      await store.write(async (tx) => {
+        if (await isStill(tx, hold)) await orderHost(this.#ctx, tx, hold, agent, null);
+      });
     }
   }
 
-  async #give(hold: HoldRow, row: HoldHostRow, { agent }: AgentRow): Promise<void> {
-    const { store, generation } = this.#ctx;
-    if (hold.state === 'released') {
-      if (row.state === 'released') return;
-      const given = await this.#given(agent, 'hold.release', hold);
-      // One that waits, or was obeyed and is told of soon, is enough; after it a slip may have placed it once more.
-      const since = row.appliedAt ?? 0;
-      if (given.some(({ resultAt, ok }) => resultAt === null || (ok === true && resultAt >= since))) return;
-      const body = { hold: hold.hold };
-      await store.write((tx) => issueIn(this.#ctx, tx, agent, { verb: 'hold.release', body, person: null }));
-      return;
-    }
+  async #release(hold: HoldRow, row: HoldHostRow, orders: GivenOrders): Promise<void> {
+    if (row.state === 'released') return;
+    const given = await orders.of(row.agent, 'hold.release', hold.hold);
+    // One that waits, or was obeyed and is told of soon, is enough; after it a slip may have placed it once more.
+    const since = row.appliedAt ?? 0;
+    if (given.some(({ resultAt, ok }) => resultAt === null || (ok === true && resultAt >= since))) return;
+    await this.#order(hold, row, 'hold.release', { hold: hold.hold });
+  }
+
+  async #place(hold: HoldRow, row: HoldHostRow, given: GivenOrders): Promise<void> {
     // What it is about is known to the host alone (V104).
     if (hold.kind === 'unknown') return;
     const orders = await this.#asNow(row);
-    const given = await this.#given(agent, 'hold.place', hold);
-    const last = given.sort((a, b) => b.n - a.n)[0];
-    if (last !== undefined && same(last.body, orders) && last.generation === generation()) return;
-    await store.write(async (tx) => {
-      await tx.holdHosts.put([{ ...row, orders }]);
-      await issueIn(this.#ctx, tx, agent, { verb: 'hold.place', body: { ...orders }, person: null });
-    });
+    const last = (await given.of(row.agent, 'hold.place', hold.hold)).at(-1);
+    if (last !== undefined && same(last.body, orders)) return;
+    await this.#order(hold, row, 'hold.place', orders);
   }
 
-  async #given(
-    agent: AgentId,
+  /** As it stands in this transaction: it may have been released, or told of, since it was looked at. */
+  async #order(
+    hold: HoldRow,
+    { place, agent }: HoldHostRow,
     verb: 'hold.place' | 'hold.release',
-    { hold }: HoldRow,
-  ): Promise<CommandRow[]> {
-    const { store, generation } = this.#ctx;
-    const rows = await store.read.commands.list({ agent, generation: generation(), verb });
-    return rows.filter(({ body }) => body.hold === hold);
+    body: HoldOrder | { hold: string },
+  ): Promise<void> {
+    await this.#ctx.store.write(async (tx) => {
+      const row = await tx.holdHosts.get(place);
+      if (row === null || !(await isStill(tx, hold))) return;
+      if (verb === 'hold.place') await tx.holdHosts.put([{ ...row, orders: body as HoldOrder }]);
+      await issueIn(this.#ctx, tx, agent, { verb, body: { ...body }, person: null });
+    });
   }
 
   /** Names are opened only where a camera came after the held ones. */
@@ -129,6 +135,10 @@ export function calledNow(held: readonly string[], told: readonly NamedCamera[])
     found.add(heirs.sort((a, b) => b.pos - a.pos)[0]?.camera ?? camera);
   }
   return [...found].sort();
+}
+
+async function isStill(tx: Tx, { hold, state }: HoldRow): Promise<boolean> {
+  return (await tx.holds.get(hold))?.state === state;
 }
 
 function same(body: Record<string, unknown>, orders: HoldOrder): boolean {

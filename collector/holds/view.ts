@@ -5,6 +5,7 @@ import type { AgentId } from '../../protocol/ids.ts';
 import { toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
 import type { AgentRow, HoldHostRow, HoldRow, LeafRow, Pos, Reader } from '../store/types.ts';
 import type { Context } from '../types.ts';
+import type { GivenOrders } from './given.ts';
 import { isOverdue, noticeOf } from './notice.ts';
 import { coveredBy } from './sessions.ts';
 
@@ -54,6 +55,8 @@ export interface ItemView {
   host(agent: AgentId): string | null;
   agents: ReadonlyMap<AgentId, AgentRow>;
   opened: Opened | null;
+  /** One for all items of an answer. */
+  given: GivenOrders;
   now: UtcMs;
 }
 
@@ -61,7 +64,7 @@ export async function holdItem(ctx: Context, row: HoldRow, view: ItemView): Prom
   const { read } = ctx.store;
   const hosts = await read.holdHosts.list({ hold: row.hold });
   const items: HoldHostItem[] = [];
-  for (const one of hosts) items.push(await hostItem(ctx, row, one, view));
+  for (const one of hosts) items.push(await hostItem(row, one, view));
   const { kept, earliest } = await sessionsOf(ctx, read, row);
   const notice = row.state === 'released' ? null : noticeOf(row, hosts, earliest);
   const text = (name: string) => {
@@ -86,15 +89,10 @@ export async function holdItem(ctx: Context, row: HoldRow, view: ItemView): Prom
 }
 
 /** H2. A recorder that cannot be held from outside is said to be so, until somebody saw to it by hand. */
-async function hostItem(
-  ctx: Context,
-  hold: HoldRow,
-  row: HoldHostRow,
-  view: ItemView,
-): Promise<HoldHostItem> {
+async function hostItem(hold: HoldRow, row: HoldHostRow, view: ItemView): Promise<HoldHostItem> {
   const agent = view.agents.get(row.agent);
   const { report } = row;
-  const failure = row.state === 'pending' ? await failureOf(ctx, hold, row, agent) : null;
+  const failure = row.state === 'pending' ? await failureOf(view.given, hold, row, agent) : null;
   const unenforced = report?.protection === 'cannot-enforce' && row.state === 'in-force';
   return {
     ...{ host: view.host(row.agent) ?? row.agent, hostId: row.agent },
@@ -110,14 +108,13 @@ async function hostItem(
 }
 
 async function failureOf(
-  { store, generation }: Context,
+  orders: GivenOrders,
   { hold }: HoldRow,
   { agent }: HoldHostRow,
   owner: AgentRow | undefined,
 ): Promise<string | null> {
   if (owner?.state === 'revoked') return 'revoked';
-  const given = await store.read.commands.list({ agent, generation: generation(), verb: 'hold.place' });
-  const last = given.filter(({ body }) => body.hold === hold).sort((a, b) => b.n - a.n)[0];
+  const last = (await orders.of(agent, 'hold.place', hold)).at(-1);
   return last?.ok === false ? String(last.result?.code ?? last.result?.outcome ?? 'failed') : null;
 }
 
