@@ -85,7 +85,9 @@ async function untilDone(input: Input, placed: Item): Promise<Item> {
   const path = `/v1/holds/${encodeURIComponent(placed.id)}`;
   for (let item = placed; ; item = await client(input).get<Item>(path, { bare: '1' })) {
     const left = until - io.clock.mono();
-    if (waitedFor(item).length === 0 || left <= 0 || isHopeless(item)) return item;
+    // Names and texts are opened once, and that reading is recorded.
+    if (waitedFor(item).length === 0 || left <= 0 || isHopeless(item))
+      return item === placed ? placed : await client(input).get<Item>(path, {});
     await pause(io, Math.min(LOOK_MS, left));
   }
 }

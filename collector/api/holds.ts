@@ -249,7 +249,7 @@ async function holdNamed(ctx: Context, caller: Caller, hold: string): Promise<Ho
 }
 
 async function itemOf(ctx: Context, caller: Caller, row: HoldRow, verb: string): Promise<HoldItem> {
-  const [item] = (await itemsOf(ctx, caller, [row], verb)).items;
+  const [item] = await itemsOf(ctx, caller, [row], verb);
   return item as HoldItem;
 }
 
@@ -262,13 +262,13 @@ async function itemsOf(ctx: Context, caller: Caller, rows: readonly HoldRow[], v
   const plan = await planView(ctx, agents, askedOf(ctx, null, null));
   const positions = rows.flatMap(({ placedPos }) => placedPos ?? []);
   await recordReading(ctx, caller, verb, plan.count + positions.length, {});
-  const { host, coverage } = await plan.open();
+  const { host } = await plan.open();
   const opened = positions.length === 0 ? null : await ctx.opener.open(read, positions);
   const byId = new Map<AgentId, AgentRow>(agents.map((one) => [one.agent, one]));
   const items: HoldItem[] = [];
   const view = { host, agents: byId, opened, given: new GivenOrders(ctx), now: ctx.clock.now() };
   for (const row of rows) items.push(await holdItem(ctx, row, view));
-  return { items, coverage, host };
+  return items;
 }
 
 async function list(
@@ -280,11 +280,13 @@ async function list(
     isShown(row, caller),
   );
   const start = after === undefined ? 0 : rows.findIndex(({ hold }) => hold === after) + 1;
-  const { items, coverage } = await itemsOf(ctx, caller, rows.slice(start, start + limit), 'hold.list');
+  const items = await itemsOf(ctx, caller, rows.slice(start, start + limit), 'hold.list');
   const next = start + limit < rows.length ? (rows[start + limit - 1]?.hold ?? null) : null;
   const now = toIso(ctx.clock.now());
   const late = ({ notice, reviewAt, state: at }: HoldItem) =>
     at === 'placed' && (notice?.overdue === true || (reviewAt !== null && reviewAt < now));
+  // The collector's own registry: no host has to be asked which holds there are.
+  const { coverage } = await (await planView(ctx, [], askedOf(ctx, null, null))).open();
   return listAnswer(overdue === true ? items.filter(late) : items, coverage, next);
 }
 
