@@ -43,21 +43,27 @@ export class HoldCourier {
   }
 
   async #look(): Promise<void> {
-    const { store } = this.#ctx;
+    const { read } = this.#ctx.store;
     // The holds first: whatever is found of them had its orders committed with it.
-    const holds = await store.read.holds.list();
-    if (holds.length === 0) return;
-    const agents = new Map((await store.read.agents.list()).map((row) => [row.agent, row]));
+    const placed = new Map((await read.holds.list({ state: 'placed' })).map((row) => [row.hold, row]));
+    // Of those that were released, only hosts that have not said so: there are more of them with each year.
+    const open = [
+      ...(await read.holdHosts.list({ state: 'pending' })),
+      ...(await read.holdHosts.list({ state: 'in-force' })),
+    ].filter(({ hold }) => !placed.has(hold));
+    if (placed.size === 0 && open.length === 0) return;
+    const agents = new Map((await read.agents.list()).map((row) => [row.agent, row]));
     const given = new GivenOrders(this.#ctx);
-    for (const hold of holds) {
+    const getsOrders = ({ agent }: HoldHostRow) => (agents.get(agent)?.state ?? 'revoked') !== 'revoked';
+    for (const hold of placed.values()) {
       if (this.#looks.closed) return;
-      if (hold.state === 'placed') await this.#join(hold, agents);
-      for (const row of await store.read.holdHosts.list({ hold: hold.hold })) {
-        const agent = agents.get(row.agent);
-        if (agent === undefined || agent.state === 'revoked') continue;
-        if (hold.state === 'placed') await this.#place(hold, row, given);
-        else await this.#release(hold, row, given);
-      }
+      await this.#join(hold, agents);
+      for (const row of (await read.holdHosts.list({ hold: hold.hold })).filter(getsOrders))
+        await this.#place(hold, row, given);
+    }
+    for (const row of open.filter(getsOrders)) {
+      const hold = await read.holds.get(row.hold);
+      if (hold?.state === 'released') await this.#release(hold, row, given);
     }
   }
 

@@ -14,7 +14,7 @@ it(
         fc.asyncProperty(steps, async (sequence) => await Run.of(collector, sequence)),
         { numRuns: RUNS, seed: SEED, endOnFailure: process.env.TILSYN_HOLD_SHRINK !== '1' },
       );
-      expect(collector.runs).toBe(RUNS);
+      expect(runs).toBe(RUNS);
     } finally {
       await collector.api.close();
     }

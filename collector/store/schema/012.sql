@@ -26,3 +26,4 @@ CREATE TABLE hold_hosts (
 ) STRICT;
 CREATE INDEX hold_hosts_hold ON hold_hosts (hold);
 CREATE INDEX hold_hosts_agent ON hold_hosts (agent);
+CREATE INDEX hold_hosts_state ON hold_hosts (state);
