@@ -18,12 +18,16 @@ export function hostText(one: Item, tz: string): string {
     ...(one.missing > 0 ? [`${one.missing} vanished`] : []),
     ...(one.protection === null || one.protection === 'not-needed' ? [] : [protectionText(one)]),
     ...(one.reason === null ? [] : [String(one.reason)]),
-    ...(one.state === 'pending'
-      ? [one.lastSeen === null ? 'never seen' : `last seen ${showIso(one.lastSeen, tz)}`]
-      : []),
+    ...(one.state === 'pending' ? [awayText(one, tz)] : []),
     ...(one.confirmed ? ['seen to by hand'] : []),
   ];
   return `${one.host}: ${one.state} (${parts.join(', ')})`;
+}
+
+/** H4: nothing is erased on its return before every order has taken effect. */
+function awayText({ lastSeen }: Item, tz: string): string {
+  const seen = lastSeen === null ? 'never seen' : `last seen ${showIso(lastSeen, tz)}`;
+  return `${seen}, takes effect on its return before anything is erased`;
 }
 
 function protectionText({ protection, copied, recordings }: Item): string {
