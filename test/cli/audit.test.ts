@@ -1,4 +1,5 @@
 /** From an agent's audit of a real root to a signature at a real collector, all by the command line. */
+
 import {
   chmodSync,
   lstatSync,
@@ -10,7 +11,6 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
@@ -21,6 +21,7 @@ import { init, run as runCollector } from '../../collector/main.ts';
 import { createToken } from '../../collector/tokens.ts';
 import { DAY_MS, systemClock } from '../../protocol/time.ts';
 import type { Loose } from '../collector/api-world.ts';
+import { freePort } from '../support/free-port.ts';
 import { CliWorld } from './cli-world.ts';
 
 let cli: CliWorld;
@@ -88,16 +89,6 @@ function takeAway(path: string): void {
   const { atimeMs, mtimeMs } = lstatSync(dirname(path));
   unlinkSync(path);
   utimesSync(dirname(path), atimeMs / 1000, mtimeMs / 1000);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
 
 async function until(ready: () => Promise<boolean>): Promise<void> {

@@ -1,6 +1,6 @@
 /** A real agent with a root, a real collector that gives it the rules, and the command line on the host. */
+
 import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import { askAgent, enrol, type Handle, markRoot, run as runAgent } from '../../a
 import { init, run as runCollector } from '../../collector/main.ts';
 import { createToken } from '../../collector/tokens.ts';
 import { DAY_MS, MINUTE_MS, systemClock } from '../../protocol/time.ts';
+import { freePort } from '../support/free-port.ts';
 import { CliWorld } from './cli-world.ts';
 
 let cli: CliWorld;
@@ -58,16 +59,6 @@ function record(days: number): string {
   // Written a minute ago: what is younger may still be written.
   utimesSync(join(root, path), systemClock.now() / 1000 - 60, systemClock.now() / 1000 - 60);
   return path;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
 
 const run = (line: string) => cli.run([...line.split(' '), '--state', state]);

@@ -1,7 +1,6 @@
 /** The way of an operator: collector, token, agent, sessions; both roles run as the product runs them. */
-import { once } from 'node:events';
+
 import { appendFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,6 +9,7 @@ import { type Handle as AgentHandle, run as runAgent } from '../../agent/main.ts
 import { type Handle as CollectorHandle, run as runCollector } from '../../collector/main.ts';
 import { systemClock } from '../../protocol/time.ts';
 import type { Loose } from '../collector/api-world.ts';
+import { freePort } from '../support/free-port.ts';
 import { CliWorld } from './cli-world.ts';
 
 const ROW = (minute: string) =>
@@ -21,15 +21,6 @@ let agent: AgentHandle | null = null;
 let connections: string;
 const run = (line: string, options = {}) => cli.run(line.split(' '), options);
 const quiet = { write: () => true };
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 beforeAll(async () => {
   cli = new CliWorld();

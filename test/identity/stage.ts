@@ -17,13 +17,14 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { status } from '../../agent/main.ts';
 import { tvTime } from '../fixtures/teamviewer.ts';
+import { freePort } from '../support/free-port.ts';
 
 const CLI = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const STOP_MS = 20_000;
@@ -450,16 +451,6 @@ export function rowText(name: string, n: number): string {
   const peer = rowPeer(name, n);
   const [start, end] = [tvTime(rowStart(n)), tvTime(rowStart(n) + 124_000)];
   return [peer.id, peer.name, start, end, 'IEUser', 'RemoteControl', '', ''].join('\t');
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
 }
 
 function answers(port: number): Promise<boolean> {

@@ -7,7 +7,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../identity/stage.ts';
+import { freePort } from '../support/free-port.ts';
 import { claimDevLog, command, DEV_LOG, type Needs, Program } from './programs.ts';
 
 export const SSHD_NEEDS: Needs = {

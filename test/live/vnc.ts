@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { freePort } from '../identity/stage.ts';
+import { freePort } from '../support/free-port.ts';
 import { type Needs, Program } from './programs.ts';
 
 export const VNC_NEEDS: Needs = { programs: { x11vnc: 'x11vnc', Xvfb: 'xvfb' }, root: false };

@@ -3,6 +3,7 @@
  * to two of the recordings: it cuts them off and then unlinks them. The vault's copies are whole, and the collector has both:
  * what was copied, and what the recorder did.
  */
+
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +14,8 @@ import { silentLog } from '../../agent/log.ts';
 import { enrol, markRoot, run as runAgent } from '../../agent/main.ts';
 import { init, run as runCollector } from '../../collector/main.ts';
 import { createToken } from '../../collector/tokens.ts';
-import { endGroup, freePort, query, startMotion, until, zone } from './motion.ts';
+import { freePort } from '../support/free-port.ts';
+import { endGroup, query, startMotion, until, zone } from './motion.ts';
 import { digest } from './vault-crash.ts';
 
 /** Closed recordings before the hold is placed, and how many of them are cleaned away. */

@@ -4,9 +4,9 @@
  *
  * motion lives a day less some seconds behind (faketime): an agent never erases what is younger than a day.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,6 +18,7 @@ import { init, run as runCollector } from '../../collector/main.ts';
 import { createToken } from '../../collector/tokens.ts';
 import type { AgentId } from '../../protocol/ids.ts';
 import { DAY_MS, SECOND_MS, systemClock, toIso } from '../../protocol/time.ts';
+import { freePort } from '../support/free-port.ts';
 import { policyOf } from './place.ts';
 
 /** Retention is a day; a recording is due this long after its end. */
@@ -259,16 +260,4 @@ export async function until(what: string, is: () => Promise<boolean>, seconds = 
     if (systemClock.mono() > end) throw new Error(`not in ${seconds} s: ${what}`);
     await sleep(100);
   }
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }

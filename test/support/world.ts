@@ -3,6 +3,7 @@
  * Made by the product's own `init`, token and `enrol`; the two processes run its own `run()` with a fault seam
  * (`agent-child.ts`, `collector-child.ts`).
  */
+
 import { once } from 'node:events';
 import {
   copyFileSync,
@@ -16,7 +17,6 @@ import {
 } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
@@ -29,6 +29,7 @@ import { FakeClock } from '../faults/clock.ts';
 import { SmallDisk } from '../faults/disk.ts';
 import type { Dice } from '../faults/random.ts';
 import { Arm, type ArmedAct, type Flags, type Point, readFlags, resetFlags } from './flags.ts';
+import { freePort } from './free-port.ts';
 import { LinkProxy } from './link-proxy.ts';
 import { RowWriter } from './writer.ts';
 
@@ -354,13 +355,4 @@ function lastStart(path: string, readonly = false): number {
   } finally {
     db.close();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
 }
