@@ -33,6 +33,8 @@ interface Names {
   sessions: string[];
   /** Self-audits of its host. */
   audits: string[];
+  /** A legal hold on that host. */
+  hold: string;
   agreement: string;
   /** A key group of the other customer: nobody of this one may be told that it is gone. */
   erasure: string;
@@ -52,6 +54,7 @@ function asked({
   person,
   sessions,
   audits,
+  hold,
   erasure,
   agreement,
 }: Names): Record<string, string[]> {
@@ -78,6 +81,8 @@ function asked({
     '/v1/audits': [`?${of}`],
     '/v1/audits/:run': audits.map((id) => `/v1/audits/${id}`),
     '/v1/approvals': [''],
+    '/v1/holds': [''],
+    '/v1/holds/:hold': [`/v1/holds/${hold}`],
     '/v1/events': [`?limit=1000&${of}`, `?limit=1000&personal=1&${of}`],
     '/v1/webhooks': [''],
     '/v1/cameras': [`?${of}`],
@@ -144,9 +149,18 @@ export class Witness {
     this.#names = {
       ...{ customer: host.customer, host: host.agent, person: people[0]?.id ?? '', sessions },
       audits: auditsOf(stage.collectorState, host.agent),
+      hold: await this.#hold(host.agent),
       agreement: await this.#site.agreementOf('Beta'),
       erasure: this.#site.groups(this.#agreement)[0]?.grp ?? '',
     };
+  }
+
+  /** Placed before anything is compared, over a time in which there is nothing to be moved. */
+  async #hold(host: string): Promise<string> {
+    const why = ['--kind', 'crime', '--case', '2026-1', '--basis', 'report', '--reason', 'theft'];
+    const span = ['--from', '2020-01-01T00:00:00Z', '--to', '2020-01-02T00:00:00Z'];
+    const typed = ['hold', 'place', '--host', host, ...span, ...why, '--review', '2099-01-01T00:00:00Z'];
+    return (await this.#site.stage.json<{ id: string }>(typed)).id;
   }
 
   #ask(method: string, path: string, token: string, body?: object) {
