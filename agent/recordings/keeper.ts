@@ -25,7 +25,7 @@ import type { Tally } from './read-store.ts';
 import { rest } from './rest.ts';
 import { acceptRoot, openRoots, type Root, retireRoot, stateOf, sweepSourceOf } from './roots.ts';
 import type { Suspects } from './suspects.ts';
-import { Sweep, type SweepReport, type WaitReason } from './sweep.ts';
+import { Sweep, type SweepReport, type SweepSource, type WaitReason } from './sweep.ts';
 import type { SweepStore } from './sweep-store.ts';
 
 /** Reads a root into the catalogue, and keeps it read. */
@@ -194,6 +194,11 @@ export class Keeper {
   async recount(): Promise<void> {
     for (const { id } of this.#roots) this.#counts.set(id, await this.#o.sweeps.read.present(id, rest));
     this.#o.counted();
+  }
+
+  /** What a sweep of this root goes by; null: it was given up. */
+  sourceOf(root: Root): SweepSource | null {
+    return sweepSourceOf(this.#o.sweeps, root);
   }
 
   waiting(id: number): { reason: WaitReason; since: UtcMs } | null {

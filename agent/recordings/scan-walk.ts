@@ -157,6 +157,8 @@ class Folder {
     const known = this.#known.get(name);
     if (known !== undefined && regular) {
       this.#known.delete(name);
+      // Why a sweep left it alone stays with it (D5), until it goes or is another file.
+      if (known.state === 0 && this.#odds.get(name) === 'refused') this.#odds.delete(name);
       // C20: only the sweep decides about a row that it marked; what it erased and is there again is another file.
       if (known.state === 1 || (known.state === 0 && known.size !== null && !this.#walk.full)) return;
     }

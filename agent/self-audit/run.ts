@@ -2,23 +2,15 @@
  * One self-audit: every check in its turn, and what comes of it as events.
  *
  * A1  A check that could not look is a finding, never a silent "ok"; what it did not look at is said.
- * A20 One finding for each code of a run, with how many: never one for each file, and never the name of one.
  * A21 What a run found, that it took place, and that nothing is owed any more until then are one transaction: a crash
  *     before it leaves a run that did not take place, and the next start says so.
  */
-import {
-  type AuditCheck,
-  type AuditTrigger,
-  MAX_AUDIT_FINDINGS,
-  type Unseen,
-} from '../../protocol/event-audit.ts';
-import { FOUND_TOOLS } from '../../protocol/event-shapes.ts';
-import { type Id, newId, type Random } from '../../protocol/ids.ts';
+import type { AuditCheck, AuditTrigger } from '../../protocol/event-audit.ts';
+import { newId, type Random } from '../../protocol/ids.ts';
 import type { Policy } from '../../protocol/policy.ts';
-import { type Clock, toIso, type UtcMs } from '../../protocol/time.ts';
+import type { Clock, UtcMs } from '../../protocol/time.ts';
 import type { Surroundings } from '../recordings/due.ts';
 import type { SweepStore } from '../recordings/sweep-store.ts';
-import type { Draft } from '../types.ts';
 import { checkFootage } from './canary-footage.ts';
 import { checkSession } from './canary-session.ts';
 import { openCanary } from './canary-state.ts';
@@ -180,47 +172,4 @@ function failedCheck(check: AuditCheck): CheckResult {
   leave(result, 'failed');
   add(result, 'check-failed', 1, null);
   return result;
-}
-
-export interface RunFinding {
-  check: AuditCheck;
-  code: CheckResult['found'][number]['code'];
-  count: number;
-  source: string | null;
-  unseen: Unseen[];
-}
-
-/** Findings of a run, one for each code (A20); the source where there is only one. */
-export function findingsOf({ checks }: Pick<AuditReport, 'checks'>): RunFinding[] {
-  const byCode = new Map<string, RunFinding>();
-  for (const { check, found, unseen } of checks) {
-    for (const { code, count, source } of found) {
-      const before = byCode.get(code);
-      if (before === undefined) byCode.set(code, { check, code, count, source, unseen: [...unseen] });
-      else {
-        before.count += count;
-        if (before.source !== source) before.source = null;
-        before.unseen = [...new Set([...before.unseen, ...unseen])];
-      }
-    }
-  }
-  return [...byCode.values()].slice(0, MAX_AUDIT_FINDINGS);
-}
-
-/** The events of a run, in their order: its findings, then that it took place. */
-export function draftsOf(report: AuditReport, tools: readonly string[] = []): Draft[] {
-  const findings = findingsOf(report);
-  const tool = tools.length === 1 ? (FOUND_TOOLS.find((one) => one === tools[0]) ?? null) : null;
-  const { run, trigger, startedAt, endedAt, everySeconds } = report;
-  const told: Draft[] = findings.map(({ check: of, code, count, source, unseen }) => ({
-    type: 'audit.finding',
-    data: {
-      ...{ check: code, source: source as Id<'source'> | null, count, run, of, unseen },
-      tool: code === 'tool-without-source' ? tool : null,
-    },
-  }));
-  const checks = report.checks.map(({ found: _found, ...rest }) => rest);
-  const times = { startedAt: toIso(startedAt), endedAt: toIso(endedAt) };
-  const data = { run, trigger, ...times, everySeconds, findings: findings.length, checks };
-  return [...told, { type: 'audit.run', data }];
 }

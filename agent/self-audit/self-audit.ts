@@ -11,8 +11,9 @@ import { type Clock, MINUTE_MS, SECOND_MS, toIso, type UtcMs, utcMs } from '../.
 import type { AgentJournal } from '../journal.ts';
 import type { AgentLog } from '../log.ts';
 import { cronMatcher, type Matcher, onSchedule } from '../telemetry/schedule.ts';
+import { draftsOf, findingsOf, type RunFinding } from './drafts.ts';
 import { longestGap, slotsIn, toSeconds } from './meant.ts';
-import { type AuditFacts, draftsOf, findingsOf, type RunFinding, runChecks } from './run.ts';
+import type { AuditFacts } from './run.ts';
 import type { AuditStore } from './store.ts';
 import { type AuditReport, type CheckResult, Pace } from './types.ts';
 
@@ -145,6 +146,7 @@ export class SelfAudit {
     const stopped = () => this.#stopped;
     const deps = { state, clock, random, platform, floorMs, policy, facts, failed, stopped };
     const occasion = { trigger, missed: Math.max(0, owed - takes), everySeconds: toSeconds(every) };
+    const { runChecks } = await import('./run.ts');
     const report = await runChecks(deps, occasion);
     if (report === null) return null;
     const { run, startedAt } = report;

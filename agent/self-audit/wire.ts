@@ -6,7 +6,7 @@ import type { AgentJournal } from '../journal.ts';
 import { loadAgentKey } from '../keys.ts';
 import type { Reading } from '../reading.ts';
 import type { Keeper } from '../recordings/keeper.ts';
-import { type Root, sweepSourceOf } from '../recordings/roots.ts';
+import type { Root } from '../recordings/roots.ts';
 import type { SweepStore } from '../recordings/sweep-store.ts';
 import type { RunningOptions } from '../running-options.ts';
 import { siteZone } from '../telemetry/schedule.ts';
@@ -51,7 +51,7 @@ function factsOf(it: Watched, sweepPeriodMs: number | null): AuditFacts {
   const shown = [...reading.status(), ...footage.status()];
   return {
     ...{ store, sweeps, sweepPeriodMs, startedAt, sealFrom: it.sealFrom(), key: keyOf(state) },
-    roots: (keeper?.roots ?? []).flatMap((root) => rootOf(sweeps, keeper, root)),
+    roots: keeper === null ? [] : keeper.roots.flatMap((root) => rootOf(keeper, root)),
     present: ({ source }) => counts.get(source) ?? null,
     pass: keeper === null ? null : () => within(clock, PASS_MS, () => keeper.pass()),
     around: keeper?.around() ?? null,
@@ -66,12 +66,11 @@ function factsOf(it: Watched, sweepPeriodMs: number | null): AuditFacts {
 }
 
 /** Nothing of a root that was given up is looked at. */
-function rootOf(sweeps: SweepStore, keeper: Keeper | null, root: Root): AuditFacts['roots'][number][] {
-  const found = sweepSourceOf(sweeps, root);
+function rootOf(keeper: Keeper, root: Root): AuditFacts['roots'][number][] {
+  const found = keeper.sourceOf(root);
   if (found === null) return [];
   const erases = found.mode === 'erase' && root.layout.erasable;
-  const waits = (keeper?.waiting(root.id) ?? null) !== null;
-  return [{ source: found.source, layout: root.layout, erases, waits }];
+  return [{ source: found.source, layout: root.layout, erases, waits: keeper.waiting(root.id) !== null }];
 }
 
 /** Ends by itself after `ms`; what goes on goes on. */
