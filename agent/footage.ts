@@ -1,6 +1,6 @@
 /**
  * The recordings of this machine, as the agent runs them: trusted time, the keeper where a root is configured, and what
- * the collector orders and asks about them. An agent without a root loads nothing of it but this file and the time.
+ * the collector orders and asks about them. An agent without a root loads neither keeper nor vault: only types of them.
  *
  * C44 Trusted time is stored with each hour and each stop, so that a restart in the same boot goes on from it (C13).
  */

@@ -4,6 +4,24 @@ import type { AgentId, AgreementId, CustomerId, LogId, SiteId } from '../protoco
 import type { UtcMs } from '../protocol/time.ts';
 import type { Pos } from './store/types.ts';
 
+/** What the projection of recordings reads. */
+export const RECORDING_FACTS = [
+  'camera.found',
+  'camera.heard',
+  'camera.gap',
+  'camera.registered',
+  'recordings.day',
+  'recordings.overdue',
+  'recordings.copies',
+  'recordings.root-suspect',
+  'recordings.accepted',
+  'recordings.retired',
+  'recording.missing',
+  'sweep.waiting',
+  'sweep.done',
+  'clock.stepped',
+] as const;
+
 /** Types that change a projection; of all others the bytes are not even parsed. */
 export const PROJECTED_TYPES = [
   'session.attempted',
@@ -29,20 +47,7 @@ export const PROJECTED_TYPES = [
   'device.known',
   'audit.run',
   'audit.signed',
-  'camera.found',
-  'camera.heard',
-  'camera.gap',
-  'camera.registered',
-  'recordings.day',
-  'recordings.overdue',
-  'recordings.copies',
-  'recordings.root-suspect',
-  'recordings.accepted',
-  'recordings.retired',
-  'recording.missing',
-  'sweep.waiting',
-  'sweep.done',
-  'clock.stepped',
+  ...RECORDING_FACTS,
 ] as const;
 export type ProjectedType = (typeof PROJECTED_TYPES)[number];
 

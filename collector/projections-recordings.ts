@@ -10,25 +10,9 @@
 import type { EventData } from '../protocol/event.ts';
 import type { AgentId, PersonId, SourceId } from '../protocol/ids.ts';
 import { fromIso, type UtcMs, utcMs } from '../protocol/time.ts';
-import type { Fact, FactOf, HostOf, ProjectedType } from './projections-facts.ts';
+import { type Fact, type FactOf, type HostOf, RECORDING_FACTS } from './projections-facts.ts';
 import type { CameraDayRow, CameraId, CameraRow, ClockStepRow, RootRow, Tx } from './store/types.ts';
 
-export const RECORDING_FACTS = [
-  'camera.found',
-  'camera.heard',
-  'camera.gap',
-  'camera.registered',
-  'recordings.day',
-  'recordings.overdue',
-  'recordings.copies',
-  'recordings.root-suspect',
-  'recordings.accepted',
-  'recordings.retired',
-  'recording.missing',
-  'sweep.waiting',
-  'sweep.done',
-  'clock.stepped',
-] as const satisfies ProjectedType[];
 type RecordingType = (typeof RECORDING_FACTS)[number];
 type RecordingFact = FactOf<RecordingType>;
 /** Those that name a root. */

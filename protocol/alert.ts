@@ -5,34 +5,6 @@
  * disks, the index that samples use for it; names of disks are personal to a host and lie sealed in `host.named`.
  */
 
-/** What is watched. Those of `COLLECTOR_CHECKS` are the collector's; the others are the agent's own. */
-export const ALERT_CHECKS = [
-  'disk-space',
-  'disk-fill',
-  'inodes',
-  'cpu',
-  'memory',
-  'clock-offset',
-  'spool',
-  'state-disk',
-  'agent-silent',
-  'session-unknown',
-  'session-denied',
-  'session-hours',
-  'session-long',
-  'audit-missed',
-  'sweep-waiting',
-  'root-suspect',
-  'recordings-overdue',
-  'clock-stepped',
-  'camera-unknown',
-  'hold-notice',
-  'hold-review',
-  'hold-pending',
-  'hold-violated',
-] as const;
-export type AlertCheck = (typeof ALERT_CHECKS)[number];
-
 /** What no host says of itself: it would have to know the roster or the register, or is what the host has not said, or how long ago. */
 export const COLLECTOR_CHECKS = [
   'agent-silent',
@@ -50,7 +22,22 @@ export const COLLECTOR_CHECKS = [
   'hold-review',
   'hold-pending',
   'hold-violated',
-] as const satisfies AlertCheck[];
+] as const;
+
+/** What is watched. Those of `COLLECTOR_CHECKS` are the collector's; the others are the agent's own. */
+export const ALERT_CHECKS = [
+  'disk-space',
+  'disk-fill',
+  'inodes',
+  'cpu',
+  'memory',
+  'clock-offset',
+  'spool',
+  'state-disk',
+  ...COLLECTOR_CHECKS,
+] as const;
+export type AlertCheck = (typeof ALERT_CHECKS)[number];
+
 export type CollectorCheck = (typeof COLLECTOR_CHECKS)[number];
 
 export function isCollectorCheck(check: AlertCheck): check is CollectorCheck {
