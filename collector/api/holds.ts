@@ -7,15 +7,11 @@
 import { z } from 'zod';
 import { TilsynError } from '../../protocol/errors.ts';
 import { type HoldKind, type HoldOrder, MAX_HELD_CAMERAS } from '../../protocol/hold.ts';
-import { type AgentId, isId, type PersonId } from '../../protocol/ids.ts';
+import type { AgentId } from '../../protocol/ids.ts';
 import { fromIso, MINUTE_MS, toIso, type UtcMs } from '../../protocol/time.ts';
-import { ask, waiting } from '../approvals.ts';
-import { withoutReason } from '../approvals-errors.ts';
-import { type Caller, sees } from '../auth.ts';
-import { GivenOrders } from '../holds/given.ts';
+import type { Caller } from '../auth.ts';
 import { placeHold } from '../holds/place.ts';
 import { orderFor, type Reached, reachOf } from '../holds/reach.ts';
-import { releasable, unknownHold } from '../holds/release.ts';
 import {
   holdFaults,
   refuseFaults,
@@ -25,14 +21,14 @@ import {
   wideness,
 } from '../holds/scope.ts';
 import { makeSlips } from '../holds/slip.ts';
-import { type HoldItem, historyItem, historyOf, holdItem } from '../holds/view.ts';
 import { askHost } from '../ingest/queries.ts';
-import type { AgentRow, HoldRow, LeafRow } from '../store/types.ts';
+import type { HoldRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
+import { confirm, confirmBody, notify, notifyBody, release, releaseBody } from './hold-acts.ts';
+import { bare, holdNamed, itemOf, list, listQuery, show, showQuery } from './hold-items.ts';
 import { recordReading } from './reading.ts';
 import { field, type Room, route } from './room.ts';
-import { hostNamed, visibleAgents } from './scope.ts';
-import { askedOf, listAnswer, planView } from './view.ts';
+import { askedOf, planView } from './view.ts';
 
 const line = z.string().max(1024).optional();
 const scope = {
@@ -60,35 +56,6 @@ const placeBody = z.strictObject({
   restricted: z.boolean().default(false),
   dryRun: field.dryRun,
 });
-const notifyBody = z.strictObject({
-  who: z.string().trim().min(1).max(256).optional(),
-  how: z.string().trim().min(1).max(256).optional(),
-  at: field.iso.optional(),
-  notPossible: z.boolean().default(false),
-  note: z.string().trim().min(1).max(1024).optional(),
-  copyAsked: z.boolean().default(false),
-  copyGiven: z.boolean().default(false),
-  dryRun: field.dryRun,
-});
-const releaseBody = z.strictObject({
-  reason: field.reason,
-  alone: z.boolean().default(false),
-  dryRun: field.dryRun,
-});
-const confirmBody = z.strictObject({
-  host: field.text,
-  note: z.string().trim().min(1).max(1024),
-  dryRun: field.dryRun,
-});
-const listQuery = z.strictObject({
-  overdue: field.flag,
-  state: z.enum(['placed', 'released']).optional(),
-  limit: field.limit,
-  after: field.after,
-});
-
-/** `bare`: states and numbers only, nothing is opened: for whoever waits. */
-const showQuery = z.strictObject({ bare: field.flag });
 
 export function holdRoutes(room: Room): void {
   const { ctx } = room;
@@ -170,13 +137,13 @@ async function preview(ctx: Context, caller: Caller, input: z.infer<typeof previ
   const typed = typedOf(input);
   refuseFaults(scopeFaults(typed, ctx.clock.now()), 'previewing a hold');
   const reached = await reachOf(ctx, caller, typed, input.padMs);
-  return { ...(await seen(ctx, caller, reached, 'hold.preview')), wide: wideness(typed) };
+  return { ...(await seen(ctx, caller, reached)), wide: wideness(typed) };
 }
 
 /** What it would cover, asked of every host that is connected. */
-async function seen(ctx: Context, caller: Caller, { reach, agents }: Reached, verb: string) {
+async function seen(ctx: Context, caller: Caller, { reach, agents }: Reached) {
   const plan = await planView(ctx, agents, askedOf(ctx, null, null));
-  await recordReading(ctx, caller, verb, plan.count, {});
+  await recordReading(ctx, caller, 'hold.preview', plan.count, {});
   const { host } = await plan.open();
   const hosts = await Promise.all(
     agents.map(async (agent) => {
@@ -227,162 +194,11 @@ async function place(ctx: Context, caller: Caller, input: Typed) {
   refuseFaults(holdFaults(typed, now), 'placing a hold');
   refuseWide(wideness(typed), input.wide);
   const reached = await reachOf(ctx, caller, typed, input.padMs);
-  if (input.dryRun)
-    return { ...(await seen(ctx, caller, reached, 'hold.preview')), wide: wideness(typed), dryRun: true };
+  if (input.dryRun) return { ...(await seen(ctx, caller, reached)), wide: wideness(typed), dryRun: true };
   const { kind, case: ref = '', basis = '', reason = '', wide = null, restricted } = input;
   const row = await placeHold(ctx, {
     ...{ kind: kind as HoldKind, case: ref, basis, reason, wide, restricted, ...reached },
     ...{ reviewAt: typed.review as UtcMs, person: caller.person.person },
   });
   return { ...(await itemOf(ctx, caller, row, 'hold.place')), dryRun: false };
-}
-
-/** J31: a restricted hold is not shown to technicians. */
-function isShown({ customer, restricted }: HoldRow, caller: Caller): boolean {
-  return sees(caller, customer) && !(restricted && caller.person.role === 'technician');
-}
-
-async function holdNamed(ctx: Context, caller: Caller, hold: string): Promise<HoldRow> {
-  const row = isId(hold) ? await ctx.store.read.holds.get(hold) : null;
-  if (row === null || !isShown(row, caller)) throw unknownHold();
-  return row;
-}
-
-async function itemOf(ctx: Context, caller: Caller, row: HoldRow, verb: string): Promise<HoldItem> {
-  const [item] = await itemsOf(ctx, caller, [row], verb);
-  return item as HoldItem;
-}
-
-async function itemsOf(ctx: Context, caller: Caller, rows: readonly HoldRow[], verb: string) {
-  const { read } = ctx.store;
-  const visible = await visibleAgents(ctx, caller);
-  const named = new Set<string>();
-  for (const { hold } of rows) for (const { agent } of await read.holdHosts.list({ hold })) named.add(agent);
-  const agents = visible.filter(({ agent }) => named.has(agent));
-  const plan = await planView(ctx, agents, askedOf(ctx, null, null));
-  const positions = rows.flatMap(({ placedPos }) => placedPos ?? []);
-  await recordReading(ctx, caller, verb, plan.count + positions.length, {});
-  const { host } = await plan.open();
-  const opened = positions.length === 0 ? null : await ctx.opener.open(read, positions);
-  const byId = new Map<AgentId, AgentRow>(agents.map((one) => [one.agent, one]));
-  const items: HoldItem[] = [];
-  const view = { host, agents: byId, opened, given: new GivenOrders(ctx), now: ctx.clock.now() };
-  for (const row of rows) items.push(await holdItem(ctx, row, view));
-  return items;
-}
-
-async function list(
-  ctx: Context,
-  caller: Caller,
-  { overdue, state, limit, after }: z.infer<typeof listQuery>,
-) {
-  const rows = (await ctx.store.read.holds.list(state === undefined ? {} : { state })).filter((row) =>
-    isShown(row, caller),
-  );
-  const start = after === undefined ? 0 : rows.findIndex(({ hold }) => hold === after) + 1;
-  const items = await itemsOf(ctx, caller, rows.slice(start, start + limit), 'hold.list');
-  const next = start + limit < rows.length ? (rows[start + limit - 1]?.hold ?? null) : null;
-  const now = toIso(ctx.clock.now());
-  const late = ({ notice, reviewAt, state: at }: HoldItem) =>
-    at === 'placed' && (notice?.overdue === true || (reviewAt !== null && reviewAt < now));
-  // The collector's own registry: no host has to be asked which holds there are.
-  const { coverage } = await (await planView(ctx, [], askedOf(ctx, null, null))).open();
-  return listAnswer(overdue === true ? items.filter(late) : items, coverage, next);
-}
-
-async function bare(ctx: Context, row: HoldRow): Promise<HoldItem> {
-  const agents = new Map((await ctx.store.read.agents.list()).map((one) => [one.agent, one]));
-  const view = { host: () => null, agents, opened: null, given: new GivenOrders(ctx), now: ctx.clock.now() };
-  return await holdItem(ctx, row, view);
-}
-
-async function show(ctx: Context, caller: Caller, row: HoldRow) {
-  const { read } = ctx.store;
-  const leaves = await historyOf(read, row.hold);
-  const item = await itemOf(ctx, caller, row, 'hold.show');
-  // Recorded above with what the item opens; this opens what else stands in its history.
-  await recordReading(ctx, caller, 'hold.show', leaves.length, { hold: row.hold });
-  const opened = await ctx.opener.open(
-    read,
-    leaves.map(({ pos }) => pos),
-  );
-  const owners = await ownersOf(ctx, leaves);
-  return { ...item, history: leaves.map((leaf) => historyItem(leaf, owners.get(leaf.log) ?? null, opened)) };
-}
-
-async function ownersOf(ctx: Context, leaves: readonly LeafRow[]): Promise<Map<string, AgentId | null>> {
-  const logs = await ctx.store.read.logStates([...new Set(leaves.map(({ log }) => log))]);
-  return new Map(logs.map(({ log, agent }) => [log, agent]));
-}
-
-async function notify(ctx: Context, caller: Caller, row: HoldRow, input: z.infer<typeof notifyBody>) {
-  const { who, how, note, at, notPossible, copyAsked, copyGiven, dryRun } = input;
-  const missing = notPossible
-    ? note === undefined
-      ? ['why it is not possible (--note)']
-      : []
-    : [...(who === undefined ? ['who was told (--who)'] : []), ...(how === undefined ? ['how (--how)'] : [])];
-  refuseFaults(missing, 'recording a notice');
-  if (row.kind !== 'dispute') throw withoutDuty();
-  if (dryRun) return { ...(await itemOf(ctx, caller, row, 'hold.notify')), dryRun };
-  const now = ctx.clock.now();
-  const told = at === undefined ? now : (fromIso(at) ?? now);
-  const person: PersonId = caller.person.person;
-  await ctx.store.write(async (tx) => {
-    const outcome = notPossible ? ('not-possible' as const) : ('told' as const);
-    const data = { hold: row.hold, person, outcome, at: toIso(told), copyAsked, copyGiven };
-    const personal = {
-      ...(who === undefined ? {} : { who }),
-      ...(how === undefined ? {} : { how }),
-      ...(note === undefined ? {} : { note }),
-    };
-    const [notifiedPos = null] = await ctx.own.append(tx, [{ type: 'hold.notified', data, personal }]);
-    const found = await tx.holds.get(row.hold);
-    if (found !== null) await tx.holds.put([{ ...found, notifiedAt: told, notifiedPos }]);
-  });
-  ctx.notify(await ctx.store.read.lastPos());
-  return { ...(await itemOf(ctx, caller, await again(ctx, row), 'hold.notify')), dryRun };
-}
-
-function withoutDuty(): TilsynError {
-  return new TilsynError('hold.no-notice', 'recording a notice: this hold has no notice duty', {
-    hint: 'Only a hold of the kind dispute has one; of a crime nobody is told by it.',
-    exit: 'conflict',
-  });
-}
-
-async function again(ctx: Context, row: HoldRow): Promise<HoldRow> {
-  return (await ctx.store.read.holds.get(row.hold)) ?? row;
-}
-
-/** What a person did by hand where a recorder cannot be held from outside (H2). */
-async function confirm(ctx: Context, caller: Caller, row: HoldRow, input: z.infer<typeof confirmBody>) {
-  const { agent } = await hostNamed(ctx, caller, input.host);
-  const hosts = await ctx.store.read.holdHosts.list({ hold: row.hold, agent });
-  if (hosts.length === 0) throw unknownHold();
-  if (!input.dryRun) {
-    const { person } = caller.person;
-    await ctx.store.write(async (tx) => {
-      const data = { hold: row.hold, agent, person };
-      const personal = { note: input.note };
-      const [pos = null] = await ctx.own.append(tx, [{ type: 'hold.confirmed', data, personal }]);
-      for (const one of await tx.holdHosts.list({ hold: row.hold, agent }))
-        await tx.holdHosts.put([{ ...one, confirmedPos: pos }]);
-    });
-    ctx.notify(await ctx.store.read.lastPos());
-  }
-  return { ...(await itemOf(ctx, caller, await again(ctx, row), 'hold.confirm')), dryRun: input.dryRun };
-}
-
-/** H3: asked for, never done by one; it leaves with the id of the approval (exit 5). */
-async function release(ctx: Context, caller: Caller, row: HoldRow, input: z.infer<typeof releaseBody>) {
-  const { reason, alone, dryRun } = input;
-  if (reason === null && !dryRun) throw withoutReason();
-  await releasable(ctx.store.read, row.hold);
-  if (dryRun) return { ...(await itemOf(ctx, caller, row, 'hold.release')), needsApproval: true, dryRun };
-  const { person } = caller.person;
-  const wanted = { verb: 'hold.release', body: { hold: row.hold }, person, reason, alone } as const;
-  const approval = await ctx.store.write((tx) => ask(ctx, tx, wanted));
-  ctx.notify(await ctx.store.read.lastPos());
-  throw await waiting(ctx, approval);
 }

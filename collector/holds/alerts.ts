@@ -12,6 +12,7 @@ import { Looks } from '../looks.ts';
 import type { HoldHostRow, HoldRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { noticeOf } from './notice.ts';
+import { earliestOf } from './sessions.ts';
 
 const LOOK_MS = MINUTE_MS;
 /** A reminder comes so long before. */
@@ -27,6 +28,8 @@ export interface HeldHere {
   /** Null: a hold on sessions of this host. */
   row: HoldHostRow | null;
   hosts: readonly HoldHostRow[];
+  /** Start of the earliest session that it names; null: it names none. */
+  earliest: UtcMs | null;
 }
 
 /** What is measured of one host, of each check: seconds, and of what was broken a count. Pure. */
@@ -35,9 +38,9 @@ export function measureHolds(held: readonly HeldHere[], now: UtcMs): Record<Hold
   const raise = (check: HoldCheck, value: number) => {
     sum[check] = Math.max(sum[check], value);
   };
-  for (const { hold, row, hosts } of held) {
+  for (const { hold, row, hosts, earliest } of held) {
     if (hold.state !== 'placed') continue;
-    const notice = noticeOf(hold, hosts, null);
+    const notice = noticeOf(hold, hosts, earliest);
     if (notice !== null && notice.doneAt === null && notice.dueAt !== null)
       raise('hold-notice', since(notice.dueAt - REMIND_MS, now));
     if (hold.reviewAt !== null) raise('hold-review', since(hold.reviewAt - REMIND_MS, now));
@@ -110,9 +113,11 @@ export class HoldAlertWatch {
     const add = (agent: AgentId, one: HeldHere) => found.set(agent, [...(found.get(agent) ?? []), one]);
     for (const hold of await read.holds.list({ state: 'placed' })) {
       const hosts = await read.holdHosts.list({ hold: hold.hold });
-      for (const row of hosts) add(row.agent, { hold, row, hosts });
       const sessions = await read.sessionsById((hold.scope.sessions ?? []) as never);
-      for (const agent of new Set(sessions.map((one) => one.agent))) add(agent, { hold, row: null, hosts });
+      const earliest = earliestOf(sessions);
+      for (const row of hosts) add(row.agent, { hold, row, hosts, earliest });
+      const agents = new Set(sessions.map((one) => one.agent));
+      for (const agent of agents) add(agent, { hold, row: null, hosts, earliest });
     }
     return found;
   }

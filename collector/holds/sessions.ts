@@ -7,7 +7,7 @@
  */
 import { covers, type Hold } from '../../protocol/hold.ts';
 import type { AgentId, AgreementId, CustomerId, SessionId } from '../../protocol/ids.ts';
-import { utcMs } from '../../protocol/time.ts';
+import { type UtcMs, utcMs } from '../../protocol/time.ts';
 import { letGoIn, takeOut } from '../regroup/take-out.ts';
 import { takesOf } from '../regroup/takes.ts';
 import type { GroupRow, HoldRow, Reader, SessionRow, Tx } from '../store/types.ts';
@@ -73,6 +73,17 @@ export async function* coveredBy(reader: Reader, row: HoldRow): AsyncGenerator<S
     if (last === undefined || found.length < PAGE) return;
     after = { startedAt: last.startedAt, session: last.session };
   }
+}
+
+/** The start of the earliest session that a hold names; null: it names none, or none of them is known. */
+export async function earliestNamed(reader: Reader, { scope }: HoldRow): Promise<UtcMs | null> {
+  if (scope.sessions === undefined) return null;
+  return earliestOf(await reader.sessionsById(scope.sessions as SessionId[]));
+}
+
+/** Null: there is none. */
+export function earliestOf(rows: readonly SessionRow[]): UtcMs | null {
+  return rows.length === 0 ? null : utcMs(Math.min(...rows.map(({ startedAt }) => startedAt)));
 }
 
 async function agentsOf(reader: Reader, { scope }: HoldRow): Promise<AgentId[]> {

@@ -6,8 +6,8 @@ import { toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
 import type { AgentRow, HoldHostRow, HoldRow, LeafRow, Pos, Reader } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import type { GivenOrders } from './given.ts';
-import { isOverdue, noticeOf } from './notice.ts';
-import { coveredBy } from './sessions.ts';
+import { isOverdue, type Notice, noticeOf } from './notice.ts';
+import { coveredBy, earliestNamed } from './sessions.ts';
 
 export interface HoldHostItem {
   host: string;
@@ -65,8 +65,8 @@ export async function holdItem(ctx: Context, row: HoldRow, view: ItemView): Prom
   const hosts = await read.holdHosts.list({ hold: row.hold });
   const items: HoldHostItem[] = [];
   for (const one of hosts) items.push(await hostItem(row, one, view));
-  const { kept, earliest } = await sessionsOf(ctx, read, row);
-  const notice = row.state === 'released' ? null : noticeOf(row, hosts, earliest);
+  const kept = await sessionsOf(ctx, read, row);
+  const notice = await noticeNow(read, row, hosts);
   const text = (name: string) => {
     const value = row.placedPos === null ? undefined : view.opened?.get(row.placedPos)?.[name];
     return typeof value === 'string' ? value : null;
@@ -86,6 +86,23 @@ export async function holdItem(ctx: Context, row: HoldRow, view: ItemView): Prom
           },
     ...{ releasedAt: isoOf(row.releasedAt), releasedBy: row.releasedBy },
   };
+}
+
+/** H5. Footage of a host is what a notice counts from, where it has any; a session only where it is named. */
+async function noticeNow(
+  reader: Reader,
+  row: HoldRow,
+  hosts: readonly HoldHostRow[],
+): Promise<Notice | null> {
+  if (row.state === 'released') return null;
+  return noticeOf(row, hosts, await earliestNamed(reader, row));
+}
+
+/** Whether a notice or a review of it should have been by now. */
+export async function isLate(reader: Reader, row: HoldRow, now: UtcMs): Promise<boolean> {
+  if (row.state !== 'placed') return false;
+  if (row.reviewAt !== null && row.reviewAt < now) return true;
+  return isOverdue(await noticeNow(reader, row, await reader.holdHosts.list({ hold: row.hold })), now);
 }
 
 /** H2. A recorder that cannot be held from outside is said to be so, until somebody saw to it by hand. */
@@ -121,29 +138,21 @@ async function failureOf(
 /** Most sessions that are counted one by one for a list. */
 const MAX_COUNTED = 5_000;
 
-async function sessionsOf(
-  ctx: Context,
-  reader: Reader,
-  row: HoldRow,
-): Promise<{ kept: HoldItem['sessions']; earliest: UtcMs | null }> {
-  const { sessions } = row.scope;
-  if (row.scope.cameras !== undefined) return { kept: null, earliest: null };
+async function sessionsOf(ctx: Context, reader: Reader, row: HoldRow): Promise<HoldItem['sessions']> {
+  if (row.scope.cameras !== undefined) return null;
   const sum = { held: 0, gone: 0 };
-  let earliest: UtcMs | null = null;
   for await (const page of coveredBy(reader, row)) {
     const parts = await reader.parts(page.flatMap(({ partPos }) => partPos));
     const live = new Set(
       parts.filter(({ under }) => ctx.groups.byId(under)?.state === 'live').map(({ pos }) => pos),
     );
-    for (const { partPos, startedAt } of page) {
+    for (const { partPos } of page) {
       if (partPos.length > 0 && !partPos.some((pos) => live.has(pos))) sum.gone += 1;
       else sum.held += 1;
-      if (earliest === null || startedAt < earliest) earliest = startedAt;
     }
     if (sum.held + sum.gone >= MAX_COUNTED) break;
   }
-  // Footage of a host is what its notice counts from, where it has any; a session only where it is named.
-  return { kept: sum, earliest: sessions === undefined ? null : earliest };
+  return sum;
 }
 
 export interface HistoryItem {

@@ -91,13 +91,23 @@ describe('alerts of holds', () => {
     expect(first?.data).toMatchObject({ check: 'hold-review', agent: host.id });
   });
 
+  it('V107, H5 a dispute over a session is reminded of, counted from the session', async () => {
+    const session = await host.session({ startedAt: utcMs(START) });
+    await world.post('/v1/holds', admin, { ...HOLD, kind: 'dispute', sessions: [session] });
+    await look();
+    expect(await told()).toEqual([]);
+    world.clock.advance(28 * DAY_MS);
+    await look();
+    expect(await told()).toEqual(['raised hold-notice warn']);
+  });
+
   it('V107 one that was released asks for nothing', () => {
     const hold = {
       state: 'released',
       kind: 'dispute',
       scope: { from: null, to: null, padSeconds: 0 },
     } as Loose;
-    expect(measureHolds([{ hold, row: null, hosts: [] }], utcMs(START))).toEqual({
+    expect(measureHolds([{ hold, row: null, hosts: [], earliest: null }], utcMs(START))).toEqual({
       ...{ 'hold-notice': 0, 'hold-review': 0, 'hold-pending': 0, 'hold-violated': 0 },
     });
   });

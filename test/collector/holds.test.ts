@@ -341,6 +341,27 @@ describe('a notice', () => {
     ]);
   });
 
+  it('H5 pages of what is overdue are full, whatever lies between', async () => {
+    const it1 = await scene();
+    const { world, host } = it1;
+    const [from, to] = [toIso(at(-60)), toIso(at(-30))];
+    const late: string[] = [];
+    for (const kind of ['crime', 'dispute', 'crime', 'crime', 'dispute', 'crime']) {
+      const { id } = await it1.place({ kind, hosts: [host.id], from, to });
+      if (kind === 'dispute') late.push(id);
+    }
+    await later(it1, 30 * DAY_MS);
+    const seen: string[] = [];
+    for (let next: string | null = ''; next !== null; ) {
+      const page = `/v1/holds?overdue=1&limit=1${next === '' ? '' : `&after=${next}`}`;
+      const { body }: Loose = await world.get(page, it1.admin);
+      expect(body.items).toHaveLength(1);
+      seen.push(body.items[0].id);
+      next = body.next;
+    }
+    expect(seen.toSorted()).toEqual(late.toSorted());
+  });
+
   it('H5 nobody is told of a crime by it', async () => {
     const it1 = await scene();
     const { id, notice } = await it1.place({
