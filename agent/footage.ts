@@ -13,6 +13,7 @@ import { inState, readText } from './files.ts';
 import type { HoldBook } from './holds/book.ts';
 import type { CoverCount } from './holds/cover.ts';
 import { HoldDesk, type Protection } from './holds/desk.ts';
+import type { Disks } from './holds/disks.ts';
 import type { Findings } from './recordings/findings.ts';
 import type { Keeper, KeeperDeps } from './recordings/keeper.ts';
 import { spanOf } from './recordings/layouts/span.ts';
@@ -57,6 +58,7 @@ export class Footage {
   #keeper: Keeper | null = null;
   #findings: Findings | null = null;
   #vault: Vault | null = null;
+  #disks: Disks | null = null;
   #answers: Readonly<Record<string, Answerer>> = {};
   #cancel: () => void = () => {};
   #telling = false;
@@ -75,7 +77,11 @@ export class Footage {
       protection: async (hold) => this.#protection(hold),
       volume: () => volumeOf(config.recordings),
       spanOf: (source) => this.#spanOf(source),
-      changed: () => this.#vault?.holdsChanged(),
+      fills: async (more) => (await this.#disks?.soonest(more)) ?? null,
+      changed: () => {
+        this.#vault?.holdsChanged();
+        this.#disks?.changed();
+      },
       failed: (error) => log.trouble('holds', error),
     });
     this.doers = { ...this.#own, ...this.holds.doers };
@@ -101,15 +107,23 @@ export class Footage {
     // Copies in a vault go on their day also where no root is configured any more.
     const nothing = config.recordings.length === 0 && this.#o.vaultRows.vaults().length === 0;
     if (nothing || this.#keeper !== null) return;
-    const [{ Keeper }, { watcherOf }, { recordingAnswers }, { Findings }, { Suspects }, { Vault }] =
-      await Promise.all([
-        import('./recordings/keeper.ts'),
-        import('./recordings/watching.ts'),
-        import('./recordings/answers.ts'),
-        import('./recordings/findings.ts'),
-        import('./recordings/suspects.ts'),
-        import('./vault/vault.ts'),
-      ]);
+    const [
+      { Keeper },
+      { watcherOf },
+      { recordingAnswers },
+      { Findings },
+      { Suspects },
+      { Vault },
+      { Disks },
+    ] = await Promise.all([
+      import('./recordings/keeper.ts'),
+      import('./recordings/watching.ts'),
+      import('./recordings/answers.ts'),
+      import('./recordings/findings.ts'),
+      import('./recordings/suspects.ts'),
+      import('./vault/vault.ts'),
+      import('./holds/disks.ts'),
+    ]);
     const findings = new Findings({
       ...{ journal, sweeps, clock, log, rest },
       now: () => this.#time.now(),
@@ -142,12 +156,15 @@ export class Footage {
       turned: () => vault.swept(),
     });
     const vault = this.#makeVault(Vault, keeper);
+    const disks = this.#makeDisks(Disks, keeper);
     this.#keeper = keeper;
     this.#findings = findings;
     this.#vault = vault;
+    this.#disks = disks;
     this.#answers = recordingAnswers({
       ...{ keeper, sweeps, now: () => this.#time.now() },
       copies: (root) => findings.copies(root),
+      disks: () => disks.look(),
     });
     await keeper.start();
     vault.start();
@@ -157,13 +174,11 @@ export class Footage {
   #makeVault(made: typeof Vault, keeper: Keeper): Vault {
     const { config, journal, sweeps, vaultRows, state, identity, clock, random, log, faults, platform } =
       this.#o;
-    const { site, agent } = identity;
     return new made({
       ...{ journal, sweeps, clock, random, log, faults, platform, store: vaultRows },
       config: config.holds.vault,
       defaultPath: inState(state, 'vault'),
-      // What holds go by; a hold has no zone.
-      standing: { zone: 'UTC', site, host: agent, agreementEndsAt: null },
+      standing: standingOf(identity),
       roots: () => keeper.roots,
       around: () => keeper.around(),
       now: () => this.#time.now(),
@@ -171,6 +186,21 @@ export class Footage {
       rest,
       progressed: () => this.#tellSoon(),
     });
+  }
+
+  #makeDisks(made: typeof Disks, keeper: Keeper): Disks {
+    const { config, sweeps, vaultRows, state, identity, clock } = this.#o;
+    const path = config.holds.vault.path ?? inState(state, 'vault');
+    return new made({
+      ...{ sweeps, clock, standing: standingOf(identity), roots: () => keeper.roots },
+      ...{ around: () => keeper.around(), now: () => this.#time.now() },
+      vault: { path, used: () => vaultRows.vaults().reduce((sum, { id }) => sum + vaultRows.used(id), 0) },
+    });
+  }
+
+  /** For the alert: seconds until a disk is full because of holds (R9); null: nobody can say, undefined: nothing is kept. */
+  async holdsFill(): Promise<number | null | undefined> {
+    return await this.#disks?.byHoldsIn();
   }
 
   /** H2: whether what a hold covers is safe from recorders that delete by themselves, and from rings that cannot be held. */
@@ -208,7 +238,7 @@ export class Footage {
     this.#cancel();
     this.#untell();
     const [keeper, vault] = [this.#keeper, this.#vault];
-    [this.#keeper, this.#vault] = [null, null];
+    [this.#keeper, this.#vault, this.#disks] = [null, null, null];
     this.#answers = {};
     await vault?.stop();
     await this.holds.settled();
@@ -317,6 +347,11 @@ export class Footage {
       this.#later();
     });
   }
+}
+
+/** What holds go by; a hold has no zone. */
+function standingOf({ site, agent }: FootageDeps['identity']) {
+  return { zone: 'UTC', site, host: agent, agreementEndsAt: null };
 }
 
 const ANSWERS = [

@@ -137,6 +137,7 @@ export class RunningAgent {
       platform: platform.split('-')[0] ?? platform,
       changed: () => this.#nameHost(),
       over: () => this.#ending.over,
+      holdsFill: () => this.#footage.holdsFill(),
     });
   }
 

@@ -6,6 +6,7 @@ import { field, time } from './print.ts';
 const UNITS: Readonly<Record<string, (n: number) => string>> = {
   'clock-offset': (n) => `${n} ms`,
   'disk-fill': seconds,
+  'hold-disk': seconds,
   'agent-silent': seconds,
   'session-long': seconds,
   'session-unknown': String,

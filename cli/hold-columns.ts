@@ -1,6 +1,6 @@
 /** What is shown of a hold. */
 import { type Column, field, type Item, time } from './print.ts';
-import { showIso } from './times.ts';
+import { showDay, showIso } from './times.ts';
 
 /** Host by host: whether it is in force, what it protects and what was already gone (H2). */
 const HOSTS: Column = [
@@ -104,7 +104,18 @@ function seenText(one: Item, tz: string): string {
     return `${one.host}: not connected, ${one.lastSeen === null ? 'never seen' : `last seen ${showIso(one.lastSeen, tz)}`}`;
   const share = one.volume == null ? '' : `, ${permille(one.bytes, one.volume.bytes)} of its disk`;
   const span = one.oldest === null ? '' : `, ${showIso(one.oldest, tz)} to ${showIso(one.newest, tz)}`;
-  return `${one.host}: ${one.recordings} recordings, ${one.bytes} bytes${share}${span}`;
+  return `${one.host}: ${one.recordings} recordings, ${one.bytes} bytes${share}${span}${fillingText(one, tz)}`;
+}
+
+/** R9: whether what is asked for fills a disk, or fills it sooner. */
+function fillingText({ filling }: Item, tz: string): string {
+  if (filling == null) return '';
+  const { without, withThis } = filling;
+  if (withThis.fullAt === null)
+    return withThis.silence === null ? '' : `, when a disk fills is not known (${withThis.silence})`;
+  const was =
+    without.fullAt === null ? 'not in sight without it' : `${showDay(without.fullAt, tz)} without it`;
+  return `, fills a disk on ${showDay(withThis.fullAt, tz)} (${was})`;
 }
 
 function permille(part: number, whole: number): string {

@@ -9,7 +9,7 @@ import { notLookedAt } from './recordings.ts';
 import { askFleet, askHere, isRemote } from './recordings-ask.ts';
 import { coverageOf } from './recordings-coverage.ts';
 import { tableText } from './text.ts';
-import { showIso } from './times.ts';
+import { showDay, showIso } from './times.ts';
 
 const STATS: readonly Column[] = [
   field('camera', 'name'),
@@ -153,7 +153,19 @@ function showRoot(input: Input, source: Item): void {
       ? ''
       : `; waits: ${source.waits}${source.plan === null ? '' : ` (plan ${source.plan})`}`;
   io.out(`${scanned}; ${swept}${waits}\n`);
+  io.out(diskText(source.disk ?? null, tz));
   const odd = Object.entries(source.odd as Record<string, number>).map(([kind, n]) => `${n} ${kind}`);
   if (odd.length > 0) io.out(`besides: ${odd.join(', ')}\n`);
   io.out(notLookedAt((source.notLookedAt ?? []) as string[], (source.copies ?? []) as Item[]));
+}
+
+/** R9. Nothing where nobody asked: the host itself is not there. */
+function diskText(disk: Item | null, tz: string): string {
+  if (disk === null) return '';
+  if (disk.silence !== null) return `when its disk is full is not known: ${disk.silence}\n`;
+  const seen = disk.unknown === 0 ? '' : ` (${disk.unknown} cameras are too new to be reckoned with)`;
+  if (disk.fullAt === null) return `its disk does not fill up in the next year${seen}\n`;
+  const without =
+    disk.withoutHolds === null ? 'not in sight' : `expected on ${showDay(disk.withoutHolds, tz)}`;
+  return `its disk is expected to be full on ${showDay(disk.fullAt, tz)}; without holds ${without}${seen}\n`;
 }

@@ -142,6 +142,11 @@ export function showIso(iso: string | null | undefined, zone: string): string | 
   return Number.isNaN(at) ? iso : showTime(utcMs(at), zone);
 }
 
+/** Of a time of a JSON answer the day, where the hour would say more than is known. */
+export function showDay(iso: string, zone: string): string {
+  return (showIso(iso, zone) ?? iso).slice(0, 10);
+}
+
 /** `2h 3m`, for a table. */
 export function showSeconds(seconds: number | null | undefined): string | null {
   if (seconds === null || seconds === undefined) return null;

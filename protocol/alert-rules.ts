@@ -88,6 +88,16 @@ export const RULES = {
   },
   /** As disk-space, of the disk that the state directory lies on. */
   'state-disk': DISK,
+  /**
+   * Seconds until a disk is full because of holds (R9): within a month somebody can buy a disk,
+   * or ask for a release that wants four eyes.
+   */
+  'hold-disk': {
+    ...USUAL,
+    bad: 'below',
+    warn: { raise: 30 * 24 * HOUR_S, clear: 35 * 24 * HOUR_S },
+    crit: { raise: 7 * 24 * HOUR_S, clear: 10 * 24 * HOUR_S },
+  },
   /** Seconds without a word: late after 2 minutes, offline after 15; clear a minute after the first word. */
   'agent-silent': {
     bad: 'above',
@@ -156,6 +166,7 @@ const ABOUT_TILSYN: ReadonlySet<AlertCheck> = new Set([
   'clock-offset',
   'spool',
   'state-disk',
+  'hold-disk',
   'agent-silent',
   'audit-missed',
 ]);

@@ -34,6 +34,7 @@ export const ALERT_CHECKS = [
   'clock-offset',
   'spool',
   'state-disk',
+  'hold-disk',
   ...COLLECTOR_CHECKS,
 ] as const;
 export type AlertCheck = (typeof ALERT_CHECKS)[number];

@@ -62,7 +62,7 @@ export class CoverCount {
       oldest: null,
       newest: null,
     };
-    const hold = holdOf(order);
+    const hold = orderAsHold(order);
     for (const { id, source, camera } of this.#camerasOf(order)) {
       const span = spanOf(source);
       // What ends later than that began after the hold.
@@ -120,8 +120,8 @@ const THING = {
   sessions: [],
 } as const;
 
-function holdOf({ hold, from, to }: HoldOrder): Hold {
-  // Its cameras were picked before: what is left is the interval.
+/** Its interval alone: its cameras are picked before. */
+export function orderAsHold({ hold, from, to }: HoldOrder): Hold {
   return { hold, scope: { from: from === null ? null : utcMs(from), to: to === null ? null : utcMs(to) } };
 }
 

@@ -18,6 +18,7 @@ import type { AgentIdentity, Draft } from '../types.ts';
 import type { Answerer, Doer, Doing } from '../uplink/commands.ts';
 import type { HeldRow, HoldBook } from './book.ts';
 import type { CoverCount, Covered } from './cover.ts';
+import type { Soonest } from './disks.ts';
 
 /** How the recordings of a hold are protected where their recorder would delete them (H6). */
 export interface Protection {
@@ -39,6 +40,8 @@ export interface DeskDeps {
   volume(): { bytes: number; free: number } | null;
   /** How long after its start a recording of this source can end; null: nobody can say. */
   spanOf(source: number): number | null;
+  /** The day on which a disk is full, with `more` in force too or without; null: no recordings are kept here (R9). */
+  fills(more: HoldOrder | null): Promise<Soonest | null>;
   /** Holds came or went. */
   changed(): void;
   /** Telling of them failed. */
@@ -133,7 +136,13 @@ export class HoldDesk {
     if (!read.success)
       throw new TilsynError('hold.unreadable', 'previewing a hold: its scope cannot be read');
     const covered = await this.#count(read.data);
-    return { ...shown(covered), volume: this.#o.volume() };
+    const { volume, fills } = this.#o;
+    const [without, withThis] = [await fills(null), await fills(read.data)];
+    const filling =
+      without === null || withThis === null
+        ? null
+        : { without: filledOn(without), withThis: filledOn(withThis) };
+    return { ...shown(covered), volume: volume(), filling };
   }
 
   #count(order: HoldOrder): Promise<Covered> {
@@ -191,6 +200,10 @@ function applied(
   via: 'command' | 'slip',
 ): Draft<'hold.applied'> {
   return { type: 'hold.applied', data: { hold, outcome, via } as Draft<'hold.applied'>['data'] };
+}
+
+function filledOn({ fullAt, byHolds, silence }: Soonest) {
+  return { fullAt: fullAt === null ? null : toIso(fullAt), byHolds, silence };
 }
 
 function shown({ oldest, newest, ...counts }: Covered) {

@@ -8,55 +8,31 @@
  *     their turn.
  * A2  No answer without its coverage: `watched` says from when to when each root was looked at, and what is wrong with it.
  */
-import { z } from 'zod';
-import { id } from '../../protocol/group.ts';
 import type { Hold } from '../../protocol/hold.ts';
 import { covers } from '../../protocol/hold.ts';
 import { ruleFor } from '../../protocol/policy.ts';
-import { fromIso, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
-import type { Copies } from './copies.ts';
+import { toIso, type UtcMs } from '../../protocol/time.ts';
+import type { Filling } from '../holds/disks.ts';
+import { plans, status } from './answers-sweep.ts';
+import {
+  type Answer,
+  type AnswerDeps,
+  type Asked,
+  asked,
+  iso,
+  MAX_ITEMS,
+  rootsOf,
+  unjudged,
+} from './asked.ts';
 import type { Surroundings } from './due.ts';
 import { endedBy, judge, thingOf } from './due.ts';
 import { dueOf } from './due-of.ts';
-import type { Keeper } from './keeper.ts';
 import { fromBytes, shown, toBytes } from './names.ts';
 import { notLookedAt } from './not-looked-at.ts';
 import type { ListPlace } from './read-store.ts';
 import { rest } from './rest.ts';
 import { type Root, stateOf, sweepSourceOf } from './roots.ts';
-import type { SweepStore } from './sweep-store.ts';
 import { type ByteName, type CameraRow, type RecordingRow, type RecordingState, STATES } from './types.ts';
-
-const MAX_ITEMS = 500;
-const time = z
-  .string()
-  .transform((text, context) => {
-    const at = fromIso(text);
-    if (at !== null) return at;
-    context.addIssue({ code: 'custom', message: 'no time' });
-    return z.NEVER;
-  })
-  .optional();
-const asked = z.object({
-  source: id.optional(),
-  camera: id.optional(),
-  from: time,
-  to: time,
-  state: z.enum(STATES as [RecordingState, ...RecordingState[]]).optional(),
-  after: z.string().max(1024).optional(),
-  limit: z.int().min(1).max(MAX_ITEMS).default(100),
-});
-type Asked = z.output<typeof asked>;
-
-export interface AnswerDeps {
-  keeper: Keeper;
-  sweeps: SweepStore;
-  now(): UtcMs | null;
-  /** Copies in and beside a root, as they were counted last; null: not yet. */
-  copies?(root: number): readonly Copies[] | null;
-}
-
-type Answer = Record<string, unknown>;
 
 /** The verbs of `docs/design/recordings.md`, for the link and the control socket alike. */
 export function recordingAnswers(
@@ -70,10 +46,6 @@ export function recordingAnswers(
     'sweep.plan': async (body) => await plans(deps, asked.parse(body)),
     'sweep.status': async () => status(deps),
   };
-}
-
-function rootsOf({ keeper }: AnswerDeps, { source }: Pick<Asked, 'source'>): Root[] {
-  return keeper.roots.filter((root) => source === undefined || root.source === source);
 }
 
 interface Seen {
@@ -109,13 +81,6 @@ async function overdue(deps: AnswerDeps, ask: Asked): Promise<Answer> {
   const by = { ...ask, state: 'present' as const, to: to ?? now };
   const rows = to === null ? [] : await walk(deps, by, cameras, (row) => isOver(row, around, now));
   return { ...answerOf(deps, ask, cameras, rows), watched, ...unseen };
-}
-
-/** Why nothing can be called overdue (C47); null: each recording can. A rule without an end is one: nothing is overdue. */
-function unjudged(around: Surroundings | null, now: UtcMs | null): string | null {
-  if (around === null) return 'no-policy';
-  if (ruleFor(around.policy, 'recording', 'managed') === null) return 'no-rule';
-  return now === null ? 'time-untrusted' : null;
 }
 
 /** A2, for what is said to be overdue or not. */
@@ -248,6 +213,7 @@ async function stats(deps: AnswerDeps, ask: Asked): Promise<Answer> {
   const gap = unjudged(around, at);
   const limit = around === null ? null : (ruleFor(around.policy, 'recording', 'managed')?.keepAtMost ?? null);
   const sources: Answer[] = [];
+  const disks = (await deps.disks?.()) ?? [];
   for (const root of rootsOf(deps, ask)) {
     const known = sweepSourceOf(sweeps, root)?.source ?? null;
     const { scannedAt, fullAt } = sweeps.read.scanned(root.id);
@@ -284,76 +250,17 @@ async function stats(deps: AnswerDeps, ask: Asked): Promise<Answer> {
       ...{ policy: around?.policy.name ?? null, version: around?.policy.version ?? null },
       ...{ limit, unjudged: gap },
       ...{ odd: sweeps.read.odds(root.id), ...notLookedAt(deps, [root]), cameras },
+      disk: diskOf(disks.find(({ roots }) => roots.includes(root))),
     });
   }
   return { sources, watched: judgedOf(deps, ask), now: iso(at) };
 }
 
-async function plans(deps: AnswerDeps, ask: Asked): Promise<Answer> {
-  const { keeper, sweeps, now } = deps;
-  const around = keeper.around();
-  const at = now();
-  const found: Answer[] = [];
-  for (const root of rootsOf(deps, ask)) {
-    const source = sweepSourceOf(sweeps, root);
-    if (source === null) continue;
-    const waits = keeper.waiting(root.id)?.reason ?? null;
-    const plan = sweeps.plan(root.id);
-    if (around === null || at === null) {
-      found.push({
-        source: root.source,
-        mode: root.config.mode,
-        waits: around === null ? 'no-policy' : 'time-untrusted',
-        unjudged: unjudged(around, at),
-      });
-      continue;
-    }
-    const due = await keeper.sweep.due(source.source, around, at);
-    found.push({
-      ...{
-        source: root.source,
-        root: root.config.root,
-        mode: root.config.mode,
-        waits,
-        plan: plan?.plan ?? null,
-      },
-      ...{ count: due.count, bytes: due.bytes, oldest: iso(due.oldest), dueBy: iso(plan?.dueBy ?? at) },
-      ...{
-        planned: plan === null ? null : { count: plan.count, bytes: plan.bytes, oldest: iso(plan.oldest) },
-      },
-      left: Object.fromEntries(due.left),
-      unjudged: unjudged(around, at),
-    });
-  }
-  return { plans: found };
-}
-
-function status({ keeper, sweeps, now }: AnswerDeps): Answer {
-  const sources = keeper.roots.map((root) => {
-    const waits = keeper.waiting(root.id);
-    const last = keeper.last(root.id);
-    return {
-      ...{
-        source: root.source,
-        root: root.config.root,
-        mode: root.config.mode,
-        state: stateOf(sweeps, root),
-      },
-      ...{
-        waits: waits?.reason ?? null,
-        since: iso(waits?.since ?? null),
-        plan: sweeps.plan(root.id)?.plan ?? null,
-      },
-      sweptAt: iso(sweepSourceOf(sweeps, root)?.source.sweptAt ?? null),
-      left: last?.left ?? {},
-    };
-  });
-  const time = { trusted: iso(now()), trouble: keeper.timeTrouble(), confirmedAt: iso(keeper.confirmedAt) };
-  return { sources, running: keeper.sweep.running, time, unjudged: unjudged(keeper.around(), now()) };
-}
-
-function iso(at: number | null): string | null {
-  return at === null ? null : toIso(utcMs(at));
+/** R9: when the disk of a root is full, and whether holds are why. */
+function diskOf(filling: Filling | undefined): Answer | null {
+  if (filling === undefined) return null;
+  const { fullAt, withoutHolds, unknown, vault, silence } = filling;
+  return { fullAt: iso(fullAt), withoutHolds: iso(withoutHolds), unknown, vault, silence };
 }
 
 interface AnswerPlace {

@@ -28,6 +28,8 @@ export interface HealthDeps {
   changed(): void;
   /** True: nothing is measured (M1). */
   over(): boolean;
+  /** Seconds until holds fill a disk (R9). */
+  holdsFill(): Promise<number | null | undefined>;
 }
 
 /** Types and not interfaces, so that they may travel as plain records. */

@@ -6,11 +6,11 @@
 import { lstat, readdir, readFile, stat, statfs } from 'node:fs/promises';
 import { cpus, freemem, totalmem, uptime } from 'node:os';
 import { MAX_DISKS } from '../../protocol/telemetry.ts';
-import { type Clock, SECOND_MS } from '../../protocol/time.ts';
+import type { Clock } from '../../protocol/time.ts';
+import { Patience } from '../patience.ts';
 import { linuxMounts, WINDOWS_DRIVES } from './mounts.ts';
 
 /** Longest that a disk may take to say how full it is. */
-const ANSWER_MS = 5 * SECOND_MS;
 const MB = 1024 * 1024;
 
 export interface Space {
@@ -123,13 +123,12 @@ export function share(part: number, whole: number): number {
 /** Asks the machine, and remembers what it needs from one time to the next. */
 export class Probe {
   readonly #machine: Machine;
-  readonly #clock: Clock;
-  readonly #asked = new Set<string>();
+  readonly #patience: Patience;
   #cpu: { busy: number; all: number } | null = null;
 
   constructor(machine: Machine, clock: Clock) {
     this.#machine = machine;
-    this.#clock = clock;
+    this.#patience = new Patience(clock);
   }
 
   /** Of all cores since the last call, per mille; null the first time. */
@@ -151,16 +150,6 @@ export class Probe {
 
   /** Null where it does not answer now, or still owes an answer (T15). */
   async space(mount: string): Promise<Space | null> {
-    if (this.#asked.has(mount)) return null;
-    this.#asked.add(mount);
-    const answer = this.#machine
-      .space(mount)
-      .catch(() => null)
-      .finally(() => this.#asked.delete(mount));
-    let cancel = () => {};
-    const late = new Promise<null>((resolve) => {
-      cancel = this.#clock.after(ANSWER_MS, () => resolve(null));
-    });
-    return await Promise.race([answer, late]).finally(cancel);
+    return await this.#patience.ask(mount, () => this.#machine.space(mount));
   }
 }

@@ -40,6 +40,8 @@ export interface TelemetryDeps {
   link: SampleLink;
   /** The collector's clock minus ours, while it is known. */
   skewMs(): number | null;
+  /** Seconds until holds fill a disk (R9); null: nobody can say, undefined: no recordings are kept here. */
+  holdsFill?(): Promise<number | null | undefined>;
   clock: Clock;
   random: Random;
   log: AgentLog;
@@ -196,6 +198,7 @@ export class Telemetry {
       space: await this.#probe.space(state),
       waitingMs: waiting === null ? 0 : Math.max(0, clock.now() - waiting),
       skewMs: skewMs(),
+      holdsFill: await this.#deps.holdsFill?.(),
     };
   }
 

@@ -12,13 +12,18 @@ export interface Own {
   waitingMs: number;
   /** Null while no link is live. */
   skewMs: number | null;
+  /** Seconds until holds fill a disk (R9); null: nobody can say, undefined: no recordings are kept here. */
+  holdsFill: number | null | undefined;
 }
 
-export function watchedOf({ space, waitingMs, skewMs }: Own, atMostMs: number): Watched[] {
+export function watchedOf({ space, waitingMs, skewMs, holdsFill }: Own, atMostMs: number): Watched[] {
   return [
     { check: 'state-disk', index: null, atMostMs, ...fullness(space) },
     { check: 'spool', index: null, atMostMs, value: Math.round(waitingMs / 1000) },
     { check: 'clock-offset', index: null, atMostMs, value: skewMs === null ? null : Math.abs(skewMs) },
+    ...(holdsFill === undefined
+      ? []
+      : [{ check: 'hold-disk', index: null, atMostMs, value: holdsFill } as const]),
   ];
 }
 

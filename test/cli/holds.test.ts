@@ -140,6 +140,9 @@ describe('holds', () => {
     const seen = await far(['hold', 'preview', ...(await scope())]);
     expect(seen.code).toBe(0);
     expect(seen.json()).toMatchObject({ recordings: 1, bytes: 7, erased: 0, complete: true, wide: null });
+    // The root is new: no day of it is finished yet.
+    const filling = { fullAt: null, byHolds: false };
+    expect(seen.json().hosts[0].filling).toMatchObject({ without: filling, withThis: filling });
     expect(
       (await far(['hold', 'preview', '--camera', 'nobody/gate', '--from', iso(old), '--to', iso(old + 1)]))
         .code,

@@ -16,6 +16,8 @@ const run = (line: string, options = {}) => cli.run(line.split(' '), options);
 const source = newSource();
 const camera = newCamera();
 
+/** What the connected host answers of its root. */
+const stats: Record<string, unknown> = {};
 beforeAll(async () => {
   world = await ApiWorld.make();
   cli = new CliWorld();
@@ -54,7 +56,9 @@ beforeAll(async () => {
   };
   live.set(one.row.agent, (verb) => {
     const watched = [{ source, from: null, to: null, gaps: [], scannedAt: null }];
-    const stats = { cameras: [{ camera, name: 'gate', count: 5, bytes: 50, due: 0, held: 0, unbounded: 0 }] };
+    Object.assign(stats, {
+      cameras: [{ camera, name: 'gate', count: 5, bytes: 50, due: 0, held: 0, unbounded: 0 }],
+    });
     const root = {
       source,
       root: '/srv/nvr',
@@ -120,6 +124,21 @@ describe('recordings of many hosts on the command line', () => {
     const due = await run('recording due');
     expect([due.code, due.out.match(/hall/g)?.length]).toEqual([6, 1]);
     expect(due.out).toContain('not looked at: ');
+  });
+
+  it('R9 says when the disk of a root is full, whether holds are why, or why nobody can say', async () => {
+    const screen = async (disk: object) => {
+      Object.assign(stats, {
+        disk: { fullAt: null, withoutHolds: null, unknown: 0, silence: null, ...disk },
+      });
+      return (await run('recording stats --host nvr-01')).out;
+    };
+    const at = { fullAt: '2027-01-15T10:00:00.000Z' };
+    expect(await screen(at)).toContain('is expected to be full on 2027-01-15; without holds not in sight');
+    const both = { ...at, withoutHolds: '2027-02-01T10:00:00.000Z', unknown: 2 };
+    expect(await screen(both)).toMatch(/without holds expected on 2027-02-01 \(2 cameras are too new/);
+    expect(await screen({})).toContain('its disk does not fill up in the next year\n');
+    expect(await screen({ silence: 'time-untrusted' })).toContain('is not known: time-untrusted');
   });
 
   it('A2 where every host answered and nothing is over its limit the exit code is 0', async () => {

@@ -67,7 +67,7 @@ export class Nvr {
     return new HoldDesk({
       ...{ journal, book, cover, identity: this.#identity, now: () => clock.now(), rest: async () => {} },
       protection: async () => ({ state: 'not-needed', copied: 0, reason: null }),
-      ...{ volume: () => null, spanOf: () => null, changed: () => {} },
+      ...{ volume: () => null, fills: async () => null, spanOf: () => null, changed: () => {} },
       // Of a process that is over; what it had to tell is told by the next one.
       failed: () => {},
     });

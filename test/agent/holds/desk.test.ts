@@ -35,6 +35,7 @@ function house() {
     rest: async () => {},
     protection: async () => ({ state: 'not-needed', copied: 0, reason: null }),
     volume: () => null,
+    fills: async () => null,
     spanOf: () => null,
     changed: () => changes.push('changed'),
     failed: (error) => {

@@ -98,6 +98,26 @@ test('T17 a disk that fills up is raised, gets worse, gets better and clears, ea
   expect(w.telemetry.alerts()).toEqual([]);
 });
 
+test('R9 that holds fill a disk is told a month before, worse in the last week; nobody can say clears nothing', async () => {
+  let seconds: number | null = 400 * 86_400;
+  const { w, pass, telemetry } = health(world(), { holdsFill: async () => seconds });
+  await pass(5);
+  seconds = 29 * 86_400;
+  await pass(5);
+  seconds = 6 * 86_400;
+  await pass(5);
+  seconds = null;
+  await pass(120);
+  expect(telemetry.openAlerts()).toMatchObject([{ check: 'hold-disk', index: null, level: 'crit' }]);
+  seconds = 400 * 86_400;
+  await pass(120);
+  expect(told(w)).toEqual([
+    'raised hold-disk warn audit',
+    'changed hold-disk crit audit',
+    'cleared hold-disk crit audit',
+  ]);
+});
+
 test('A17 a disk that is no longer there clears; one that does not answer changes nothing', async () => {
   const { w, machine, pass, telemetry } = health(world());
   machine.disks.set('/usb', space(950, 20 * GB));
