@@ -265,6 +265,7 @@ export class Footage {
     // Remembered here: the word may come before the roots are open.
     if (applied && at !== null) this.#confirmedAt = at;
     this.#findings?.timed();
+    this.holds.met();
   }
 
   /** Every root is read again. */

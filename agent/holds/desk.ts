@@ -28,7 +28,7 @@ export interface Protection {
 }
 
 export interface DeskDeps {
-  journal: Pick<AgentJournal, 'transact' | 'append'>;
+  journal: Pick<AgentJournal, 'transact' | 'append' | 'applied'>;
   book: HoldBook;
   cover: CoverCount;
   identity: Pick<AgentIdentity, 'agent' | 'site' | 'identity'>;
@@ -52,10 +52,13 @@ export class HoldDesk {
   readonly #o: DeskDeps;
   /** What was told last of each hold, so that the same is not told again. */
   readonly #told = new Map<string, string>();
+  /** Of the collector that it was told to. */
+  #toldIn: string | null;
   #reporting: Promise<void> = Promise.resolve();
 
   constructor(options: DeskDeps) {
     this.#o = options;
+    this.#toldIn = options.journal.applied().generation;
   }
 
   readonly doers: Readonly<Record<string, Doer>> = {
@@ -178,6 +181,15 @@ export class HoldDesk {
       }
     });
     return this.#reporting;
+  }
+
+  /** V104: a collector that was restored may not know a hold of this host; each is told to it again. */
+  met(): void {
+    const { generation } = this.#o.journal.applied();
+    if (generation === this.#toldIn) return;
+    this.#toldIn = generation;
+    this.#told.clear();
+    void this.report();
   }
 
   /** What was being told is told. */

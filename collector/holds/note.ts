@@ -27,7 +27,7 @@ export async function noteHolds(ctx: Context, tx: Tx, said: readonly HeldSaid[])
       drafts.push(...(await noteApplied(ctx, tx, agent, data as EventData<'hold.applied'>)));
     }
     if (type === 'hold.reported' && isRecognised('hold.reported', data)) {
-      await noteReport(ctx, tx, agent, data as EventData<'hold.reported'>);
+      drafts.push(...(await noteReport(ctx, tx, agent, data as EventData<'hold.reported'>)));
     }
     if (type === 'hold.violated' && isRecognised('hold.violated', data)) {
       await noteViolation(ctx, tx, agent, data as EventData<'hold.violated'>);
@@ -83,14 +83,19 @@ async function adopted(
   };
 }
 
+/** A report alone is enough: a restored collector may lack the leaf before it, and the host may not have it any more. */
 async function noteReport(
   ctx: Context,
   tx: Tx,
   agent: AgentId,
   report: EventData<'hold.reported'>,
-): Promise<void> {
-  const row = await tx.holdHosts.get(placeOf(report.hold as HoldId, agent));
+): Promise<OwnDraft[]> {
+  const drafts: OwnDraft[] = [];
+  const id = report.hold as HoldId;
+  const known = await tx.holdHosts.get(placeOf(id, agent));
+  const row = known ?? (await adopted(ctx, tx, agent, id, 'in-force', drafts));
   if (row !== null) await tx.holdHosts.put([{ ...row, report, reportedAt: ctx.clock.now() }]);
+  return drafts;
 }
 
 async function noteViolation(

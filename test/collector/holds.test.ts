@@ -270,6 +270,27 @@ describe('what hosts say', () => {
     expect(await world.ctx.store.read.commands.list({ agent: host.row.agent })).toEqual([]);
   });
 
+  it('V104 a report alone is enough to take one back', async () => {
+    const it1 = await scene();
+    const { world, host, admin } = it1;
+    const hold = newId(randomBytes);
+    const counts = {
+      recordings: 3,
+      bytes: 30,
+      erasing: 0,
+      erased: 0,
+      missing: 0,
+      oldest: null,
+      newest: null,
+    };
+    const data = { hold, ...counts, protection: 'not-needed', copied: 0, reason: null };
+    await host.send([{ type: 'hold.reported', data } as Loose]);
+    expect((await world.get('/v1/holds', admin)).body.items).toMatchObject([
+      { id: hold, kind: 'unknown', agents: [{ state: 'in-force', recordings: 3 }] },
+    ]);
+    expect(await world.own('hold.adopted')).toHaveLength(1);
+  });
+
   it('V105 is ordered again in a new generation, of machines that join the site, and until it is let go', async () => {
     const it1 = await scene();
     const { world, host } = it1;

@@ -58,6 +58,20 @@ const place = (desk: HoldDesk, body: Record<string, unknown>) => desk.doers['hol
 const release = (desk: HoldDesk, hold: string) => desk.doers['hold.release']?.({ hold });
 
 describe('a hold on a host', () => {
+  it('V104 each is told once, and again to a collector of another generation', async () => {
+    const { it1, desk } = house();
+    await place(desk, { hold: newId(randomBytes), from: null, to: null });
+    await desk.report();
+    desk.met();
+    await desk.report();
+    expect(it1.told('hold.reported')).toHaveLength(1);
+    it1.base.journal.adoptGeneration(newId<'generation'>(randomBytes));
+    desk.met();
+    desk.met();
+    await desk.report();
+    expect(it1.told('hold.reported')).toHaveLength(2);
+  });
+
   it('H1, H2 keeps what it covers from its commit on, tells so, and lets go when it is released', async () => {
     const { it1, desk } = house();
     const at = hour(it1, 31);
