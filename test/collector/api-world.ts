@@ -2,8 +2,8 @@
  * A collector's inside with the real store, keyring and ingest, behind a real https server; a settable clock.
  * Hosts write real sealed leaves.
  */
-import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -20,23 +20,24 @@ import { Ingest } from '../../collector/ingest/ingest.ts';
 import { supply } from '../../collector/ingest/supply.ts';
 import { type CollectorLog, createOwnLog } from '../../collector/journal.ts';
 import { Keyring } from '../../collector/keyring.ts';
+import { slotsAt } from '../../collector/keyring-copies.ts';
 import { createOpener, type KeyOpener } from '../../collector/opener.ts';
 import { addPerson } from '../../collector/people.ts';
 import { openStore } from '../../collector/store/sqlite.ts';
 import { openTelemetry } from '../../collector/store/telemetry.ts';
 import type { AgentRow, PersonRow, Store } from '../../collector/store/types.ts';
 import type { Context } from '../../collector/types.ts';
-import { type Birth, birthHash, signBirth } from '../../protocol/birth.ts';
-import type { EventData, EventPersonal, EventType } from '../../protocol/event.ts';
-import { eventDefinition } from '../../protocol/event.ts';
-import type { AgreementId, CustomerId, GroupId, Id, LogId, SessionId, SourceId } from '../../protocol/ids.ts';
-import { newId, toB64 } from '../../protocol/ids.ts';
-import { makeLeaf } from '../../protocol/leaf.ts';
+import type { EventType } from '../../protocol/event.ts';
+import type { CustomerId, GroupId, Id } from '../../protocol/ids.ts';
+import { newId } from '../../protocol/ids.ts';
 import { packNamed } from '../../protocol/packs.ts';
-import { makeWrap, type Personal, sealPart } from '../../protocol/seal.ts';
+import type { Personal } from '../../protocol/seal.ts';
 import { publicText } from '../../protocol/sign.ts';
-import { type Clock, fromIso, toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
+import { type Clock, fromIso, type UtcMs, utcMs } from '../../protocol/time.ts';
 import { makeCa } from '../support/certificates.ts';
+import { TestHost } from './api-host.ts';
+
+export { type Draft, PEER, type SessionOptions, TestHost } from './api-host.ts';
 
 export const START = fromIso('2026-11-22T12:00:00.000Z') as UtcMs;
 
@@ -79,12 +80,6 @@ export interface HostOptions {
   change?: Partial<AgentRow>;
 }
 
-export interface Draft<T extends EventType = EventType> {
-  type: T;
-  data: EventData<T>;
-  personal?: EventPersonal<T>;
-}
-
 export class ApiWorld {
   readonly dir = mkdtempSync(join(tmpdir(), 'tilsyn-api-'));
   readonly clock = new TestClock();
@@ -110,6 +105,8 @@ export class ApiWorld {
     return this.#ingest;
   }
 
+  #generation = '0'.repeat(32) as Id<'generation'>;
+  readonly #identity = generateKeyPairSync('ed25519').privateKey;
   #keyring!: Keyring;
   #ingest!: Ingest;
   #store!: Store;
@@ -120,16 +117,34 @@ export class ApiWorld {
     return world;
   }
 
+  /** Copies the state as it is now: nothing may be writing. */
+  saveTo(dir: string): void {
+    cpSync(this.dir, dir, { recursive: true });
+  }
+
+  /** The machine is put back to what `saveTo` copied, as `collector restore` leaves it: in a generation of its own. */
+  async restoreFrom(dir: string): Promise<void> {
+    await this.#shut();
+    rmSync(this.dir, { recursive: true, force: true });
+    cpSync(dir, this.dir, { recursive: true });
+    this.#generation = newId<'generation'>(randomBytes);
+    await this.#open();
+    await this.ctx.store.write(async (tx) => {
+      await this.journal.succeed(tx, 'restored');
+    });
+  }
+
   async #open(): Promise<void> {
     const { clock } = this;
-    const identity = generateKeyPairSync('ed25519').privateKey;
+    const identity = this.#identity;
     const listeners = new Set<(through: number) => void>();
     const notify = (through: number) => {
       for (const fn of listeners) fn(through);
     };
     const store = await openStore(join(this.dir, 'collector.db'), { appended: notify });
     this.#store = store;
-    this.#keyring = await Keyring.create({ dir: this.dir, second: null, random: randomBytes });
+    const keys = { dir: this.dir, second: null, random: randomBytes };
+    this.#keyring = existsSync(slotsAt(this.dir)) ? await Keyring.open(keys) : await Keyring.create(keys);
     const base = { store, identity, clock, random: randomBytes };
     const groups = await createGroups({ ...base, keyring: this.#keyring, spans: packNamed('none') });
     this.opener = createOpener(this.#keyring, groups);
@@ -153,7 +168,7 @@ export class ApiWorld {
       name: 'test.example',
       url: 'wss://127.0.0.1:1',
       caPem: null,
-      generation: () => '0'.repeat(32) as Id<'generation'>,
+      generation: () => this.#generation,
       adoptGeneration: () => {},
       links: { isLive: () => true, send: () => false, nudge: () => {}, close: () => {}, closeAll: () => {} },
       webhooks: webhookFiles(join(this.dir, 'webhooks')),
@@ -180,11 +195,16 @@ export class ApiWorld {
     this.url = `https://127.0.0.1:${(this.app.server.address() as AddressInfo).port}`;
   }
 
-  async close(): Promise<void> {
+  async #shut(): Promise<void> {
     await this.app.close();
     await this.#ingest.close();
     await this.ctx.telemetry.close();
     await this.#store.close();
+    await this.#keyring.close();
+  }
+
+  async close(): Promise<void> {
+    await this.#shut();
     rmSync(this.dir, { recursive: true, force: true });
   }
 
@@ -305,204 +325,3 @@ export class ApiWorld {
     }));
   }
 }
-
-/** An agent's side: one log, one wrap per group. */
-export class TestHost {
-  readonly row: AgentRow;
-  readonly log: LogId = newId<'log'>(randomBytes);
-  readonly source: SourceId = newId<'source'>(randomBytes);
-  readonly #world: ApiWorld;
-  readonly #ingest: Ingest;
-  readonly #key: KeyObject;
-  #birth!: Birth;
-  #seq = 0;
-  #head!: Buffer;
-
-  constructor(world: ApiWorld, ingest: Ingest, row: AgentRow, key: KeyObject) {
-    this.#world = world;
-    this.#ingest = ingest;
-    this.row = row;
-    this.#key = key;
-  }
-
-  get id(): string {
-    return this.row.agent;
-  }
-
-  async enrol(name: string): Promise<void> {
-    const { clock, ctx } = this.#world;
-    this.#birth = signBirth(this.#key, {
-      v: 1,
-      log: this.log,
-      agent: this.row.agent,
-      agreement: this.row.agreement,
-      site: this.row.site,
-      key: this.row.key,
-      predecessor: null,
-      reason: 'enrolled',
-      at: toIso(clock.now()),
-    });
-    this.#head = birthHash(this.#birth);
-    await ctx.store.write(async (tx) => {
-      await tx.agents.put([this.row]);
-      await tx.putLogs([
-        {
-          log: this.log,
-          agent: this.row.agent,
-          birth: this.#birth,
-          through: 0,
-          head: this.#head,
-          state: 'open',
-          createdAt: clock.now(),
-        },
-      ]);
-    });
-    const source = {
-      source: this.source,
-      tool: 'teamviewer',
-      offset: 0,
-      length: 0,
-      count: null,
-      reason: null,
-    };
-    await this.send([
-      { type: 'host.named', data: {}, personal: { name } },
-      { type: 'source.added', data: source } as Draft,
-    ]);
-  }
-
-  /** The key group that a part of this type goes under now. */
-  group(type: EventType, at: UtcMs = this.#world.clock.now()): GroupId {
-    const cls = eventDefinition(type)?.class ?? 'session';
-    const kind = cls === 'host.name' ? 'whole' : 'span';
-    const row = this.#world.ctx.groups.find(this.row.agreement as AgreementId, cls, kind, at);
-    if (row === null) throw new Error(`no ${kind} group of ${cls}`);
-    return row.group;
-  }
-
-  /** Sends events through ingest; resolves once they are acked. `parts` false: the sealed parts stay away. */
-  async send(drafts: readonly Draft[], parts = true): Promise<void> {
-    const made = drafts.map((draft) => this.#make(draft));
-    const keys = Map.groupBy(
-      made.flatMap((m) => m.part ?? []),
-      (part) => part.wrap,
-    );
-    await new Promise<void>((resolve, reject) => {
-      this.#ingest.submit({
-        sender: {
-          agent: this.row.agent,
-          agreement: this.row.agreement,
-          barred: false,
-          acked: () => resolve(),
-          end: (name, refusal) => reject(new Error(`the batch was refused: ${name} ${refusal?.code}`)),
-        },
-        frame: {
-          t: 'batch',
-          log: this.log,
-          events: made.map((m) => m.text),
-          parts: parts ? made.flatMap((m) => (m.part === null ? [] : [m.part.wire])) : [],
-          wraps: parts ? [...keys.values()].flatMap((list) => list[0]?.wrapWire ?? []) : [],
-          keys: [],
-        },
-        settled: () => {},
-      });
-    });
-  }
-
-  #make(draft: Draft) {
-    this.#seq += 1;
-    const { clock } = this.#world;
-    const seq = this.#seq;
-    const part = draft.personal === undefined ? null : this.#seal(draft, seq);
-    const { text, hash } = makeLeaf({
-      log: this.log,
-      seq,
-      prev: this.#head,
-      at: clock.now(),
-      boot: '0'.repeat(16),
-      up: 0,
-      type: draft.type,
-      data: draft.data,
-      pii: part === null ? [] : [{ group: part.group, c: part.c }],
-    });
-    this.#head = hash;
-    return { text, part };
-  }
-
-  #seal(draft: Draft, seq: number) {
-    const { startedAt } = draft.data as { startedAt?: string };
-    const group = this.group(
-      draft.type,
-      startedAt === undefined ? undefined : (fromIso(startedAt) ?? undefined),
-    );
-    const row = this.#world.ctx.groups.byId(group);
-    const key = randomBytes(32);
-    const wrap = makeWrap(row?.key ?? '', this.log, group, key, randomBytes);
-    const place = { log: this.log, seq, group, under: group };
-    const { c, body } = sealPart(key, place, draft.personal as Personal, randomBytes);
-    return {
-      group,
-      c,
-      wrap: wrap.id,
-      wire: { seq, group, wrap: wrap.id, body: toB64(body) },
-      wrapWire: { id: wrap.id, group, body: toB64(wrap.body) },
-    };
-  }
-
-  /** One finished session; returns its id. */
-  async session(options: SessionOptions = {}): Promise<SessionId> {
-    const {
-      startedAt = this.#world.clock.now(),
-      durationSeconds = 124,
-      personal = PEER,
-      parts = true,
-    } = options;
-    const session = options.session ?? newId<'session'>(randomBytes);
-    const started: Draft<'session.started'> = {
-      type: 'session.started',
-      data: {
-        session,
-        source: this.source,
-        tool: 'teamviewer',
-        direction: 'incoming',
-        mode: this.row.mode,
-        kind: 'remote-control',
-        startedAt: toIso(startedAt),
-        startBasis: 'file-utc',
-        occurrence: options.occurrence ?? 0,
-      },
-      ...(personal === null ? {} : { personal }),
-    };
-    const ended: Draft<'session.ended'> = {
-      type: 'session.ended',
-      data: {
-        session,
-        endedAt: toIso(utcMs(startedAt + durationSeconds * 1000)),
-        endBasis: 'file-utc',
-        durationSeconds,
-        reason: 'completed',
-      },
-    };
-    await this.send(options.open === true ? [started] : [started, ended], parts);
-    return session;
-  }
-}
-
-export interface SessionOptions {
-  session?: SessionId;
-  startedAt?: UtcMs;
-  durationSeconds?: number;
-  personal?: EventPersonal<'session.started'> | null;
-  /** False: the sealed part never reaches the collector. */
-  parts?: boolean;
-  open?: boolean;
-  occurrence?: number;
-}
-
-export const PEER: EventPersonal<'session.started'> = {
-  peerId: '1660360496',
-  peerNames: ['Ada Example'],
-  peerIps: [{ ip: '203.0.113.7', basis: 'punch', scope: 'public' }],
-  localUser: 'IEUser',
-  toolSessionId: '{B1F6A}',
-};

@@ -8,8 +8,10 @@ import { join } from 'node:path';
 import { HoldDesk } from '../../agent/holds/desk.ts';
 import type { Command } from '../../agent/uplink/commands.ts';
 import { runCommand } from '../../agent/uplink/commands.ts';
+import { settle } from '../../agent/uplink/hello.ts';
 import { commandsAfter, commandsThrough, storeResult } from '../../collector/ingest/commands.ts';
 import { birthHash } from '../../protocol/birth.ts';
+import { TilsynError } from '../../protocol/errors.ts';
 import type { AgentId, LogId } from '../../protocol/ids.ts';
 import { publicText } from '../../protocol/sign.ts';
 import { DAY_MS } from '../../protocol/time.ts';
@@ -118,7 +120,8 @@ export class Nvr {
     const { ctx } = this.#api;
     const { journal } = this.sw.base;
     if (journal.applied().generation !== ctx.generation()) journal.adoptGeneration(ctx.generation());
-    await this.#register();
+    await this.#settle();
+    this.desk.met();
     let left = orders;
     for (const command of await commandsAfter(ctx, this.agent, journal.applied().n)) {
       if (left-- <= 0) return;
@@ -150,25 +153,33 @@ export class Nvr {
     }
   }
 
-  /** As the handshake does: logs are made known, and one that fell behind what is known of it gets a successor. */
-  async #register(): Promise<void> {
+  /** As the handshake does: logs are made known, and `settle` says what becomes of each, until every one can go on. */
+  async #settle(): Promise<void> {
     const { store, clock } = this.#api.ctx;
-    for (const { log, birth, next, open } of this.sw.base.journal.logs()) {
-      const [known] = await store.read.logs([log]);
-      if (known !== undefined && known.through >= next && open) {
-        const head = known.head.toString('base64url');
-        this.sw.base.journal.succeed(log, 'restored', { size: known.through, head });
-        return await this.#register();
+    const { journal } = this.sw.base;
+    for (let again = true; again; ) {
+      for (const { log, birth } of journal.logs()) {
+        const [known] = await store.read.logs([log]);
+        if (known !== undefined) continue;
+        const [before] =
+          birth.predecessor === null ? [] : await store.read.logs([birth.predecessor.log as LogId]);
+        const fresh = {
+          log,
+          agent: this.agent,
+          birth,
+          through: 0,
+          head: birthHash(birth),
+          state: 'open' as const,
+        };
+        await store.write(async (tx) => {
+          await tx.putLogs([{ ...fresh, createdAt: clock.now() }]);
+          if (before !== undefined) await tx.putLogs([{ ...before, state: 'closed' }]);
+        });
       }
-      const fresh = {
-        log,
-        agent: this.agent,
-        birth,
-        through: 0,
-        head: birthHash(birth),
-        state: 'open' as const,
-      };
-      if (known === undefined) await store.write((tx) => tx.putLogs([{ ...fresh, createdAt: clock.now() }]));
+      const cursors = (await store.read.logsOf(this.agent)).map(({ log, through, head, state }) => {
+        return { log, through, head: head.toString('base64url'), state };
+      });
+      again = settle(cursors, journal).succeeded;
     }
   }
 
@@ -215,7 +226,13 @@ export class Nvr {
   async mislead(command: Command): Promise<string> {
     const { ctx } = this.#api;
     const context = { agent: this.agent, identity: publicText(ctx.identity), generation: ctx.generation() };
-    const answer = await runCommand(command, context, this.sw.base.journal, this.desk.doers);
-    return 'close' in answer ? answer.close : 'answered';
+    try {
+      const answer = await runCommand(command, context, this.sw.base.journal, this.desk.doers);
+      return 'close' in answer ? answer.close : 'answered';
+    } catch (error) {
+      // The journal's own guard: what was done before it is there to be seen.
+      if (error instanceof TilsynError) return error.code;
+      throw error;
+    }
   }
 }
