@@ -70,9 +70,9 @@ export class Footage {
     this.#o = options;
     const machine = { boot: () => readText(BOOT_FILE)?.trim() ?? null, uptimeMs: options.uptimeMs };
     this.#time = new TrustedTime(options.clock, machine, this.#stored());
-    const { journal, book, cover, identity, clock, log, config } = options;
+    const { journal, book, cover, identity, clock, log, config, faults } = options;
     this.holds = new HoldDesk({
-      ...{ journal, book, cover, identity, rest },
+      ...{ journal, book, cover, identity, rest, faults },
       now: () => this.#time.now() ?? clock.now(),
       protection: async (hold) => this.#protection(hold),
       volume: () => volumeOf(config.recordings),

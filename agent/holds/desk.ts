@@ -14,7 +14,7 @@ import { verifyRecord } from '../../protocol/sign.ts';
 import { holdSlip } from '../../protocol/slip.ts';
 import { toIso, type UtcMs } from '../../protocol/time.ts';
 import type { AgentJournal } from '../journal.ts';
-import type { AgentIdentity, Draft } from '../types.ts';
+import type { AgentIdentity, Draft, FaultSeam } from '../types.ts';
 import type { Answerer, Doer, Doing } from '../uplink/commands.ts';
 import type { HeldRow, HoldBook } from './book.ts';
 import type { CoverCount, Covered } from './cover.ts';
@@ -44,6 +44,7 @@ export interface DeskDeps {
   fills(more: HoldOrder | null): Promise<Soonest | null>;
   /** Holds came or went. */
   changed(): void;
+  faults?: FaultSeam | undefined;
   /** Telling of them failed. */
   failed(error: unknown): void;
 }
@@ -76,11 +77,15 @@ export class HoldDesk {
     const read = holdOrder.safeParse(body);
     if (!read.success) return { outcome: 'failed', body: { code: 'hold.unreadable' } };
     const order = read.data;
-    // Commit point: before it nothing is held, after it nothing that is covered is marked for erasing.
+    const { faults } = this.#o;
+    // Commit point: before it nothing is held, after it nothing that is covered is marked for erasing. A crash before the
+    // command's outcome is stored carries it out again: the row is the same, and it is told once more.
     this.#o.journal.transact(() => {
       this.#o.book.place(order);
+      faults?.hit?.('agent.hold.placing');
       return { tell: [applied(order.hold, 'in-force', via)] };
     });
+    faults?.hit?.('agent.hold.placed');
     this.#o.changed();
     void this.report(order.hold);
     return { outcome: 'done' };
@@ -89,11 +94,14 @@ export class HoldDesk {
   #release({ hold }: Record<string, unknown>): Doing {
     const read = holdOrder.shape.hold.safeParse(hold);
     if (!read.success) return { outcome: 'failed', body: { code: 'hold.unreadable' } };
-    const { journal, book, now } = this.#o;
+    const { journal, book, now, faults } = this.#o;
+    // Commit point: before it all of it is held, after it what only this hold kept is the next sweep's.
     journal.transact(() => {
       book.release(read.data, now());
+      faults?.hit?.('agent.hold.releasing');
       return { tell: [applied(read.data, 'released', 'command')] };
     });
+    faults?.hit?.('agent.hold.released');
     this.#told.delete(read.data);
     this.#o.changed();
     return { outcome: 'done' };

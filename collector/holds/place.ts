@@ -42,6 +42,8 @@ export async function placeHold(ctx: Context, wanted: NewHold): Promise<HoldRow>
     await tx.holds.put([made]);
     for (const agent of agents) await orderHost(ctx, tx, made, agent, person);
     await keepHeld(ctx, tx, made);
+    ctx.faults.hit?.('hold.placing');
+    // Commit point: a crash before it leaves nothing of the hold, one after it all, though nobody was answered.
     return made;
   });
   ctx.faults.hit?.('hold.placed');

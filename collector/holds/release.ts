@@ -53,5 +53,9 @@ export async function releaseHold(
       await issueIn(ctx, tx, agent, { verb: 'hold.release', body: { hold: row.hold }, person });
   }
   await letGoOf(ctx, tx, done);
-  tx.afterCommit(() => wakeEraser(ctx));
+  ctx.faults.hit?.('hold.releasing');
+  tx.afterCommit(() => {
+    ctx.faults.hit?.('hold.released');
+    wakeEraser(ctx);
+  });
 }

@@ -200,10 +200,10 @@ export class Stage {
   }
 
   /** Makes the collector and starts it. */
-  async found(): Promise<void> {
+  async found(policy = 'none'): Promise<void> {
     const url = `wss://127.0.0.1:${this.agentPort}`;
     const where = ['--state', this.collectorState, '--keys2', this.at('keys2')];
-    this.init = await this.json<Init>(['collector', 'init', ...where, '--policy', 'none', '--url', url], {});
+    this.init = await this.json<Init>(['collector', 'init', ...where, '--policy', policy, '--url', url], {});
     await this.startCollector();
   }
 
