@@ -79,10 +79,12 @@ const results: BenchResult[] = [];
 let broken = false;
 for (const { name, measure } of PARTS) {
   if (args.only !== undefined && args.only !== name) continue;
+  const from = performance.now();
   try {
     const measured = await measure();
     results.push(...measured);
     console.log(table(measured));
+    console.log(`${name}: ${((performance.now() - from) / 1000).toFixed(0)} s\n`);
   } catch (error) {
     broken = true;
     console.log(`${name}: broke: ${error instanceof Error ? error.message : String(error)}`);

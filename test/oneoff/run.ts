@@ -33,10 +33,11 @@ let failed = 0;
 
 async function scene(name: string, act: () => Promise<string>): Promise<void> {
   if (args.only !== undefined && !name.includes(args.only)) return;
+  const began = performance.now();
   try {
     const note = await act();
     passed += 1;
-    console.log(`✓ ${name}: ${note}`);
+    console.log(`✓ ${name}: ${note} (${((performance.now() - began) / 1000).toFixed(0)} s)`);
   } catch (error) {
     failed += 1;
     console.log(`✗ ${name}\n    ${error instanceof Error ? (error.stack ?? error.message) : error}`);
