@@ -293,11 +293,27 @@ class FleetAgent {
         return { t: 'refuse', retryAfter: frame.retryAfter };
       case 'ack':
         return { t: 'ack', log: frame.log as LogId, through: frame.through };
+      case 'command':
+        this.#obey(frame);
+        return { t: 'heard' };
       case 'credit':
         return { t: 'credit', window: { events: frame.events, bytes: frame.bytes } };
       default:
         return { t: 'heard' };
     }
+  }
+
+  /** What is ordered is done at once; a hold is in force with its event, as at an agent. */
+  #obey({ n, verb, body, generation }: FrameOf<CollectorFrame, 'command'>): void {
+    this.#double.applied = { generation, n };
+    if (verb === 'hold.place' || verb === 'hold.release') {
+      const outcome = verb === 'hold.place' ? 'in-force' : 'released';
+      const data = { hold: String(body.hold), outcome, via: 'command' } as const;
+      const { seq, text } = this.#double.chain.add('hold.applied', data, [], systemClock.now());
+      this.#lines.push({ seq, text, hash: Buffer.alloc(0), part: null });
+      this.feed({ t: 'appended' });
+    }
+    this.#wire?.send({ t: 'result', n, query: null, ok: true, body: { outcome: 'done' } });
   }
 
   #flows({ cursors }: FrameOf<CollectorFrame, 'welcome'>) {

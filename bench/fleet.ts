@@ -54,7 +54,7 @@ function told(results: BenchResult[]): BenchResult[] {
   return results;
 }
 
-async function startFleet(stage: Stage, agents: number, bare: boolean): Promise<Proc> {
+export async function startFleet(stage: Stage, agents: number, bare: boolean): Promise<Proc> {
   const { token } = await stage.token('--uses', String(agents));
   const ca = readFileSync(stage.init?.caFile ?? '', 'utf8');
   const address = `127.0.0.1:${stage.port}`;
@@ -65,7 +65,7 @@ async function startFleet(stage: Stage, agents: number, bare: boolean): Promise<
   return fleet;
 }
 
-async function ask<T>(fleet: Proc, order: FleetOrder): Promise<T> {
+export async function ask<T>(fleet: Proc, order: FleetOrder): Promise<T> {
   const answered = new Promise<T>((resolve, reject) => {
     const take = (message: { to?: string; answer?: T; error?: string }) => {
       if (message.to !== order.do) return;

@@ -12,6 +12,7 @@ import { drainBench } from './drain.ts';
 import { erasingBench } from './erasing.ts';
 import { fleetBench } from './fleet.ts';
 import { holdsBench } from './holds.ts';
+import { holdsFleetBench } from './holds-fleet.ts';
 import { parseBench } from './parse.ts';
 import { readersBench } from './readers.ts';
 import { recordingsScanBench } from './recordings-scan.ts';
@@ -56,6 +57,7 @@ const PARTS: readonly { name: string; measure(): Promise<BenchResult[]> }[] = [
   { name: 'fleet', measure: () => fleetBench({ ...plan, agents: Number(args.agents ?? plan.agents) }) },
   { name: 'erasing', measure: () => erasingBench({ groups: args.quick ? 2_000 : 10_000 }) },
   { name: 'holds', measure: () => holdsBench({ recordings: many(200_000, 4_000_000).files }) },
+  { name: 'holds-fleet', measure: () => holdsFleetBench({ agents: args.quick ? 100 : 500 }) },
   {
     name: 'sweep',
     measure: () => recordingsSweepBench(many(5_000, 100_000)),

@@ -25,9 +25,13 @@ export function hostText(one: Item, tz: string): string {
 }
 
 /** H4: nothing is erased on its return before every order has taken effect. */
-function awayText({ lastSeen }: Item, tz: string): string {
+function awayText({ lastSeen, overdue }: Item, tz: string): string {
   const seen = lastSeen === null ? 'never seen' : `last seen ${showIso(lastSeen, tz)}`;
-  return `${seen}, takes effect on its return before anything is erased`;
+  const there =
+    overdue == null || overdue.count === 0
+      ? ''
+      : `; ${overdue.count} recordings lie there past their time, as told ${showIso(overdue.asOf, tz)}`;
+  return `${seen}, takes effect on its return before anything is erased${there}`;
 }
 
 function protectionText({ protection, copied, recordings }: Item): string {

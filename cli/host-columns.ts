@@ -42,6 +42,19 @@ function rulesText(rules: Item | null | undefined): string | null {
   return `${policy} ${version}: ${words[state as keyof typeof words] ?? state}, ${since}`;
 }
 
+/** H4: in which order things happen when it comes back. */
+function returnText(waits: Item | null | undefined): string | null {
+  if (waits == null) return null;
+  const { places, releases, overdue } = waits;
+  const orders = [
+    ...(places.length === 0 ? [] : [`puts ${places.length} holds in force (${places.join(', ')})`]),
+    ...(releases.length === 0 ? [] : [`lets ${releases.length} holds go (${releases.join(', ')})`]),
+  ].join(' and ');
+  const first = orders === '' ? 'takes its orders' : orders;
+  if (overdue === null || overdue.count === 0) return first;
+  return `first ${first}, then erases what is due and not held: ${overdue.count} recordings are past their time, as told ${overdue.asOf}`;
+}
+
 export const HOST_CARD: readonly Column[] = [
   ...HOST_ROW,
   field('approval', 'approval'),
@@ -57,6 +70,7 @@ export const HOST_CARD: readonly Column[] = [
       software === null ? null : `${software.version} on ${software.platform}, Node ${software.node}`,
   ],
   ['rules', ({ rules }) => rulesText(rules)],
+  ['on its return', ({ onReturn }) => returnText(onReturn)],
   [
     'gaps',
     ({ gaps }) => (gaps as Item[]).map(({ from, to, reason }) => `${from} to ${to} ${reason}`).join('; '),

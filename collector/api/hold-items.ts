@@ -5,6 +5,7 @@ import { type Caller, sees } from '../auth.ts';
 import { GivenOrders } from '../holds/given.ts';
 import { unknownHold } from '../holds/release.ts';
 import { type HoldItem, historyItem, historyOf, holdItem, isLate } from '../holds/view.ts';
+import { overdueTold } from '../on-return.ts';
 import type { AgentRow, HoldRow, LeafRow } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import { recordReading } from './reading.ts';
@@ -51,7 +52,8 @@ async function itemsOf(ctx: Context, caller: Caller, rows: readonly HoldRow[], v
   const opened = positions.length === 0 ? null : await ctx.opener.open(read, positions);
   const byId = new Map<AgentId, AgentRow>(agents.map((one) => [one.agent, one]));
   const items: HoldItem[] = [];
-  const view = { host, agents: byId, opened, given: new GivenOrders(ctx), now: ctx.clock.now() };
+  const overdue = (agent: AgentId) => overdueTold(ctx, agent);
+  const view = { host, agents: byId, opened, given: new GivenOrders(ctx), now: ctx.clock.now(), overdue };
   for (const row of rows) items.push(await holdItem(ctx, row, view));
   return items;
 }

@@ -4,6 +4,7 @@ import { toIso, type UtcMs } from '../../protocol/time.ts';
 import { approveAgent, resolveAgent, revokeAgent } from '../agents.ts';
 import type { Caller } from '../auth.ts';
 import { HOST_STATES, type HostState, hostState } from '../host-state.ts';
+import { onReturn } from '../on-return.ts';
 import type { Verb } from '../permissions.ts';
 import { rulesOfHost } from '../rules-courier.ts';
 import type { AgentRow, LogStateRow } from '../store/types.ts';
@@ -95,7 +96,8 @@ async function shown(
 ) {
   const plan = await planView(ctx, [agent], askedOf(ctx, null, null));
   await recordReading(ctx, caller, verb, plan.count, { host: agent.agent, ...filter });
-  return hostItem(ctx, await act(), await plan.open());
+  const item = await hostItem(ctx, await act(), await plan.open());
+  return { ...item, onReturn: await onReturn(ctx, agent.agent) };
 }
 
 function stateOf(ctx: Context, agent: AgentRow): HostState {

@@ -3,6 +3,7 @@ import type { HoldReach } from '../../protocol/event-holds.ts';
 import { HOLD_EVENTS } from '../../protocol/event-holds.ts';
 import type { AgentId } from '../../protocol/ids.ts';
 import { toIso, type UtcMs, utcMs } from '../../protocol/time.ts';
+import type { Overdue } from '../on-return.ts';
 import type { AgentRow, HoldHostRow, HoldRow, LeafRow, Pos, Reader } from '../store/types.ts';
 import type { Context } from '../types.ts';
 import type { GivenOrders } from './given.ts';
@@ -27,6 +28,8 @@ export interface HoldHostItem {
   confirmed: boolean;
   /** Held recordings that somebody else removed, cut off or replaced. */
   violated: number;
+  /** Of a host that has not put it in force: what lies there past its time; null: none told, or not asked. */
+  overdue: Overdue | null;
 }
 
 export interface HoldItem {
@@ -58,6 +61,8 @@ export interface ItemView {
   /** One for all items of an answer. */
   given: GivenOrders;
   now: UtcMs;
+  /** Absent: it is not asked. */
+  overdue?: (agent: AgentId) => Promise<Overdue | null>;
 }
 
 export async function holdItem(ctx: Context, row: HoldRow, view: ItemView): Promise<HoldItem> {
@@ -121,6 +126,7 @@ async function hostItem(hold: HoldRow, row: HoldHostRow, view: ItemView): Promis
     reportedAt: isoOf(row.reportedAt),
     reason: failure ?? report?.reason ?? null,
     ...{ confirmed: row.confirmedPos !== null, violated: row.violated },
+    overdue: row.state === 'pending' ? ((await view.overdue?.(row.agent)) ?? null) : null,
   };
 }
 
