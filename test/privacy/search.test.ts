@@ -83,6 +83,22 @@ describe('the searcher', () => {
     expect(formsIn(Buffer.alloc(0))).toEqual([]);
   });
 
+  it('of many needles in one pass it finds what each of them alone would find', () => {
+    const texts = fc.array(fc.stringMatching(/^[ab]{6,9}$/), { minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(texts, fc.stringMatching(/^[ab]{0,200}$/), (names, text) => {
+        const canaries = [...new Set(names)].map((name) => ({ name, text: name }));
+        const bytes = Buffer.from(text);
+        const expected = canaries.flatMap(({ name }) => {
+          const offset = bytes.indexOf(name);
+          return offset < 0 ? [] : [{ where: 'x', canary: name, form: 'raw', offset }];
+        });
+        const found = new Searcher(canaries).search('x', bytes).filter(({ form }) => form === 'raw');
+        expect(found).toEqual(expected);
+      }),
+    );
+  });
+
   it('tells two canaries apart', () => {
     const two = new Searcher([CANARY, { name: 'an id', text: '1744200911' }]);
     const hits = two.search('x', Buffer.from(`${TEXT} 1744200911`));

@@ -102,20 +102,34 @@ function percentForms(text: string, bytes: Buffer): [string, Buffer][] {
   ];
 }
 
+/** The first bytes of needles, four as one number, fall into so many places. */
+const PLACE_BITS = 20;
+const SPREAD = 0x9e3779b1;
+
+/** Thousands of needles in one pass over the bytes: only where the first four fit is anything compared. */
 export class Searcher {
   readonly #needles: Needle[];
+  readonly #places = new Uint8Array(2 ** PLACE_BITS);
+  /** Numbers of needles by their first four bytes. */
+  readonly #begins = new Map<number, number[]>();
 
   constructor(canaries: readonly Canary[]) {
     this.#needles = canaries.flatMap(needlesOf);
+    for (const [n, { bytes }] of this.#needles.entries()) {
+      const begin = bytes.readInt32LE(0);
+      this.#places[placeOf(begin)] = 1;
+      this.#begins.set(begin, [...(this.#begins.get(begin) ?? []), n]);
+    }
   }
 
   /** One hit per canary and form: where it stands first. */
   search(where: string, bytes: Buffer, depth = 0, through = ''): Hit[] {
-    const hits: Hit[] = [];
-    for (const { canary, form, bytes: needle } of this.#needles) {
-      const offset = bytes.indexOf(needle);
-      if (offset >= 0) hits.push({ where, canary, form: through + form, offset });
-    }
+    const hits = [...this.#first(bytes)]
+      .sort(([a], [b]) => a - b)
+      .map(([n, offset]): Hit => {
+        const { canary = '', form = '' } = this.#needles[n] ?? {};
+        return { where, canary, form: through + form, offset };
+      });
     if (depth >= MAX_DEPTH) return hits;
     for (const { kind, offset, inflated } of streamsIn(bytes)) {
       for (const hit of this.search(where, inflated, depth + 1, `${through}${kind} > `)) {
@@ -124,6 +138,31 @@ export class Searcher {
     }
     return hits;
   }
+
+  /** Offsets by number of the needle. */
+  #first(bytes: Buffer): Map<number, number> {
+    const found = new Map<number, number>();
+    if (bytes.length < 4) return found;
+    const [places, last] = [this.#places, bytes.length - 4];
+    let begin = bytes.readInt32LE(0);
+    for (let at = 0; ; at++) {
+      if (places[placeOf(begin)] === 1) this.#compare(bytes, at, begin, found);
+      if (at === last) return found;
+      begin = (begin >>> 8) | ((bytes[at + 4] as number) << 24);
+    }
+  }
+
+  #compare(bytes: Buffer, at: number, begin: number, found: Map<number, number>): void {
+    for (const n of this.#begins.get(begin) ?? []) {
+      const needle = this.#needles[n]?.bytes;
+      if (needle === undefined || found.has(n) || at + needle.length > bytes.length) continue;
+      if (bytes.compare(needle, 0, needle.length, at, at + needle.length) === 0) found.set(n, at);
+    }
+  }
+}
+
+function placeOf(begin: number): number {
+  return Math.imul(begin, SPREAD) >>> (32 - PLACE_BITS);
 }
 
 interface Stream {
