@@ -18,8 +18,11 @@ import type { TimeTrouble } from '../trusted-time.ts';
 import type { Draft } from '../types.ts';
 import { endedBy, judge, type Surroundings, thingOf, waitsFor } from './due.ts';
 import { shown } from './names.ts';
+import { add, isFailure, MAX_REASONS } from './reasons.ts';
 import { type AcceptedRoot, openRoot, type RootTrouble } from './root.ts';
-import { eraseSlice, finishSlice, type SliceDeps, type SliceWork } from './slice.ts';
+import { eraseSlice, type SliceResult } from './slice.ts';
+import { type Begun, finishSlice } from './slice-end.ts';
+import type { SliceDeps, SliceWork } from './slice-types.ts';
 import { Suspects } from './suspects.ts';
 import { type PlanRow, placeAfter } from './sweep-store.ts';
 import type { CameraRow, Layout, Place, RecordingRow, RecordingSource } from './types.ts';
@@ -319,8 +322,9 @@ export class Sweep {
     if (endBy === null) return this.#done(source, sum, left, at);
     for (const camera of this.#deps.store.cameras(source.id)) {
       const work: SliceWork = { source, accepted, layout, camera, around };
+      let opened: Begun | null = null;
       for (let after: Place | null = null, more = true; more; more = after !== null) {
-        const result = await eraseSlice(this.#deps, work, { endBy, after });
+        const result: SliceResult = await eraseSlice(this.#deps, work, { endBy, after }, opened);
         sum.erased += result.erased;
         sum.bytes += result.bytes;
         for (const [reason, n] of result.left) add(left, reason, n);
@@ -328,7 +332,7 @@ export class Sweep {
           this.#suspects.tell(source, result.trouble);
           return { ...this.#waits(it, result.trouble, null), ...sum, left: Object.fromEntries(left) };
         }
-        after = result.next;
+        ({ next: after, opened } = result);
         await this.#deps.rest();
       }
     }
@@ -347,10 +351,7 @@ export class Sweep {
     left.delete('floor');
     const { unbounded } = await store.read.present(source.id, rest);
     if (unbounded > 0) left.set('unbounded', unbounded);
-    const failed = [...left].reduce(
-      (all, [reason, n]) => all + (FAILURES.has(reason) || isCode(reason) ? n : 0),
-      0,
-    );
+    const failed = [...left].reduce((all, [reason, n]) => all + (isFailure(reason) ? n : 0), 0);
     const { erased, bytes } = sum;
     journal.transact(() => {
       if (at !== null) store.swept(source.id, at);
@@ -385,16 +386,4 @@ export class Sweep {
     });
     return 'approved';
   }
-}
-
-const MAX_REASONS = 16;
-/** Reasons that are failures, not decisions. */
-const FAILURES = new Set(['blocked', 'changed', 'linked', 'not-regular']);
-
-function isCode(reason: string): boolean {
-  return /^E[A-Z]+$/.test(reason);
-}
-
-function add(left: Map<string, number>, reason: string, n = 1): void {
-  left.set(reason, (left.get(reason) ?? 0) + n);
 }

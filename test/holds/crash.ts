@@ -164,7 +164,15 @@ class Scene {
 
   place(n: number): Promise<unknown> {
     const review = ['--review', toIso(utcMs(Date.now() + 30 * DAY_MS))];
-    return this.stage.run(['hold', 'place', ...WHY, ...review, '--camera', `${this.host}/gate`, ...this.span(n)]);
+    return this.stage.run([
+      'hold',
+      'place',
+      ...WHY,
+      ...review,
+      '--camera',
+      `${this.host}/gate`,
+      ...this.span(n),
+    ]);
   }
 
   /** Exit 1 where the collector died meanwhile. */

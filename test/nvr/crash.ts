@@ -6,10 +6,12 @@ import { openPlace, Place, sweepOnce } from './place.ts';
 
 const CHILD = new URL('./sweep-child.ts', import.meta.url).pathname;
 const EXPIRED = 40;
+/** More than a slice: the end of the first opens the second (C84). */
+const TWO_SLICES = 700;
 const YOUNG = 10;
 
-/** Step, at which time of it, and what is safe by then. */
-const STEPS: readonly [point: string, nth: number, what: string][] = [
+/** Step, at which time of it, what is safe by then, and of how many expired files. */
+const STEPS: readonly [point: string, nth: number, what: string, expired?: number][] = [
   ['agent.sweep.marking', 1, 'nothing: transaction 1 is not committed'],
   ['agent.sweep.begun', 1, 'the rows are marked and told'],
   ['agent.sweep.file', 1, 'the same'],
@@ -19,6 +21,15 @@ const STEPS: readonly [point: string, nth: number, what: string][] = [
   ['agent.sweep.synced', 1, 'all files are gone and synced'],
   ['agent.sweep.ending', 1, 'the same: transaction 2 is not committed'],
   ['agent.sweep.ended', 1, 'everything; empty folders stay'],
+  [
+    'agent.sweep.marking',
+    2,
+    'the files of the first slice are gone and synced; nothing of it is told',
+    TWO_SLICES,
+  ],
+  ['agent.sweep.ended', 1, 'the first slice is told, the second is marked and told', TWO_SLICES],
+  ['agent.sweep.begun', 2, 'the same', TWO_SLICES],
+  ['agent.sweep.unlinked', 600, 'the same, and 100 files of the second are gone', TWO_SLICES],
 ];
 
 export interface CrashRow {
@@ -30,22 +41,22 @@ export interface CrashRow {
 
 export async function crashes(note: (text: string) => void): Promise<void> {
   const rows: CrashRow[] = [];
-  for (const [point, nth, safe] of STEPS) rows.push(await one(point, nth, safe));
+  for (const [point, nth, safe, expired = EXPIRED] of STEPS) rows.push(await one(point, nth, safe, expired));
   for (const { step, safe, goneAtDeath, told } of rows)
     note(`${step}: ${safe}; ${goneAtDeath} gone at death; ${told}`);
 }
 
-async function one(point: string, nth: number, safe: string): Promise<CrashRow> {
+async function one(point: string, nth: number, safe: string, expired: number): Promise<CrashRow> {
   const place = new Place();
   try {
-    place.fill(EXPIRED, 31);
+    place.fill(expired, 31);
     const young = place.fill(YOUNG, 2).sort();
     place.catalogue();
     const order = JSON.stringify({ where: place.where, point, nth });
     const child = spawnSync(process.execPath, [CHILD, order], { encoding: 'utf8' });
     if (child.signal !== 'SIGKILL')
       throw new Error(`${point} ${nth}: the child was not killed: ${child.stderr}`);
-    const goneAtDeath = EXPIRED + YOUNG - place.files().length;
+    const goneAtDeath = expired + YOUNG - place.files().length;
     const opened = openPlace(place.where);
     const report = await sweepOnce(opened);
     opened.close();
@@ -54,14 +65,14 @@ async function one(point: string, nth: number, safe: string): Promise<CrashRow> 
     if (JSON.stringify(left) !== JSON.stringify(young))
       throw new Error(`${point}: ${left.length} files are left`);
     if (!place.foreignIsThere()) throw new Error(`${point}: a foreign file was touched`);
-    return { step: `${point} ${nth}`, safe, goneAtDeath, told: account(place, point) };
+    return { step: `${point} ${nth}`, safe, goneAtDeath, told: account(place, point, expired) };
   } finally {
     place.close();
   }
 }
 
 /** What the journal says against what the catalogue says: the same files, each once. */
-function account(place: Place, point: string): string {
+function account(place: Place, point: string, expired: number): string {
   const db = new Sqlite(join(place.state, 'agent.db'), { readonly: true });
   try {
     const leaves = db.prepare('SELECT bytes FROM leaves ORDER BY pos').all() as { bytes: string }[];
@@ -76,7 +87,7 @@ function account(place: Place, point: string): string {
       n: number;
     }[];
     const rows = Object.fromEntries(states.map(({ state, n }) => [state, n]));
-    if (erased !== EXPIRED || rows[2] !== EXPIRED || rows[0] !== YOUNG || states.length !== 2) {
+    if (erased !== expired || rows[2] !== expired || rows[0] !== YOUNG || states.length !== 2) {
       throw new Error(`${point}: ${erased} told as erased, rows ${JSON.stringify(rows)}`);
     }
     if (of('recordings.erasing').length !== of('recordings.erased').length)

@@ -73,6 +73,31 @@ describe('agent/recordings/slice', () => {
     expect(it1.files()).toEqual(paths.slice(64));
   });
 
+  it('C84 the end of a slice opens the next in the same transaction; what is opened and then held stays', async () => {
+    let ended = 0;
+    const openAt: number[] = [];
+    const it1 = new SweepWorld({
+      faults: {
+        hit: (point) => {
+          if (point !== 'agent.sweep.ended') return;
+          openAt.push(it1.base.sweeps.openSlices().length);
+          // After the commit, and before anything of the second is unlinked.
+          if (++ended === 1) it1.hold({ from: null, to: null });
+        },
+      },
+    });
+    for (let n = 0; n < 1_100; n++) it1.record(frigatePath(NOW - 40 * DAY_MS + n * 10_000, 'gate'));
+    it1.catalogue();
+    const report = await it1.run();
+    expect(report).toMatchObject({ erased: 500, left: { held: 500, hold: 100 } });
+    expect(openAt).toEqual([1, 0]);
+    expect(it1.files()).toHaveLength(600);
+    expect(it1.states()).toEqual({ erased: 500, present: 600 });
+    const order = it1.told('recordings.erasing').map(({ slice }) => slice);
+    expect(it1.told('recordings.erased').map(({ slice }) => slice)).toEqual(order);
+    expect(order).toHaveLength(2);
+  });
+
   it('R1 a slice that does not end as it was carried out is not told as erased', async () => {
     const it1 = new SweepWorld({
       faults: {
