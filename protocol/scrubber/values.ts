@@ -74,7 +74,12 @@ export const isPath = (value: string): boolean =>
 
 /** Small and capital letters and digits, changing so often that no words are among them: `per` letters a piece. */
 export function isDense(text: string, per: number): boolean {
-  if (!/[a-z]/u.test(text) || !/[A-Z]/u.test(text) || !/\d/u.test(text)) return false;
+  return /\d/u.test(text) && changesCase(text, per);
+}
+
+/** Both cases, in pieces of fewer than `per` signs each, as it is in no name made of words. */
+export function changesCase(text: string, per: number): boolean {
+  if (!/[a-z]/u.test(text) || !/[A-Z]/u.test(text)) return false;
   const pieces = text.match(/[A-Z]?[a-z]{1,4096}|[A-Z]{1,4096}|\d{1,4096}/gu) ?? [];
   return text.length / pieces.length < per;
 }

@@ -48,6 +48,7 @@ describe('secrets', () => {
     PEM.slice(0, 60),
     `eyJhbGciOi.${S}.${S}`,
     `ghp_${S.repeat(4)}`,
+    'ghp_ljbCePixgiIFWljbCePixgiIFW',
     `tilsyn1.${S.repeat(3)}`,
     S.repeat(5),
   ])('%# is dropped', (text) => {
