@@ -222,3 +222,11 @@ export function filesOf(source: SourceConfig): string[] {
   const looks = source.type === 'teamviewer' ? source.connectionsIncoming === null : files.length === 0;
   return looks ? [...files, `detected:${source.type}`] : files;
 }
+
+/** By itself unless somebody said otherwise: whoever left the erasing to the recorder has one that erases (R5). */
+export function recorderDeletes({
+  mode,
+  recorderDeletes: said,
+}: Pick<RecordingsSource, 'mode' | 'recorderDeletes'>): boolean {
+  return said ?? mode === 'report';
+}

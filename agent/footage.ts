@@ -8,7 +8,7 @@ import { statfsSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { HOUR_MS, SECOND_MS, type UtcMs } from '../protocol/time.ts';
 import type { AgentConfig } from './config.ts';
-import type { RecordingsSource } from './config-sources.ts';
+import { type RecordingsSource, recorderDeletes } from './config-sources.ts';
 import { inState, readText } from './files.ts';
 import type { HoldBook } from './holds/book.ts';
 import type { CoverCount } from './holds/cover.ts';
@@ -205,13 +205,17 @@ export class Footage {
 
   /** H2: whether what a hold covers is safe from recorders that delete by themselves, and from rings that cannot be held. */
   #protection(hold: string): Protection {
-    const rings = this.#keeper?.roots.filter(({ layout }) => !layout.erasable) ?? [];
-    if (rings.some(({ id }) => this.#reaches(hold, id)))
-      return { state: 'cannot-enforce', copied: 0, reason: null };
     const said = this.#vault?.progress(hold);
-    return said === undefined
-      ? { state: 'not-needed', copied: 0, reason: null }
-      : { state: said.state, copied: said.done, reason: said.reason };
+    // Nobody has looked yet, or looks any more: that nothing has to be copied is said by whoever knows it.
+    if (said === undefined) {
+      const deletes = this.#o.config.recordings.some(recorderDeletes);
+      return { state: deletes ? 'copying' : 'not-needed', copied: 0, reason: null };
+    }
+    const open = said.state === 'failed' || said.state === 'copying';
+    const rings = this.#keeper?.roots.filter(({ layout }) => !layout.erasable) ?? [];
+    if (!open && rings.some(({ id }) => this.#reaches(hold, id)))
+      return { state: 'cannot-enforce', copied: said.done, reason: null };
+    return { state: said.state, copied: said.done, reason: said.reason };
   }
 
   #spanOf(source: number): number | null {

@@ -3,13 +3,13 @@ import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Hold, HoldOrder } from '../../protocol/hold.ts';
 import { type Clock, DAY_MS, HOUR_MS, SECOND_MS, type UtcMs, utcMs } from '../../protocol/time.ts';
+import { recorderDeletes } from '../config-sources.ts';
 import { Patience } from '../patience.ts';
 import type { Standing, Surroundings } from '../recordings/due.ts';
 import { dueOf } from '../recordings/due-of.ts';
 import type { Root } from '../recordings/roots.ts';
 import type { SweepStore } from '../recordings/sweep-store.ts';
 import { merged, reach } from '../vault/plan.ts';
-import { recorderDeletes } from '../vault/sources.ts';
 import { orderAsHold } from './cover.ts';
 import {
   type DayBytes,

@@ -7,7 +7,7 @@
  * U12  n ≤ applied is answered again and not applied again.
  */
 import type { CloseName } from '../../protocol/close-code.ts';
-import { codeOf } from '../../protocol/errors.ts';
+import { codeOf, TilsynError } from '../../protocol/errors.ts';
 import type { AgentFrame, CollectorFrame, FrameOf } from '../../protocol/frame.ts';
 import type { AgentId, Id } from '../../protocol/ids.ts';
 import { verifyRecord } from '../../protocol/sign.ts';
@@ -78,6 +78,9 @@ async function carryOut(command: Command, doers: Readonly<Record<string, Doer>>)
   try {
     return await doer(command.body);
   } catch (error) {
+    // A full disk or a locked database is no outcome: the connection breaks, and the command is given again. Were it taken
+    // for done, a hold would never come into force, and nobody would wait for it (H4).
+    if (error instanceof TilsynError && error.retryable) throw error;
     // A verb that failed is an outcome, recorded as such; the next command must not wait for it for ever.
     return { outcome: 'failed', body: { code: codeOf(error) } };
   }

@@ -26,7 +26,8 @@ const PAGE = 200;
 
 interface Found {
   row: CopyRow;
-  what: Exclude<Violation, 'vanished'>;
+  /** `grown`: more of the same. Nobody took anything away. */
+  what: Exclude<Violation, 'vanished'> | 'grown';
 }
 
 /** Every copy, in pages: what of it was not told yet. */
@@ -82,7 +83,10 @@ function tell({ journal, store, sweeps, standing }: GuardDeps, found: readonly F
       // Told, and stored as such: the original is copied anew where it is there, and is lost where it is not.
       if (what === 'copy-gone' && sweeps.row(row.folder, row.name)?.state === 'present') store.drop(row.id);
       else if (what === 'copy-gone') store.mark(row.id, 'lost', null);
-      else store.say(row.id, what);
+      else if (what !== 'grown') store.say(row.id, what);
+      // Another file, or more of it than was copied: catalogued anew, and copied anew.
+      if (what === 'grown' || what === 'changed') sweeps.forgetFile(row);
+      if (what === 'grown') continue;
       const group = groups.get(`${row.source} ${what}`) ?? { source: row.source, reason: what, touched: [] };
       group.touched.push({ camera: row.camera, bounds: row.bounds, copied: what !== 'copy-gone' });
       groups.set(`${row.source} ${what}`, group);
@@ -99,7 +103,7 @@ function changeOf(
   { sweeps }: GuardDeps,
   source: RecordingSource,
   copy: CopyRow,
-): 'truncated' | 'changed' | null {
+): 'truncated' | 'changed' | 'grown' | null {
   const row = sweeps.row(copy.folder, copy.name);
   if (row === null || row.state !== 'present') return null;
   const folder = folderOf(source, sweeps.read.pathOf(copy.folder));
@@ -107,7 +111,9 @@ function changeOf(
   try {
     const original = { ...row, sizeBytes: copy.sizeBytes, inode: copy.inode };
     const what = whatLiesThere(folder, { row: original });
-    return what === 'truncated' || what === 'changed' ? what : null;
+    if (what !== null) return what === 'truncated' || what === 'changed' ? what : null;
+    const there = folder.look(copy.name);
+    return typeof there !== 'string' && there.size > copy.sizeBytes ? 'grown' : null;
   } finally {
     folder.close();
   }

@@ -1,5 +1,6 @@
 /** What the vault knows of the roots and their cameras, and what of them the holds in force reach. */
 import type { Hold } from '../../protocol/hold.ts';
+import { recorderDeletes } from '../config-sources.ts';
 import type { Standing } from '../recordings/due.ts';
 import { spanOf } from '../recordings/layouts/span.ts';
 import type { Root } from '../recordings/roots.ts';
@@ -17,11 +18,6 @@ export interface WatchedCamera extends Spanned {
 export interface HeldCamera {
   camera: WatchedCamera;
   intervals: Interval[];
-}
-
-/** By itself unless somebody said otherwise: whoever left the erasing to the recorder has one that erases (R5). */
-export function recorderDeletes({ mode, recorderDeletes: said }: Root['config']): boolean {
-  return said ?? mode === 'report';
 }
 
 /** Cameras of the sources that the vault copies from. */

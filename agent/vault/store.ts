@@ -259,9 +259,12 @@ function lastEnd(to: number, spanMs: number): number {
   return Math.min(Number.MAX_SAFE_INTEGER, to + spanMs);
 }
 
-/** Another inode, or more bytes than were copied, is another recording. */
+/**
+ * Another inode, or more bytes than were copied, is another recording. A copy that is being erased is none; what was given up
+ * for lost is tried again once the catalogue knows it by another size.
+ */
 const NO_COPY = `NOT EXISTS (SELECT 1 FROM vault_copies v WHERE v.folder = r.folder AND v.name = r.name
-  AND v.inode IS r.inode AND v.size >= coalesce(r.size, 0) AND v.state < 5)`;
+  AND v.inode IS r.inode AND v.size >= coalesce(r.size, 0) AND v.state < 4 AND (v.state <> 3 OR v.size IS r.size))`;
 
 function prepare(db: Db) {
   const one = <R>(sql: string): Statement<unknown[], R> => db.prepare<unknown[], R>(sql);

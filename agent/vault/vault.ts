@@ -12,6 +12,7 @@ import type { Hold } from '../../protocol/hold.ts';
 import type { Id, Random, SourceId } from '../../protocol/ids.ts';
 import { type Clock, DAY_MS, type UtcMs } from '../../protocol/time.ts';
 import type { VaultConfig } from '../config-schema.ts';
+import { recorderDeletes } from '../config-sources.ts';
 import { freeBytes, volumeBytes } from '../files.ts';
 import type { AgentJournal } from '../journal.ts';
 import type { AgentLog } from '../log.ts';
@@ -20,6 +21,7 @@ import { canErase } from '../recordings/erase.ts';
 import type { Root } from '../recordings/roots.ts';
 import type { SweepStore } from '../recordings/sweep-store.ts';
 import type { Draft, FaultSeam } from '../types.ts';
+import { giveUp } from './given-up.ts';
 import { guard } from './guard.ts';
 import { orphans } from './orphans.ts';
 import { type OpenVault, openVault, vaultTrouble } from './place.ts';
@@ -350,6 +352,8 @@ export class Vault {
     const holds = sweeps.holds() ?? [];
     if (holds.length === 0) return [];
     const touched = rows.map((row) => ({ ...row, copied: store.hasCopy(row.folder, row.name) }));
+    const root = this.#o.roots().find((one) => one.source === source);
+    if (root !== undefined && recorderDeletes(root.config)) giveUp(this.#o, source, touched, holds);
     return violations(source, touched, { holds, standing, reason: 'vanished' });
   }
 }
@@ -371,6 +375,11 @@ function stateOf(
   return { state: total === 0 ? 'not-needed' : 'copied', reason: null };
 }
 
+/** Null also where the mount does not answer: another root's trouble is no reason to stop copying. */
 function deviceOf(path: string): number | null {
-  return statSync(path, { throwIfNoEntry: false })?.dev ?? null;
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.dev ?? null;
+  } catch {
+    return null;
+  }
 }

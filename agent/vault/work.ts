@@ -176,10 +176,12 @@ export class Work {
     // A clone was read from the finished file as it is; anything else is read again.
     const is = outcome.cloned ? 'same' : await verify(this.#d, part, { sizeBytes, sha256 });
     if (is === 'stopped') return null;
+    // It may be all that is left of the recording: the next round reads it again.
+    if (is === 'unreadable') return this.#fail(wanted, holds, is);
     if (is !== 'same') {
       removeFile(part);
       this.#drop(made.id);
-      return this.#fail(wanted, holds, is === 'differs' ? 'copy-differs' : 'unreadable');
+      return this.#fail(wanted, holds, is === 'differs' ? 'copy-differs' : 'copy-gone');
     }
     faults.hit?.('agent.vault.verified');
     settleFile(part, copyPath(vault.row, made.file));
@@ -298,8 +300,8 @@ export class Work {
     for (const { wanted, reason } of this.#lost) {
       const { from, row } = wanted;
       this.#row(this.#vault, random(16).toString('hex'), wanted, reason);
-      // Another file by now: it is catalogued as such, and copied as such.
-      if (reason === 'changed') sweeps.forgetFile(row);
+      // Another file by now, or another size: it is catalogued as such, and what is there is copied.
+      if (reason === 'changed' || reason === 'truncated') sweeps.forgetFile(row);
       const key = `${from.camera.source.source} ${reason}`;
       const group = groups.get(key) ?? { source: from.camera.source.source, reason, touched: [] };
       const copied = store.hasCopy(row.folder, row.name);

@@ -7,7 +7,7 @@
  */
 import type { HoldOrder } from '../../protocol/hold.ts';
 import type { AgentId } from '../../protocol/ids.ts';
-import { SECOND_MS } from '../../protocol/time.ts';
+import { HOUR_MS, SECOND_MS } from '../../protocol/time.ts';
 import { issueIn } from '../ingest/commands.ts';
 import { Looks } from '../looks.ts';
 import type { AgentRow, HoldHostRow, HoldRow, Tx } from '../store/types.ts';
@@ -18,6 +18,8 @@ import { orderHost } from './place.ts';
 import { partOf } from './reach.ts';
 
 const LOOK_MS = 5 * SECOND_MS;
+/** What a host could not do may be possible by now: it is ordered again. */
+const AGAIN_MS = HOUR_MS;
 
 export class HoldCourier {
   readonly #ctx: Context;
@@ -95,7 +97,8 @@ export class HoldCourier {
     if (hold.kind === 'unknown') return;
     const orders = await this.#asNow(row);
     const last = (await given.of(row.agent, 'hold.place', hold.hold)).at(-1);
-    if (last !== undefined && same(last.body, orders)) return;
+    const tried = last?.ok === false && this.#ctx.clock.now() - (last.resultAt ?? 0) >= AGAIN_MS;
+    if (last !== undefined && same(last.body, orders) && !tried) return;
     await this.#order(hold, row, 'hold.place', orders);
   }
 

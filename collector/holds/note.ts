@@ -8,7 +8,7 @@ import { type EventData, isRecognised } from '../../protocol/event.ts';
 import { type AgentId, isId } from '../../protocol/ids.ts';
 import type { HoldHostRow, HoldId, Tx } from '../store/types.ts';
 import type { Context, OwnDraft } from '../types.ts';
-import { placeOf } from './reach.ts';
+import { orderFor, placeOf } from './reach.ts';
 
 export interface HeldSaid {
   agent: AgentId;
@@ -76,8 +76,10 @@ async function adopted(
       },
     ]);
   }
+  // A hold that is known is about what it says; of one that is not, the host alone knows.
+  const orders = (row === null ? null : orderFor(hold, row.scope, owner)) ?? { hold, from: null, to: null };
   return {
-    ...{ place: placeOf(hold, agent), hold, agent, orders: { hold, from: null, to: null } },
+    ...{ place: placeOf(hold, agent), hold, agent, orders },
     ...{ state: 'in-force', appliedAt: null, report: null, reportedAt: null, confirmedPos: null },
     ...{ violated: 0, violatedAt: null },
   };
@@ -94,8 +96,17 @@ async function noteReport(
   const id = report.hold as HoldId;
   const known = await tx.holdHosts.get(placeOf(id, agent));
   const row = known ?? (await adopted(ctx, tx, agent, id, 'in-force', drafts));
-  if (row !== null) await tx.holdHosts.put([{ ...row, report, reportedAt: ctx.clock.now() }]);
+  if (row === null) return drafts;
+  // H5 counts from the earliest that was ever kept: originals of a recorder that deletes by itself go, their copies stay.
+  const oldest = earlier(row.report?.oldest ?? null, report.oldest);
+  await tx.holdHosts.put([{ ...row, report: { ...report, oldest }, reportedAt: ctx.clock.now() }]);
   return drafts;
+}
+
+/** Of two times in UTC, as events have them. */
+function earlier<T extends string>(a: T | null, b: T | null): T | null {
+  if (a === null || b === null) return a ?? b;
+  return a < b ? a : b;
 }
 
 async function noteViolation(

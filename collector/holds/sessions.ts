@@ -64,7 +64,8 @@ export async function* coveredBy(reader: Reader, row: HoldRow): AsyncGenerator<S
   for (;;) {
     const found = await reader.sessions({
       ...{ customers: [row.customer] as CustomerId[], agents, overlaps: true, merged: true, limit: PAGE },
-      ...(since === null ? {} : { since }),
+      // Both ends of a hold are in it; the query leaves out what ends as it begins. `isHeld` has the word.
+      ...(since === null ? {} : { since: utcMs(since - 1) }),
       ...(until === null ? {} : { until: utcMs(until + 1) }),
       ...(after === undefined ? {} : { after }),
     });
@@ -123,13 +124,15 @@ function isKept({ groups }: Pick<Around, 'groups'>, session: SessionId): boolean
 
 /** V101: false where something in this group is held, or is still to be moved out of it. */
 export async function mayErase(around: Around, tx: Tx, row: GroupRow): Promise<boolean> {
-  if (row.class !== 'session' || row.agreement === null || row.kind === 'single') return true;
+  if (row.class !== 'session' || row.agreement === null) return true;
+  // What was taken out to be erased was refused where a hold kept it; what was let go may have been held again since.
+  if (row.kind === 'single' && takesOf(row)?.why === 'request') return true;
   const singles = await tx.groups.list({
     kind: 'single',
     state: 'live',
     agreement: row.agreement as AgreementId,
   });
-  if (singles.some((one) => takesOf(one)?.gathered === false)) return false;
+  if (singles.some((one) => one.group !== row.group && takesOf(one)?.gathered === false)) return false;
   for (const hold of (await tx.holds.list({ state: 'placed' })).filter(reachesSessions)) {
     for await (const page of coveredBy(tx, hold)) {
       const open = page.filter(({ session }) => !isKept(around, session));

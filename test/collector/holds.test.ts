@@ -2,12 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eraseDue } from '../../collector/erasing/eraser.ts';
-
 import { calledNow, HoldCourier } from '../../collector/holds/courier.ts';
 import { mayErase } from '../../collector/holds/sessions.ts';
 import { storeResult } from '../../collector/ingest/commands.ts';
+import { takesOf } from '../../collector/regroup/takes.ts';
 import { newId } from '../../protocol/ids.ts';
-import { DAY_MS, MINUTE_MS, toIso, utcMs } from '../../protocol/time.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS, toIso, utcMs } from '../../protocol/time.ts';
 import { ApiWorld, type Loose, START, type TestHost } from './api-world.ts';
 import { HOLD } from './two-customers.ts';
 
@@ -78,6 +78,42 @@ describe('a hold on sessions', () => {
     expect(again).toBe(200);
     await it1.look();
     expect(await peerOf(it1, held)).toBeNull();
+  });
+
+  it('V101 a session that ends as the hold begins is in it', async () => {
+    const it1 = await scene();
+    const { host } = it1;
+    const session = await host.session({ startedAt: at(-60), durationSeconds: 600 });
+    const goes = await host.session({ startedAt: at(-61), durationSeconds: 600 });
+    const { sessions } = await it1.place({ hosts: [host.id], from: toIso(at(-50)), to: toIso(at(-10)) });
+    expect(sessions).toEqual({ held: 1, gone: 0 });
+    await later(it1, 400 * DAY_MS);
+    await it1.look();
+    await it1.look();
+    expect(await peerOf(it1, session)).not.toBeNull();
+    expect(await peerOf(it1, goes)).toBeNull();
+  });
+
+  it('V101, V102 what was let go and is held again is not erased before it was moved', async () => {
+    const it1 = await scene();
+    const { world, host } = it1;
+    const [both, one] = [await host.session({ startedAt: at(1) }), await host.session({ startedAt: at(2) })];
+    const first = await it1.place({ sessions: [both, one] });
+    await it1.look();
+    await it1.place({ sessions: [both] });
+    await later(it1, 400 * DAY_MS);
+    await it1.look();
+    // The release takes what is still held into a group of its own, on paper; its parts lie where they lay.
+    expect(await releaseAs(it1, first.id)).toBe(200);
+    const singles = await world.ctx.store.read.groups.list({ kind: 'single', state: 'live' });
+    const letGo = singles.filter((group) => takesOf(group)?.why === 'let-go');
+    expect(letGo).toHaveLength(1);
+    for (const group of letGo)
+      expect(await world.ctx.store.write((tx) => mayErase(world.ctx, tx, group))).toBe(false);
+    await it1.look();
+    await it1.look();
+    expect(await peerOf(it1, both)).not.toBeNull();
+    expect(await peerOf(it1, one)).toBeNull();
   });
 
   it('V101 also what is recorded after it, and what lies in the same group: the eraser asks as it begins', async () => {
@@ -291,6 +327,40 @@ describe('what hosts say', () => {
     expect(await world.own('hold.adopted')).toHaveLength(1);
   });
 
+  it('V104 of a hold that is known a host is taken back with what the hold says, not with everything', async () => {
+    const it1 = await scene();
+    const { world, host } = it1;
+    const { id } = await it1.place({ site: 'Albertslund', ...span, wide: 'a theft at one of the doors' });
+    const late = await world.host({ name: 'nvr-02' });
+    // It was ordered it by a collector that was restored since, to before that.
+    await late.send([applied(id)]);
+    const [row] = await world.ctx.store.read.holdHosts.list({ hold: id, agent: late.row.agent });
+    expect([row?.orders.from, row?.orders.to]).not.toContain(null);
+    const [own] = await world.ctx.store.read.holdHosts.list({ hold: id, agent: host.row.agent });
+    expect(row?.orders).toEqual(own?.orders);
+  });
+
+  it('V105 what a host could not do is ordered again, an hour later', async () => {
+    const it1 = await scene();
+    const { world, host } = it1;
+    await it1.place({ hosts: [host.id], ...span });
+    const courier = new HoldCourier(world.ctx);
+    const { commands } = world.ctx.store.read;
+    const orders = () => commands.list({ agent: host.row.agent, verb: 'hold.place' });
+    const [sent] = await orders();
+    await world.ctx.store.write((tx) =>
+      tx.commands.put([
+        { ...(sent as Loose), resultAt: world.clock.now(), ok: false, result: { code: 'x' } },
+      ]),
+    );
+    await courier.look();
+    expect(await orders()).toHaveLength(1);
+    world.clock.advance(HOUR_MS);
+    await courier.look();
+    await courier.look();
+    expect(await orders()).toHaveLength(2);
+  });
+
   it('V105 is ordered again in a new generation, of machines that join the site, and until it is let go', async () => {
     const it1 = await scene();
     const { world, host } = it1;
@@ -360,6 +430,24 @@ describe('a notice', () => {
     expect(await world.own('hold.notified')).toMatchObject([
       { data: { outcome: 'not-possible' }, personal: { note: 'the person is not known' } },
     ]);
+  });
+
+  it('H5 counts from the earliest that was kept, also when its original is gone and its copy stays', async () => {
+    const it1 = await scene();
+    const { world, host } = it1;
+    const { id } = await it1.place({ hosts: [host.id], from: toIso(at(-60)), wide: 'as long as it lasts' });
+    const counts = { recordings: 3, bytes: 30, erasing: 0, erased: 0, missing: 0, newest: null };
+    const tell = (oldest: string | null) => {
+      const data = { hold: id, ...counts, oldest, protection: 'copied', copied: 3, reason: null };
+      return host.send([{ type: 'hold.reported', data } as Loose]);
+    };
+    const due = async () => (await world.get(`/v1/holds/${id}`, it1.admin)).body.notice.dueAt;
+    await tell(toIso(at(-50)));
+    const first = await due();
+    expect(first).toBe(toIso(utcMs(at(-50) + 30 * DAY_MS)));
+    await tell(toIso(at(-10)));
+    await tell(null);
+    expect(await due()).toBe(first);
   });
 
   it('H5 pages of what is overdue are full, whatever lies between', async () => {
