@@ -8,6 +8,8 @@ import { CoverCount } from '../../../agent/holds/cover.ts';
 import { HoldDesk } from '../../../agent/holds/desk.ts';
 import { layoutOf } from '../../../agent/recordings/layouts/index.ts';
 import { spanOf } from '../../../agent/recordings/layouts/span.ts';
+import { runCommand } from '../../../agent/uplink/commands.ts';
+import { TilsynError } from '../../../protocol/errors.ts';
 import { newId } from '../../../protocol/ids.ts';
 import { publicText, signRecord } from '../../../protocol/sign.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, toIso, utcMs } from '../../../protocol/time.ts';
@@ -171,6 +173,32 @@ describe('a hold on a host', () => {
     await it1.run();
     expect(it1.files().every((path) => path.includes('yard'))).toBe(true);
     expect(it1.files()).toHaveLength(12);
+  });
+
+  it('H4 an order that a full disk stood in the way of is not taken for obeyed, and comes again', async () => {
+    const { it1, desk, agent } = house();
+    const { privateKey } = generateKeyPairSync('ed25519');
+    const { journal } = it1.base;
+    const generation = newId<'generation'>(randomBytes);
+    journal.adoptGeneration(generation);
+    const body = { hold: newId(randomBytes), from: null, to: null };
+    const record = { agent, generation, n: 1, verb: 'hold.place', body };
+    const command = { t: 'command', ...signRecord('command', privateKey, record) } as never;
+    const context = { agent, identity: publicText(privateKey), generation };
+    let full = true;
+    const doers = {
+      'hold.place': async (given: Record<string, unknown>) => {
+        if (full)
+          throw new TilsynError('journal.full', 'writing to the journal: no room', { retryable: true });
+        return (await desk.doers['hold.place']?.(given)) ?? { outcome: 'failed' as const };
+      },
+    };
+    await expect(runCommand(command, context, journal, doers)).rejects.toThrow('no room');
+    expect(journal.applied().n).toBe(0);
+    full = false;
+    expect(await runCommand(command, context, journal, doers)).toMatchObject({ result: { n: 1, ok: true } });
+    expect(journal.applied().n).toBe(1);
+    expect(it1.base.book.list()).toHaveLength(1);
   });
 
   it('D2 an order that cannot be read places nothing and fails; a row that cannot be read holds everything', async () => {
