@@ -211,6 +211,11 @@ export class Footage {
       const deletes = this.#o.config.recordings.some(recorderDeletes);
       return { state: deletes ? 'copying' : 'not-needed', copied: 0, reason: null };
     }
+    const unread = this.#keeper?.roots.some(({ id, config }) => {
+      return recorderDeletes(config) && this.#o.sweeps.read.scanned(id).scannedAt === null;
+    });
+    // What lies in a root that was never read whole may be held, and has no copy.
+    if (said.state === 'not-needed' && unread === true) return { state: 'copying', copied: 0, reason: null };
     const open = said.state === 'failed' || said.state === 'copying';
     const rings = this.#keeper?.roots.filter(({ layout }) => !layout.erasable) ?? [];
     if (!open && rings.some(({ id }) => this.#reaches(hold, id)))

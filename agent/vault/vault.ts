@@ -8,6 +8,7 @@
  * I13 What is refused or fails is told when the reason changes, by the hold; nothing else stands still because of it.
  */
 import { statSync } from 'node:fs';
+import { codeOf } from '../../protocol/errors.ts';
 import type { Hold } from '../../protocol/hold.ts';
 import type { Id, Random, SourceId } from '../../protocol/ids.ts';
 import { type Clock, DAY_MS, type UtcMs } from '../../protocol/time.ts';
@@ -79,6 +80,8 @@ export class Vault {
   #away = new Map<number, string>();
   #stopped = false;
   #replan = false;
+  /** Why the last round ended before its end; null: it did not. */
+  #broke: string | null = null;
   #asked = false;
   #turn: Promise<void> = Promise.resolve();
   #sweeping: Promise<void> = Promise.resolve();
@@ -141,11 +144,15 @@ export class Vault {
       if (this.#stopped) return;
       try {
         await this.#round();
+        this.#broke = null;
         this.#o.log.recovered('vault');
         this.#o.progressed?.();
       } catch (error) {
-        // What was on the disk stays, and is taken up by the next round.
+        // What was on the disk stays, and is taken up by the next round. Until then nobody is told that copying goes on.
+        const code = codeOf(error);
+        this.#broke = /^E[A-Z]+$/.test(code) ? code : 'unreadable';
         this.#o.log.trouble('vault', error);
+        this.#o.progressed?.();
       }
     });
   }
@@ -340,7 +347,7 @@ export class Vault {
     // Nobody can say of copies that are not there that they are.
     const [away] = sum.done > 0 ? this.#away.values() : [];
     if (away !== undefined) return { ...sum, state: 'failed', reason: away };
-    return { ...sum, ...stateOf(sum, this.#short.get(hold)?.reason ?? null) };
+    return { ...sum, ...stateOf(sum, this.#short.get(hold)?.reason ?? this.#broke) };
   }
 
   /** For the scan, inside its transaction: what of these rows, which vanished without us, a hold covered (R7). */

@@ -92,4 +92,23 @@ describe('agent/vault: again', () => {
     expect([...it1.copies().values()]).toEqual([...it1.digests([path]).values()]);
     expect(it1.vault.progress(hold)).toMatchObject({ state: 'copied', done: 1 });
   });
+
+  it('H2 a round that broke is no copying: the hold is failed until one comes to its end', async () => {
+    const it1 = new VaultWorld();
+    it1.footage(AT, 2);
+    const hold = it1.hold(EVER);
+    let broken = true;
+    const { rootOf } = it1;
+    it1.rootOf = () => {
+      if (broken) throw Object.assign(new Error('stale'), { code: 'ESTALE' });
+      return rootOf.call(it1);
+    };
+    it1.vault.holdsChanged();
+    await it1.vault.settled();
+    broken = false;
+    expect(it1.vault.progress(hold)).toMatchObject({ state: 'failed', reason: 'ESTALE', total: 2 });
+    it1.troubles.splice(0);
+    await it1.copy();
+    expect(it1.vault.progress(hold)).toMatchObject({ state: 'copied', reason: null });
+  });
 });
