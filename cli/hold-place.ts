@@ -10,6 +10,7 @@ import { checkOutput, client, duration, flag, list, oneTime, text, zone } from '
 import { HOLD_CSV, PREVIEW_CSV } from './csv-fields.ts';
 import { pause } from './follow.ts';
 import { HOLD_CARD, hostText, PREVIEW } from './hold-columns.ts';
+import { HoldProgress } from './hold-progress.ts';
 import type { Input } from './io.ts';
 import { type Item, printItem } from './print.ts';
 import { clean } from './text.ts';
@@ -83,11 +84,14 @@ async function untilDone(input: Input, placed: Item): Promise<Item> {
   const { io } = input;
   const until = io.clock.mono() + (duration(input, 'timeout', '--timeout') ?? WAIT_MS);
   const path = `/v1/holds/${encodeURIComponent(placed.id)}`;
+  const progress = new HoldProgress(placed);
   for (let item = placed; ; item = await client(input).get<Item>(path, { bare: '1' })) {
     const left = until - io.clock.mono();
     // Names and texts are opened once, and that reading is recorded.
     if (waitedFor(item).length === 0 || left <= 0 || isHopeless(item))
       return item === placed ? placed : await client(input).get<Item>(path, {});
+    const line = progress.line(item, io.clock.mono());
+    if (line !== null && (text(input, 'output') ?? 'table') === 'table') io.err(line);
     await pause(io, Math.min(LOOK_MS, left));
   }
 }
