@@ -47,8 +47,8 @@ function returnText(waits: Item | null | undefined): string | null {
   if (waits == null) return null;
   const { places, releases, overdue } = waits;
   const orders = [
-    ...(places.length === 0 ? [] : [`puts ${places.length} holds in force (${places.join(', ')})`]),
-    ...(releases.length === 0 ? [] : [`lets ${releases.length} holds go (${releases.join(', ')})`]),
+    ...(places.length === 0 ? [] : [`puts ${places.length} hold(s) in force (${places.join(', ')})`]),
+    ...(releases.length === 0 ? [] : [`lets ${releases.length} hold(s) go (${releases.join(', ')})`]),
   ].join(' and ');
   const first = orders === '' ? 'takes its orders' : orders;
   if (overdue === null || overdue.count === 0) return first;
